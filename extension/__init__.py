@@ -1,0 +1,1 @@
+"""stepwell: cells become steps that survive."""

@@ -1,0 +1,333 @@
+"""The error tree. The class is the code; the message is a fact, then the way out.
+
+    StepwellError
+    ├── InvalidUsage              a command, option or argument that cannot be meant
+    │   └── NotYetSupported       part of the design, not built yet
+    ├── UnsupportedEnvironment    this Python, kernel or file system cannot carry stepwell
+    ├── FlowError                 the flow itself is wrong; nothing was run
+    │   ├── InvalidStep
+    │   ├── TwoWriters
+    │   ├── CyclicFlow
+    │   └── UnknownStep
+    ├── RunError                  what happened to a run
+    │   ├── UnknownRun
+    │   ├── UnknownName
+    │   ├── StepFailed
+    │   ├── StepNotRun
+    │   ├── StepCancelled
+    │   └── WaitTimedOut
+    ├── TerminalError             raised by user code: do not retry
+    ├── ValueProblem              one value; never a failure of the step's code
+    │   ├── ValueNotStorable
+    │   ├── ValueNotTrusted
+    │   └── ValueUnreadable
+    └── StoreError
+        ├── StoreLocked
+        ├── StoreVersionMismatch
+        ├── StoreCorrupt
+        ├── StoreFull
+        ├── StoreReadOnly
+        └── StoreClosed
+
+Every error keeps its facts as attributes and survives pickling.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, ClassVar
+
+__all__ = [
+    "CyclicFlow",
+    "FlowError",
+    "InvalidStep",
+    "InvalidUsage",
+    "NotYetSupported",
+    "RunError",
+    "StepCancelled",
+    "StepFailed",
+    "StepNotRun",
+    "StepwellError",
+    "StoreClosed",
+    "StoreCorrupt",
+    "StoreError",
+    "StoreFull",
+    "StoreLocked",
+    "StoreReadOnly",
+    "StoreVersionMismatch",
+    "TerminalError",
+    "TwoWriters",
+    "UnknownName",
+    "UnknownRun",
+    "UnknownStep",
+    "UnsupportedEnvironment",
+    "ValueNotStorable",
+    "ValueNotTrusted",
+    "ValueProblem",
+    "ValueUnreadable",
+    "WaitTimedOut",
+]
+
+
+class StepwellError(Exception):
+    """Anything stepwell itself has to say. Catch this to catch all of them."""
+
+    template: ClassVar[str] = "{message}"
+
+    def __init__(self, message: str = "", **facts: Any) -> None:
+        self.facts: dict[str, Any] = facts
+        super().__init__(message or self.template.format(**facts))
+
+    def __getattr__(self, name: str) -> Any:
+        # Facts read as attributes: error.step, error.path. Only called when the
+        # ordinary lookup has failed, and `facts` may be missing while unpickling.
+        facts: dict[str, Any] = self.__dict__.get("facts", {})
+        if name in facts:
+            return facts[name]
+        raise AttributeError(name)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _rebuild, (type(self), str(self), self.facts)
+
+    def _render_traceback_(self) -> list[str]:
+        # IPython prints these lines instead of a traceback: the message says
+        # where the mistake is; our own frames would only hide it.
+        return [f"{type(self).__name__}: {self}"]
+
+
+def _rebuild(kind: type[StepwellError], message: str, facts: dict[str, Any]) -> StepwellError:
+    # Past the subclass's own signature: what was said is kept word for word.
+    error = kind.__new__(kind)
+    StepwellError.__init__(error, message, **facts)
+    return error
+
+
+def near_misses(word: str, known: Iterable[str], *, at_most: int = 3) -> str:
+    """A sentence naming the likeliest of `known`, or what there is, or nothing at all."""
+    from difflib import get_close_matches
+
+    candidates = sorted(set(known))
+    close = get_close_matches(word, candidates, n=at_most, cutoff=0.6)
+    if close:
+        return " Did you mean " + " or ".join(repr(name) for name in close) + "?"
+    if candidates:
+        return " There is: " + ", ".join(candidates[:8]) + (", …" if len(candidates) > 8 else ".")
+    return ""
+
+
+class InvalidUsage(StepwellError):
+    """A command, option or argument that cannot be meant."""
+
+
+class NotYetSupported(InvalidUsage):
+    """An option the design names that this version does not have yet."""
+
+    template = "{what} is not in this version of stepwell yet. {way_out}"
+
+    def __init__(self, what: str, way_out: str = "Leave it out for now.") -> None:
+        super().__init__(what=what, way_out=way_out)
+
+
+class UnsupportedEnvironment(StepwellError):
+    """This Python, kernel or file system cannot carry stepwell; the message says what can."""
+
+
+class FlowError(StepwellError):
+    """The flow is wrong as written; nothing was run."""
+
+
+class InvalidStep(FlowError):
+    """A step whose code or options cannot be used."""
+
+    template = "step {step!r}: {reason}"
+
+    def __init__(self, step: str, reason: str) -> None:
+        super().__init__(step=step, reason=reason)
+
+
+class TwoWriters(FlowError):
+    """Two steps write one name."""
+
+    template = (
+        "{name!r} is written by step {first!r} and by step {second!r}; a name has one writer. "
+        "Give one of them another name, or say what {second!r} writes with --out. "
+        "If {first!r} was renamed or its cell deleted: %stepwell forget {first}"
+    )
+
+    def __init__(self, name: str, first: str, second: str) -> None:
+        super().__init__(name=name, first=first, second=second)
+
+
+class CyclicFlow(FlowError):
+    """Steps that wait for each other."""
+
+    template = "these steps wait for each other: {cycle}. Break the circle with --in, --out or --after"
+
+    def __init__(self, steps: Sequence[str]) -> None:
+        super().__init__(steps=tuple(steps), cycle=" → ".join([*steps, steps[0]]))
+
+
+class UnknownStep(FlowError):
+    """No step of that name."""
+
+    template = "there is no step {step!r}.{near}"
+
+    def __init__(self, step: str, near: str = "") -> None:
+        super().__init__(step=step, near=near)
+
+
+class RunError(StepwellError):
+    """Something that happened to a run."""
+
+
+class UnknownRun(RunError):
+    """No run of that id. Never answered by starting a fresh one."""
+
+    template = "there is no run {run!r} in {store}.{near} `%stepwell runs` lists them"
+
+    def __init__(self, run: str, store: str, near: str = "") -> None:
+        super().__init__(run=run, store=store, near=near)
+
+
+class UnknownName(RunError):
+    """A step reads a name that nothing writes and the notebook does not have."""
+
+    template = (
+        "step {step!r} reads {name!r}, which no step writes and the notebook does not have.{near} "
+        "Run the cell that makes it, or name the inputs with --in"
+    )
+
+    def __init__(self, step: str, name: str, near: str = "") -> None:
+        super().__init__(step=step, name=name, near=near)
+
+
+class StepFailed(RunError):
+    """A step this cell waits for has failed; the run is parked, nothing above it is lost."""
+
+    template = (
+        "step {step!r} failed: {error}. Everything before it is kept: "
+        "fix its cell and run it, the same run goes on"
+    )
+
+    def __init__(self, step: str, error: str, run: str = "") -> None:
+        super().__init__(step=step, error=error, run=run)
+
+
+class StepNotRun(RunError):
+    """What this cell reads is made by a step that nobody has asked to run."""
+
+    template = "{name!r} is made by step {step!r}, which has not run. {way_out}"
+
+    def __init__(self, name: str, step: str, way_out: str) -> None:
+        super().__init__(name=name, step=step, way_out=way_out)
+
+
+class StepCancelled(RunError):
+    """A step this cell waits for was cancelled."""
+
+    template = "step {step!r} was cancelled. %stepwell run {step} starts it again"
+
+    def __init__(self, step: str, run: str = "") -> None:
+        super().__init__(step=step, run=run)
+
+
+class WaitTimedOut(RunError):
+    """The time given to wait is over; the run goes on."""
+
+    template = "still waiting for {waiting} after {seconds:g} s; the run goes on in the background"
+
+    def __init__(self, waiting: str, seconds: float) -> None:
+        super().__init__(waiting=waiting, seconds=seconds)
+
+
+class TerminalError(StepwellError):
+    """Raise it in a step: this attempt failed and trying again is useless."""
+
+
+class ValueProblem(StepwellError):
+    """One value is the trouble, not the code that made it."""
+
+
+class ValueNotStorable(ValueProblem):
+    """A value that cannot be written down. `path` says where in the value the trouble is."""
+
+    template = "{where}a {type} cannot be stored: {reason}. {way_out}"
+
+    def __init__(
+        self,
+        type: str,  # noqa: A002 - the field's word, and only ever a keyword
+        reason: str,
+        *,
+        step: str = "",
+        variable: str = "",
+        path: str = "",
+        way_out: str = "",
+    ) -> None:
+        super().__init__(
+            type=type,
+            reason=reason,
+            step=step,
+            variable=variable,
+            path=path,
+            way_out=way_out or _way_out(variable),
+            where=_where(step, variable, path),
+        )
+
+    def at(self, *, step: str, variable: str) -> "ValueNotStorable":
+        """The same trouble, with the step and the variable it was met in."""
+        return ValueNotStorable(
+            self.facts["type"],
+            self.facts["reason"],
+            step=step,
+            variable=variable,
+            path=self.facts["path"],
+        )
+
+
+def _where(step: str, variable: str, path: str) -> str:
+    place = f"{variable}{path}" if variable else path
+    if step and place:
+        return f"step {step!r}, variable {place!r}: "
+    return f"step {step!r}: " if step else f"{place!r}: " if place else ""
+
+
+def _way_out(variable: str) -> str:
+    name = variable or "NAME"
+    return (
+        f"Keep it out of the results (a leading underscore, or --out), make it again on resume "
+        f"(--transient {name}), or turn it into plain data first"
+    )
+
+
+class ValueNotTrusted(ValueProblem):
+    """A pickled value that this user's key has not signed; it was not loaded."""
+
+
+class ValueUnreadable(ValueProblem):
+    """A stored value whose bytes are missing or do not match their digest."""
+
+
+class StoreError(StepwellError):
+    """The store as a whole."""
+
+
+class StoreLocked(StoreError):
+    """Another process has the store."""
+
+
+class StoreVersionMismatch(StoreError):
+    """The store was written by another version of stepwell."""
+
+
+class StoreCorrupt(StoreError):
+    """The store's files are damaged; nothing was deleted."""
+
+
+class StoreFull(StoreError):
+    """The disk is full; what was acknowledged is kept."""
+
+
+class StoreReadOnly(StoreError):
+    """The folder or file cannot be written."""
+
+
+class StoreClosed(StoreError):
+    """The store has been closed, or belongs to the parent of a forked process."""

@@ -1,0 +1,152 @@
+"""What a store promises, and the three nouns that cross its border.
+
+A store keeps *records*: facts about runs, in the order they were appended,
+numbered without gaps. A record may carry one *blob*: the bytes of a value,
+found again by its digest. The store does not know what a step or a notebook
+is; `kind`, `run`, `step` and `item` are words it keeps in columns so that
+people can query them.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NewType, Protocol
+
+if TYPE_CHECKING:
+    import duckdb
+
+    from stepwell.errors import StoreError
+
+__all__ = ["Blob", "Committed", "Digest", "Record", "Row", "Store", "Then"]
+
+Digest = NewType("Digest", str)
+"""BLAKE2b of a value's codec and encoded bytes: 32 lower-case hexadecimal characters (128 bits)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Blob:
+    """A value as it is written down."""
+
+    digest: Digest
+    codec: str
+    """Which codec made `data`; see `stepwell.store.values`."""
+    type: str
+    """The value's type as a person would write it: `dict`, `pandas.DataFrame`, `Plan`."""
+    size: int
+    """Bytes of the encoded value before compression."""
+    preview: str
+    """Readable JSON or text, short, for tables and cards."""
+    data: bytes | None
+    """The payload, compressed where that pays; None when it lies in a file of its own."""
+    signature: str = ""
+    """HMAC of a pickle under the user's key; empty for codecs that run nothing when read."""
+
+    def without_data(self) -> "Blob":
+        """The same value, its payload left where it was put."""
+        return replace(self, data=None)
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One fact to be kept."""
+
+    kind: str
+    run: str = ""
+    step: str = ""
+    item: str = ""
+    attempt: int = 0
+    at: int = 0
+    """Microseconds since 1970-01-01 UTC."""
+    body: bytes = b"{}"
+    """A JSON object, UTF-8."""
+    blob: Blob | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One kept fact, as read back. A blob is fetched apart, by digest."""
+
+    seq: int
+    kind: str
+    run: str
+    step: str
+    item: str
+    attempt: int
+    at: int
+    body: bytes
+    digest: Digest | None
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """The answer to an append: everything up to and including `seq` is on disk."""
+
+    seq: int
+
+
+Then = Callable[["Committed | StoreError"], None]
+"""Called once, on the store's own thread, quickly and without raising."""
+
+
+class Store(Protocol):
+    """Where records and blobs are kept.
+
+    Every method may be called from any thread. `append` never blocks on the disk.
+    """
+
+    @property
+    def path(self) -> Path | None:
+        """The file, or None for a store in memory."""
+        ...
+
+    @property
+    def last_seq(self) -> int:
+        """The number of the last durable record; 0 when there is none."""
+        ...
+
+    def append(self, records: Sequence[Record], then: Then | None = None) -> None:
+        """Keep these records, in this order, all or none of them.
+
+        Appends are durable in the order they were made. `then` hears of it once: with
+        `Committed` when they are on disk, or with the error if they are not and never
+        will be (a full disk, a closed store); the same records may then be appended again.
+        """
+        ...
+
+    def commit(self, records: Sequence[Record]) -> Committed:
+        """Append and wait until durable. Raises what `append` would have reported."""
+        ...
+
+    def put(self, blob: Blob) -> Blob:
+        """Make a blob ready to be carried by a record.
+
+        A large payload is written to a content-addressed file and synced before this
+        returns, and the answer has no data; a small one comes back as it was.
+        """
+        ...
+
+    def rows(
+        self, run: str | None = None, *, after: int = 0, kinds: Iterable[str] | None = None
+    ) -> list[Row]:
+        """Kept records in order, of one run or of all, with `seq` greater than `after`."""
+        ...
+
+    def blob(self, digest: Digest) -> Blob:
+        """A kept blob with its payload. Raises `ValueUnreadable` if missing or damaged."""
+        ...
+
+    def blobs(self, digests: Iterable[Digest]) -> dict[Digest, Blob]:
+        """Many at once, each as `blob` would give it."""
+        ...
+
+    def has(self, digest: Digest) -> bool:
+        """Whether a durable record carries this blob."""
+        ...
+
+    def sql(self, query: str, parameters: Sequence[Any] = ()) -> "duckdb.DuckDBPyRelation":
+        """Read with SQL; the views `runs`, `steps`, `attempts`, `calls`, `approvals`, `values`."""
+        ...
+
+    def close(self) -> None:
+        """Write everything out and let go of the file. Closing twice is harmless."""
+        ...
