@@ -1,0 +1,70 @@
+"""What people are shown: snapshots of a step and of a run, with no way to change either."""
+
+from dataclasses import dataclass, field
+from enum import Enum
+
+from stepwell.orchestrator._events import ErrorInfo, Output
+
+__all__ = ["Phase", "RunView", "StepView"]
+
+
+class Phase(Enum):
+    """Where a step stands. The value is the word people are shown."""
+
+    DEFERRED = "not run"
+    WAITING = "waiting"
+    RUNNING = "running"
+    COMPLETED = "done"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepView:
+    """One step of one run, as of one moment. Times are microseconds since 1970 UTC."""
+
+    name: str
+    run: str
+    phase: Phase
+    since: int = 0
+    """When it came into this phase; for a completed step, when its result was stored."""
+    attempt: int = 0
+    """Number of the latest attempt, from 1; 0 when there has been none."""
+    seconds: float = 0.0
+    """How long the latest finished attempt took."""
+    reads: tuple[tuple[str, str], ...] = ()
+    """Name and the step that writes it, or "" for a name of the environment."""
+    writes: tuple[str, ...] = ()
+    outputs: dict[str, Output] = field(default_factory=dict[str, Output])
+    error: ErrorInfo | None = None
+    waiting_for: tuple[str, ...] = ()
+    """Steps that must be done first."""
+    blocked_by: tuple[str, ...] = ()
+    """Of those, the ones that failed or were cancelled: it cannot start before they are mended."""
+    restored: bool = False
+    """Answered from the store in this process; `seconds` is then the time that was saved."""
+    stale: tuple[str, ...] = ()
+    """Why the stored result no longer matches, one line per reason; empty when it does."""
+    diff: str = ""
+    """Unified diff of the code, where that is a reason."""
+    note: str = ""
+    """One more line people must know: opaque inputs, a full disk, a changed input."""
+    source: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunView:
+    """One run, as of one moment."""
+
+    run: str
+    flow: str
+    status: str
+    """`running`, `completed`, `failed` (parked: a step failed, nothing is lost), `cancelled`, `idle`."""
+    started: int = 0
+    notebook: str = ""
+    store: str = ""
+    steps: tuple[StepView, ...] = ()
+    seconds_spent: float = 0.0
+    """Sum over all attempts that ran."""
+    seconds_saved: float = 0.0
+    """Sum over steps restored in this process."""
