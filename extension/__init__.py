@@ -1,1 +1,68 @@
-"""stepwell: cells become steps that survive."""
+"""stepwell: cells become steps that survive.
+
+    %load_ext stepwell
+
+    %%step plan
+    queries = await llm.plan(topic)
+
+What a magic does, a function here does too: `step` makes a function a step, `run` brings
+steps up to date and waits for them, `open` reads a store without a kernel. Importing this
+module loads none of IPython, DuckDB or anywidget; each comes when it is needed.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from stepwell.api import Reader, Run, open, run, step  # noqa: A004 - stepwell.open is its name
+    from stepwell.errors import StepwellError, TerminalError
+
+__all__ = [
+    "Reader",
+    "Run",
+    "StepwellError",
+    "TerminalError",
+    "load_ipython_extension",
+    "open",
+    "run",
+    "step",
+    "unload_ipython_extension",
+]
+
+_HOMES = {
+    "Reader": "stepwell.api",
+    "Run": "stepwell.api",
+    "open": "stepwell.api",
+    "run": "stepwell.api",
+    "step": "stepwell.api",
+    "StepwellError": "stepwell.errors",
+    "TerminalError": "stepwell.errors",
+}
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module 'stepwell' has no attribute {name!r}")
+    from importlib import import_module
+
+    value = getattr(import_module(home), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
+
+
+def load_ipython_extension(shell: Any) -> None:
+    """Called by `%load_ext stepwell`."""
+    from stepwell.loading import load
+
+    load(shell)
+
+
+def unload_ipython_extension(shell: Any) -> None:
+    """Called by `%unload_ext stepwell`."""
+    from stepwell.loading import unload
+
+    unload(shell)

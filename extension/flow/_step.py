@@ -23,9 +23,15 @@ class Step(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     flow: str = ""
     """The agent it belongs to; empty for the notebook's own flow."""
     reads: tuple[str, ...] = ()
-    """Names the code uses and does not make itself, in order of first use."""
+    """Names the code uses and does not make itself, in order of first use; those that the
+    notebook's functions it calls use in turn come after them."""
+    optional: tuple[str, ...] = ()
+    """Of `reads`, those that are nobody's loss: `$name` in a shell command means the
+    notebook's name if there is one, the shell's own otherwise."""
     writes: tuple[str, ...] = ()
     """Names that become outputs."""
+    optional: tuple[str, ...] = ()
+    """Of the reads, those that may be missing: met only in the text of a shell command."""
     after: tuple[str, ...] = ()
     """Steps to wait for although nothing of theirs is read."""
     transient: tuple[str, ...] = ()

@@ -9,13 +9,14 @@ from typing import Literal
 
 import msgspec
 
-from stepwell.flow import Step
+from stepwell.flow import Binding, Step
 
 __all__ = [
     "AttemptCompleted",
     "AttemptFailed",
     "AttemptInterrupted",
     "AttemptStarted",
+    "EnvironmentCaptured",
     "ErrorInfo",
     "Event",
     "Output",
@@ -24,6 +25,7 @@ __all__ = [
     "RunStarted",
     "SetupDefined",
     "StepForgotten",
+    "StepRenamed",
     "StepReused",
     "StepsDefined",
     "StepsRequested",
@@ -84,13 +86,23 @@ class SetupDefined(_Event, frozen=True, tag="setup_defined"):
     order: int = 0
 
 
+class EnvironmentCaptured(_Event, frozen=True, tag="environment_captured"):
+    """What steps find around them, besides other steps' outputs; written once per content."""
+
+    environment: str
+    """Digest of names, kinds and digests; equal means that nothing a result depends on differs."""
+    bindings: dict[str, Binding] = {}
+    values: dict[str, str] = {}
+    """Name → digest of the stored value that brings it back."""
+
+
 class StepsRequested(_Event, frozen=True, tag="steps_requested"):
     """Somebody wants these steps up to date; from now on they are owed."""
 
     environments: dict[str, str]
-    """Step → digest of the stored environment it is to run in (JSON of `flow.Environment`)."""
+    """Step → the environment it is to run in."""
     by: str = ""
-    """`cell`, `run`, `resume`, `rerun`, `wait`."""
+    """`cell`, `run`, `resume`, `rerun`."""
     force: tuple[str, ...] = ()
     """Of these, the ones that are to run even if nothing has changed."""
 
@@ -131,19 +143,24 @@ class AttemptInterrupted(_Event, frozen=True, tag="attempt_interrupted"):
 
 
 class StepReused(_Event, frozen=True, tag="step_reused"):
-    """Asked for and found unchanged: answered from the checkpoint of an earlier request."""
-
-    environment: str = ""
+    """Asked for and found unchanged: answered from its checkpoint."""
 
 
 class StepForgotten(_Event, frozen=True, tag="step_forgotten"):
     """The step is no longer part of the flow. Its history is kept."""
 
 
-class RunCancelled(_Event, frozen=True, tag="run_cancelled"):
-    """Nothing further is started; what is owed is no longer owed."""
+class StepRenamed(_Event, frozen=True, tag="step_renamed"):
+    """The step's cell was given another name; what it has done goes with it."""
 
-    reason: str = ""
+    to: str
+
+
+class RunCancelled(_Event, frozen=True, tag="run_cancelled"):
+    """Nothing further of these steps is started; what is owed is no longer owed."""
+
+    steps: tuple[str, ...] = ()
+    """Empty for all of the run's."""
 
 
 class RunSettled(_Event, frozen=True, tag="run_settled"):
@@ -156,6 +173,7 @@ Event = (
     RunStarted
     | StepsDefined
     | SetupDefined
+    | EnvironmentCaptured
     | StepsRequested
     | AttemptStarted
     | AttemptCompleted
@@ -163,6 +181,7 @@ Event = (
     | AttemptInterrupted
     | StepReused
     | StepForgotten
+    | StepRenamed
     | RunCancelled
     | RunSettled
 )

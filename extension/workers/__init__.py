@@ -1,1 +1,23 @@
-"""To be written."""
+"""Where attempts run.
+
+It knows how to make a namespace, execute code in it, and bring values to the store and
+back. It does not know why a step runs, what depends on it, or who is watching.
+"""
+
+from stepwell.workers._code import register_source
+from stepwell.workers._kernel import KernelWorker, Surroundings
+from stepwell.workers._output import Recorder, Relay, recording
+from stepwell.workers._stream import install_streams, remove_streams
+from stepwell.workers._values import Values
+
+__all__ = [
+    "KernelWorker",
+    "Recorder",
+    "Relay",
+    "Surroundings",
+    "Values",
+    "install_streams",
+    "recording",
+    "register_source",
+    "remove_streams",
+]

@@ -1,0 +1,301 @@
+"""The same in plain Python: in a notebook beside `%%step` cells, in a module, in a script.
+
+    @stepwell.step(out="queries")
+    def plan(topic): ...
+
+    with stepwell.run("agent.duckdb", topic="heat pumps") as run:
+        print(run["queries"])
+"""
+
+import sys
+from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
+from functools import update_wrapper
+from os import PathLike
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Generic, ParamSpec, TypeVar, overload
+
+from stepwell.defining import step_from_function
+from stepwell.errors import InvalidUsage, StoreError, UnknownName, near_misses
+from stepwell.flow import Step
+
+__all__ = ["FunctionStep", "Reader", "Run", "open", "run", "step"]
+
+Parameters = ParamSpec("Parameters")
+Result = TypeVar("Result")
+
+# Functions made steps in this process, in order, by name: `run` takes them from here.
+_registered: "dict[str, FunctionStep[..., Any]]" = {}
+
+
+class FunctionStep(Generic[Parameters, Result]):
+    """A function that is a step. Called directly it is just the function."""
+
+    def __init__(self, function: Callable[Parameters, Result], definition: Step) -> None:
+        update_wrapper(self, function)
+        self.function = function
+        self.definition = definition
+
+    def __call__(self, *args: Parameters.args, **kwargs: Parameters.kwargs) -> Result:
+        """The plain call; nothing is stored."""
+        return self.function(*args, **kwargs)
+
+    def __repr__(self) -> str:
+        reads, writes = ", ".join(self.definition.reads), ", ".join(self.definition.writes)
+        return f"<step {self.definition.name}({reads}) -> {writes or 'nothing'}>"
+
+
+@overload
+def step(function: Callable[Parameters, Result], /) -> FunctionStep[Parameters, Result]: ...
+@overload
+def step(
+    *,
+    name: str = "",
+    out: str | Sequence[str] = (),
+    after: str | Sequence[str] = (),
+    transient: str | Sequence[str] = (),
+    always: bool = False,
+    defer: bool = False,
+) -> Callable[[Callable[Parameters, Result]], FunctionStep[Parameters, Result]]: ...
+def step(
+    function: Callable[..., Any] | None = None,
+    /,
+    *,
+    name: str = "",
+    out: str | Sequence[str] = (),
+    after: str | Sequence[str] = (),
+    transient: str | Sequence[str] = (),
+    always: bool = False,
+    defer: bool = False,
+) -> Any:
+    """Make a function a step: its parameters are what it reads, `out` names what it returns.
+
+    A parameter is another step's output of that name, or else a name of the notebook (in a
+    script: of the function's module, or given to `run`), or else its default. With several
+    names in `out` the function returns a tuple of as many values.
+
+    In a notebook that has loaded the extension, a function decorated in a cell is run at
+    once in the background as a `%%step` cell is, unless `defer`. Anywhere else it waits for
+    `stepwell.run`, or `%stepwell run`. `after` names steps to wait for although nothing of
+    theirs is read; `transient` names outputs that are made again on resume instead of
+    stored; `always` never reuses a result when the step is asked for.
+
+    Raises `InvalidStep` for a function that cannot be one.
+    """
+
+    def decorate(target: Callable[..., Any]) -> FunctionStep[..., Any]:
+        definition = step_from_function(
+            target,
+            name=name,
+            out=out if isinstance(out, str) else tuple(out),
+            after=_listed(after),
+            transient=_listed(transient),
+            always=always,
+            defer=defer,
+        )
+        made = FunctionStep(target, definition)
+        _registered[definition.name] = made
+        _in_notebook(made)
+        return made
+
+    return decorate if function is None else decorate(function)
+
+
+def _listed(names: str | Sequence[str]) -> tuple[str, ...]:
+    return (names,) if isinstance(names, str) else tuple(names)
+
+
+def _in_notebook(made: FunctionStep[..., Any]) -> None:
+    """Decorated in a cell of a notebook: run it as a cell would be."""
+    if "stepwell.loading" not in sys.modules:
+        return
+    from stepwell.loading import current_notebook
+
+    notebook = current_notebook()
+    if notebook is None:
+        return
+    notebook.session.surroundings.functions[made.definition.name] = made.function
+    if made.function.__module__ == "__main__":
+        notebook.submit(made.definition)
+    else:
+        notebook.session.define([made.definition])
+
+
+class Run(Mapping[str, Any]):
+    """A run in this process: outputs by name, read when asked for. Close it, or use `with`."""
+
+    def __init__(self, session: Any) -> None:
+        self._session = session
+
+    @property
+    def id(self) -> str:
+        """The run's id."""
+        return str(self._session.engine.run)
+
+    def __getitem__(self, name: str) -> Any:
+        """An output, waiting for its step if need be. Raises `StepFailed`, `KeyError`."""
+        session = self._session
+        if session.state.flow.writer_of(name) is None:
+            raise KeyError(name)
+        session.wait_for_names([name])
+        return session.namespace[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return (name for step in self._session.state.flow for name in step.writes)
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+    def wait(self, *, timeout: float | None = None) -> None:
+        """Wait for every step. Raises `StepFailed`, `StepCancelled`, `WaitTimedOut`."""
+        self._session.wait(timeout=timeout)
+
+    def steps(self) -> dict[str, Any]:
+        """Each step as it stands: `StepView` by name."""
+        return {name: self._session.view(name) for name in self._session.names()}
+
+    def close(self) -> None:
+        """Let go of the store."""
+        self._session.close()
+
+    def __enter__(self) -> "Run":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def run(
+    store: str | PathLike[str] | None = None,
+    *,
+    steps: Sequence[FunctionStep[..., Any]] | None = None,
+    fresh: bool = False,
+    wait: bool = True,
+    timeout: float | None = None,
+    **parameters: Any,
+) -> Run:
+    """Bring function steps up to date on a store, reusing what has not changed.
+
+    `steps` defaults to every function decorated in this process. `parameters` are names
+    the steps read that no step writes. `store` is a file; None keeps nothing on disk.
+    `fresh` begins a new run. Waits for the end unless `wait` is false.
+
+    Raises `StepFailed` when a step failed (the run stays in the store and goes on where it
+    stopped when called again), `FlowError`, `StoreError`, `WaitTimedOut`.
+    """
+    from stepwell.frontend import NoFrontend
+    from stepwell.place import Place
+    from stepwell.session import Session
+    from stepwell.store import MemoryStore
+
+    chosen = list(_registered.values()) if steps is None else list(steps)
+    if not chosen:
+        raise InvalidUsage("there is nothing to run: decorate a function with @stepwell.step(…)")
+    path = Path(store).absolute() if store is not None else Path("memory")
+    session = Session(
+        _script_namespace(chosen, parameters),
+        NoFrontend(),
+        place=Place(None, path, "fresh" if fresh else ""),
+        store=MemoryStore() if store is None else None,
+    )
+    try:
+        for made in chosen:
+            session.surroundings.functions[made.definition.name] = made.function
+        session.define([made.definition for made in chosen])
+        names = [made.definition.name for made in chosen]
+        always = [made.definition.name for made in chosen if made.definition.always]
+        session.ask(names, by="run", force=always)
+        if wait:
+            session.wait(names, timeout=timeout)
+    except BaseException:
+        session.close()
+        raise
+    return Run(session)
+
+
+def _script_namespace(
+    chosen: Sequence[FunctionStep[..., Any]], parameters: Mapping[str, Any]
+) -> MutableMapping[str, object]:
+    """What the steps' parameters are looked up in: their modules' names, then what was given."""
+    names = {name for made in chosen for name in made.definition.reads}
+    written = {name for made in chosen for name in made.definition.writes}
+    namespace: dict[str, object] = {}
+    for made in chosen:
+        found = made.function.__globals__
+        namespace.update({name: found[name] for name in names - written if name in found})
+    for name in parameters:
+        if name not in names:
+            raise UnknownName("run", name, near_misses(name, names - written))
+    namespace.update(parameters)
+    return namespace
+
+
+class Reader:
+    """A store, read without a kernel. Use it with `with`, or close it."""
+
+    def __init__(self, store: Any) -> None:
+        self._store = store
+
+    def sql(self, query: str, parameters: Sequence[Any] = ()) -> Any:
+        """Ask the views `runs`, `steps`, `attempts`, `calls`, `approvals`, `values`.
+
+        The answer is a DuckDB relation: `.df()`, `.fetchall()`, `.pl()`, print it.
+        """
+        return self._store.sql(query, parameters)
+
+    def runs(self) -> list[str]:
+        """Ids of the runs, oldest first."""
+        from stepwell.orchestrator import runs
+
+        return [run for run, _, _ in runs(self._store)]
+
+    def outputs(self, run: str | None = None) -> dict[str, Any]:
+        """Every stored output of a run (the latest by default), by name.
+
+        Raises `UnknownRun`, `ValueNotTrusted`, `ValueUnreadable`.
+        """
+        from stepwell.orchestrator import load
+        from stepwell.store.values import Signer, Trust
+        from stepwell.workers import Values
+
+        known = self.runs()
+        if run is None and not known:
+            return {}
+        state = load(self._store, run or known[-1])
+        values = Values(self._store, Signer.of_user(), Trust.of_user(self._store))
+        return {
+            name: values.load(output.digest)
+            for step in state.steps.values()
+            if step.checkpoint is not None
+            for name, output in step.checkpoint.outputs.items()
+            if output.stored
+        }
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._store.close()
+
+    def __enter__(self) -> "Reader":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def open(path: str | PathLike[str]) -> Reader:  # noqa: A001 - stepwell.open is what users look for
+    """Open a store to read it. Raises `StoreError` if there is none or somebody has it."""
+    from stepwell.store import open_store
+
+    if not Path(path).exists():
+        raise StoreError(f"there is no store at {path}. Stores are made beside the notebook, in .stepwell")
+    return Reader(open_store(Path(path), create=False))

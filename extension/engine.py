@@ -1,0 +1,138 @@
+"""The working parts around one store: opened together, closed together."""
+
+import getpass
+import os
+import secrets
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from stepwell.errors import UnknownRun, near_misses
+from stepwell.orchestrator import (
+    Listener,
+    Orchestrator,
+    RunStarted,
+    State,
+    interrupted,
+    load,
+    recover,
+    runs,
+)
+from stepwell.outputs import Outputs
+from stepwell.place import Place
+from stepwell.store import Store, open_store
+from stepwell.store.values import Signer, Trust
+from stepwell.surroundings import Surroundings
+from stepwell.workers import KernelWorker, Values
+
+__all__ = ["Engine", "open_engine"]
+
+
+@dataclass(slots=True)
+class Engine:
+    """An open store, what runs on it, and the run that is being advanced."""
+
+    place: Place
+    store: Store
+    values: Values
+    worker: KernelWorker
+    orchestrator: Orchestrator
+    outputs: Outputs
+    run: str = ""
+
+    @property
+    def state(self) -> State:
+        """The current run. Read it on the main thread; change it on the orchestrator's."""
+        return self.orchestrator.state(self.run)
+
+    def choose_run(self) -> None:
+        """Go on with the notebook's latest run; begin one if there is none or it is asked for."""
+        known = [run for run, _, event in runs(self.store) if not event.parent]
+        if self.place.mode == "fresh" or (not known and self.place.mode != "resume"):
+            self.begin()
+        elif known:
+            self.switch(known[-1])
+        else:
+            raise UnknownRun("(the latest)", str(self.store.path or "memory"))
+
+    def begin(self) -> None:
+        """A new run, in which nothing has happened yet."""
+        run = secrets.token_hex(4)
+        event = RunStarted(
+            notebook=str(self.place.notebook or ""), user=_user(), host=socket.gethostname()
+        )
+
+        def work() -> None:
+            self.orchestrator.adopt(State(run))
+            self.orchestrator.record(run, event)
+
+        self.orchestrator.call(work)
+        self.run = run
+
+    def switch(self, run: str) -> None:
+        """Go on with this run as its events leave it. Raises `UnknownRun`; never begins anew."""
+        if run == self.run:
+            return
+        state = load(self.store, self.resolve(run))
+
+        def work() -> None:
+            self.orchestrator.adopt(state)
+            for step, attempt, event in interrupted(state):
+                self.orchestrator.record(state.run, event, step=step, attempt=attempt)
+            recover(state)
+
+        self.orchestrator.call(work)
+        self.run = state.run
+
+    def resolve(self, run: str) -> str:
+        """The run an id or the unambiguous beginning of one means."""
+        known = [name for name, _, _ in runs(self.store)]
+        matches = [name for name in known if name.startswith(run)] if run else []
+        if run in known:
+            return run
+        if len(matches) != 1:
+            near = f" It could be {', '.join(matches)}." if matches else near_misses(run, known)
+            raise UnknownRun(run, str(self.store.path or "memory"), near)
+        return matches[0]
+
+    def close(self) -> None:
+        """Stop taking part, write everything out, let go of the store."""
+        self.worker.close()
+        self.orchestrator.stop()
+        self.store.close()
+
+
+def open_engine(
+    place: Place,
+    surroundings: Surroundings,
+    listener: Listener,
+    *,
+    resolve: Callable[[str], object] | None = None,
+    store: Store | None = None,
+) -> Engine:
+    """Open the store and start the orchestrator on it. Raises what the store raises."""
+    opened = store or open_store(place.store, holder=_holder(place))
+    try:
+        values = Values(opened, Signer.of_user(), Trust.of_user(opened), resolve=resolve)
+        worker = KernelWorker(surroundings, values)
+        orchestrator = Orchestrator(opened, worker)
+        outputs = Outputs(surroundings.namespace_of_notebook, values)
+        orchestrator.listen(listener)
+        orchestrator.start()
+        engine = Engine(place, opened, values, worker, orchestrator, outputs)
+        engine.choose_run()
+    except BaseException:
+        opened.close()
+        raise
+    return engine
+
+
+def _holder(place: Place) -> dict[str, str]:
+    return {"notebook": str(place.notebook or ""), "user": _user(), "pid": str(os.getpid())}
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # no entry for this user id, as in some containers
+        return str(os.getuid())

@@ -1,0 +1,174 @@
+"""The one module that knows the kernel's insides: which cell is running, and how to reach one.
+
+Whatever stepwell sends from its own threads carries the header of the cell it belongs to.
+Left to itself the kernel would attach it to the cell that happens to run, or to a click.
+"""
+
+import sys
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+from stepwell.errors import UnsupportedEnvironment
+from stepwell.workers import recording
+
+__all__ = ["Frontend", "KernelFrontend", "NoFrontend", "frontend_for"]
+
+Content = dict[str, Any]
+
+
+class Frontend(Protocol):
+    """Where people look, if there is such a place."""
+
+    def where(self) -> object:
+        """The cell that is being executed; None when there is none."""
+        ...
+
+    def cell_id(self) -> str:
+        """The notebook's id of that cell, where the front end sends one."""
+        ...
+
+    def show(self, bundle: Mapping[str, object], display_id: str, where: object) -> None:
+        """A new display in that cell."""
+        ...
+
+    def update(self, bundle: Mapping[str, object], display_id: str, where: object) -> None:
+        """Another content for a display made by `show`."""
+        ...
+
+    def relay(self, where: object, entries: list[Content]) -> None:
+        """A step's own outputs, into its cell."""
+        ...
+
+    def before_thread(self) -> None:
+        """On each new thread that runs steps: let `display` find the step."""
+        ...
+
+    def on_shutdown(self, work: Callable[[], None]) -> Callable[[], None]:
+        """Call `work` when the kernel is asked to end; the answer takes that back."""
+        ...
+
+
+class NoFrontend:
+    """A script, or a terminal: what a step prints goes where print goes."""
+
+    def where(self) -> object:
+        """There are no cells."""
+        return None
+
+    def cell_id(self) -> str:
+        """There are no cells."""
+        return ""
+
+    def show(self, bundle: Mapping[str, object], display_id: str, where: object) -> None:
+        """Nobody is looking."""
+
+    def update(self, bundle: Mapping[str, object], display_id: str, where: object) -> None:
+        """Nobody is looking."""
+
+    def relay(self, where: object, entries: list[Content]) -> None:
+        """Text to the terminal; displays as their plain text."""
+        for entry in entries:
+            if entry["output_type"] == "stream":
+                stream = sys.stderr if entry["name"] == "stderr" else sys.stdout
+                stream.write(entry["text"])
+            else:
+                sys.stdout.write(str(entry.get("data", {}).get("text/plain", "")) + "\n")
+
+    def before_thread(self) -> None:
+        """Nothing to prepare."""
+
+    def on_shutdown(self, work: Callable[[], None]) -> Callable[[], None]:
+        """The interpreter's own exit is all there is."""
+        return lambda: None
+
+
+class KernelFrontend:
+    """An ipykernel, 7.1 or newer. Its sockets take messages from any thread."""
+
+    def __init__(self, shell: Any) -> None:
+        self._shell = shell
+        self._kernel = shell.kernel
+
+    def where(self) -> object:
+        """The request that the main shell is answering."""
+        return self._shell.get_parent()
+
+    def cell_id(self) -> str:
+        """As sent with the request; nbclient and others send none."""
+        metadata = (self._shell.get_parent() or {}).get("metadata") or {}
+        return str(metadata.get("cellId") or "")
+
+    def show(self, bundle: Mapping[str, object], display_id: str, where: object) -> None:
+        """A new display in that cell."""
+        self._send("display_data", _content(bundle, display_id), where)
+
+    def update(self, bundle: Mapping[str, object], display_id: str, where: object) -> None:
+        """Another content for the display."""
+        self._send("update_display_data", _content(bundle, display_id), where)
+
+    def relay(self, where: object, entries: list[Content]) -> None:
+        """A step's own outputs, into its cell."""
+        if where is None:
+            return
+        for entry in entries:
+            kind = entry["output_type"]
+            content = {key: value for key, value in entry.items() if key != "output_type"}
+            self._send(kind, content, where)
+
+    def before_thread(self) -> None:
+        """Catch what `display` sends from this thread."""
+        self._shell.display_pub.register_hook(_catch_display)
+
+    def on_shutdown(self, work: Callable[[], None]) -> Callable[[], None]:
+        """Before the kernel answers a shutdown request; it has about two seconds."""
+        kernel = self._kernel
+        original = kernel.do_shutdown
+
+        def do_shutdown(restart: bool) -> Any:
+            work()
+            return original(restart)
+
+        kernel.do_shutdown = do_shutdown
+
+        def take_back() -> None:
+            if kernel.__dict__.get("do_shutdown") is do_shutdown:
+                del kernel.do_shutdown
+
+        return take_back
+
+    def _send(self, kind: str, content: Content, where: object) -> None:
+        kernel = self._kernel
+        if kernel.iopub_socket is None:
+            return
+        kernel.session.send(
+            kernel.iopub_socket, kind, content, parent=where, ident=kernel._topic(kind)
+        )
+
+
+def _content(bundle: Mapping[str, object], display_id: str) -> Content:
+    return {"data": dict(bundle), "metadata": {}, "transient": {"display_id": display_id}}
+
+
+def _catch_display(message: Content) -> Content | None:
+    """A display hook: what a step displays is the step's; anything else goes its way."""
+    recorder = recording.get()
+    if recorder is None:
+        return message
+    recorder.display(message["header"]["msg_type"], dict(message["content"]))
+    return None
+
+
+def frontend_for(shell: Any) -> Frontend:
+    """The front end of this IPython. Raises `UnsupportedEnvironment` for a kernel that cannot."""
+    if getattr(shell, "kernel", None) is None:
+        return NoFrontend()
+    import ipykernel
+
+    version = tuple(int(part) for part in ipykernel.__version__.split(".")[:2])
+    if version < (7, 1):
+        raise UnsupportedEnvironment(
+            f"stepwell needs ipykernel 7.1 or newer; this kernel is {ipykernel.__version__} "
+            f"(7.0 loses or misroutes everything that is shown from another thread). "
+            f"In the kernel's environment: pip install 'ipykernel>=7.1', then restart the kernel"
+        )
+    return KernelFrontend(shell)

@@ -1,0 +1,180 @@
+"""What the magics call: the session, in the words of the notebook. Answers can be displayed."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from stepwell import reports
+from stepwell.defining import step_from_cell
+from stepwell.errors import InvalidUsage, NotYetSupported, UnknownRun, UnknownStep
+from stepwell.flow import Step
+from stepwell.magics import StepOptions
+from stepwell.orchestrator import Phase, run_view
+from stepwell.restoring import resume
+from stepwell.session import Session
+from stepwell.widgets import View, card, run_table
+
+if TYPE_CHECKING:
+    from IPython.core.interactiveshell import InteractiveShell
+
+__all__ = ["SessionNotebook"]
+
+
+class SessionNotebook:
+    """One notebook's steps. See `stepwell.magics.Notebook`."""
+
+    def __init__(self, session: Session, shell: "InteractiveShell") -> None:
+        self.session = session
+        self._shell = shell
+
+    # -- making steps -------------------------------------------------------------------
+
+    def cell(self, options: StepOptions, source: str) -> None:
+        """Register the cell as a step and, unless deferred, have it run."""
+        code: str = self._shell.transform_cell(source)
+        step = step_from_cell(
+            options.name,
+            source,
+            code,
+            inputs=options.inputs,
+            outputs=options.outputs,
+            after=options.after,
+            transient=options.transient,
+            always=options.always,
+            defer=options.defer,
+            cell=self.session.frontend.cell_id(),
+            flow=options.agent,
+        )
+        if options.agent:
+            raise NotYetSupported("--agent", "Steps belong to the notebook's own flow for now.")
+        self.submit(step)
+
+    def submit(self, step: Step) -> None:
+        """Register the step, have it run unless it is deferred, and show its card here."""
+        session = self.session
+        session.announce_moved_store()
+        session.define([step])
+        where = session.frontend.where()
+        session.surroundings.places[step.name] = where
+        try:
+            if not step.defer:
+                force = [step.name] if step.always else []
+                session.ask([step.name], by="cell", force=force)
+        finally:
+            self._show_here(step.name, where)
+
+    def _show_here(self, name: str, where: object) -> None:
+        session = self.session
+        view = session.view(name)
+        session.board.open(view, where)
+        if view.restored and view.phase is Phase.COMPLETED:
+            reports.replay(session, name, where)
+
+    def setup(self, source: str) -> None:
+        """Remember a cell that is to run wherever the flow is rebuilt."""
+        self.session.remember_setup(source, self._shell.transform_cell(source))
+
+    # -- running -------------------------------------------------------------------------
+
+    def run(self, names: Sequence[str], *, fresh: bool = False) -> View:
+        """Bring these steps, or all, up to date; `fresh` begins a new run."""
+        session = self.session
+        session.check_names(names)
+        if fresh:
+            session.begin_fresh()
+        wanted = list(names) or session.names()
+        if not wanted:
+            raise InvalidUsage("there is nothing to run: no cell has been made a step yet")
+        always = [name for name in wanted if session.state.flow[name].always]
+        session.ask(wanted, by="run", force=always)
+        return self.status()
+
+    def resume(self, run: str = "") -> View:
+        """Bring everything back from the store and go on with what is pending."""
+        notes = resume(self.session, self._shell, run)
+        return reports.status(self.session, notes=notes)
+
+    def wait(self, names: Sequence[str], *, timeout: float | None = None) -> None:
+        """Wait for these steps, or for everything that was asked for."""
+        self.session.wait(names, timeout=timeout)
+
+    def rerun(self, names: Sequence[str]) -> View:
+        """Run these steps although nothing has changed."""
+        if not names:
+            raise InvalidUsage("name the step to run again: %stepwell rerun STEP")
+        self.session.rerun(names)
+        return self.status()
+
+    def cancel(self, names: Sequence[str]) -> View:
+        """Stop these steps, or the whole run."""
+        self.session.cancel(names)
+        return self.status()
+
+    def forget(self, name: str) -> View:
+        """Take a step out of the flow."""
+        self.session.forget(name)
+        return self.status()
+
+    # -- looking -------------------------------------------------------------------------
+
+    def status(self) -> View:
+        """The current run."""
+        return reports.status(self.session)
+
+    def plan(self, names: Sequence[str] = ()) -> View:
+        """What running would do."""
+        self.session.check_names(names)
+        return reports.plan(self.session, names)
+
+    def runs(self) -> View:
+        """Every run in the store."""
+        return reports.all_runs(self.session)
+
+    def show(self, name: str) -> View:
+        """A step's card, or a run's table."""
+        if name in self.session.state.flow:
+            return View(card(self.session.view_with_reasons(name), now=reports.now()))
+        try:
+            run = self.session.engine.resolve(name)
+        except UnknownRun as error:
+            raise UnknownStep(name, f" Nor is there a run of that name.{error.near}") from error
+        if run == self.session.engine.run:
+            return self.status()
+        state = self.session.load_run(run)
+        return run_table(run_view(state, store=str(self.session.engine.store.path)), now=reports.now())
+
+    def history(self, name: str) -> View:
+        """Every version and attempt of a step."""
+        return reports.history(self.session, name)
+
+    def sql(self, query: str) -> Any:
+        """Ask the store."""
+        if not query.strip():
+            raise InvalidUsage(
+                "give it a query: %stepwell sql select step, status from steps. "
+                "Views: runs, steps, attempts, calls, approvals, values"
+            )
+        return self.session.engine.store.sql(query)
+
+    def store(self, path: str = "") -> View:
+        """About the store; with a path, go on with that one."""
+        if path:
+            self.session.use_store(Path(path).expanduser())
+        return reports.store(self.session)
+
+    # -- names for completion --------------------------------------------------------------
+
+    def step_names(self) -> Sequence[str]:
+        """For Tab."""
+        return self.session.names()
+
+    def run_ids(self) -> Sequence[str]:
+        """For Tab."""
+        return reports.run_ids(self.session) if self.session.is_open else []
+
+    def output_names(self) -> Sequence[str]:
+        """For Tab."""
+        if not self.session.is_open:
+            return []
+        return [name for step in self.session.state.flow for name in step.writes]
+

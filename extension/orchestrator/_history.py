@@ -1,0 +1,51 @@
+"""From the store back to a state: read a run's events, apply them."""
+
+import msgspec
+
+from stepwell.errors import StoreCorrupt, UnknownRun, near_misses
+from stepwell.orchestrator._apply import apply
+from stepwell.orchestrator._events import Event, RunStarted
+from stepwell.orchestrator._state import State
+from stepwell.store import Row, Store
+
+__all__ = ["decode", "load", "runs"]
+
+_decoder = msgspec.json.Decoder(Event)
+# Kinds that carry no event: blobs that belong to the record after them.
+_NO_EVENT = frozenset({"value"})
+
+
+def decode(row: Row) -> Event:
+    """The event a row holds. Raises `StoreCorrupt` if this version cannot read it."""
+    try:
+        return _decoder.decode(row.body)
+    except msgspec.MsgspecError as error:
+        raise StoreCorrupt(
+            f"record {row.seq} ({row.kind}) cannot be read by this version of stepwell: {error}. "
+            f"Nothing was changed; open the store with the version that wrote it",
+            seq=row.seq,
+        ) from error
+
+
+def load(store: Store, run: str) -> State:
+    """The run as its recorded events leave it. Raises `UnknownRun`."""
+    state = State(run)
+    for row in store.rows(run):
+        if row.kind not in _NO_EVENT:
+            state = apply(state, decode(row), step=row.step, attempt=row.attempt, at=row.at)
+    if state.started is None:
+        known = [row.run for row in store.rows(kinds=["run_started"])]
+        raise UnknownRun(run, str(store.path or "memory"), near_misses(run, known))
+    # What completed in another process is not live in this one.
+    state.live.clear()
+    return state
+
+
+def runs(store: Store) -> list[tuple[str, int, RunStarted]]:
+    """Every run with the time it started, oldest first."""
+    found: list[tuple[str, int, RunStarted]] = []
+    for row in store.rows(kinds=["run_started"]):
+        event = decode(row)
+        if isinstance(event, RunStarted):
+            found.append((row.run, row.at, event))
+    return found

@@ -1,0 +1,88 @@
+"""What a wish comes down to: which steps are owed, given what is known. Pure."""
+
+from collections.abc import Collection, Iterable, Mapping
+
+from stepwell.orchestrator._decide import current_inputs, is_current
+from stepwell.orchestrator._events import AttemptInterrupted, StepsRequested
+from stepwell.orchestrator._state import Running, State, StepState
+
+__all__ = ["closure", "interrupted", "recover", "request"]
+
+
+def closure(state: State, names: Iterable[str]) -> tuple[str, ...]:
+    """These steps and everything they read from, in an order in which they can run."""
+    wanted = set(names)
+    return state.flow.order(wanted | set(state.flow.ancestors(wanted)))
+
+
+def request(
+    state: State,
+    names: Collection[str],
+    environments: Mapping[str, str],
+    *,
+    by: str,
+    force: Collection[str] = (),
+) -> StepsRequested:
+    """Ask for `names`, and for as much of what they read as is not up to date.
+
+    A step that somebody names is always asked for. One that is only read from is left
+    alone while it runs, while it is current, and after it failed: running a reader's cell
+    does not pay for the same failure again.
+    """
+    wanted: dict[str, str] = {}
+    for name in closure(state, names):
+        if name in names or _is_due(state, name, environments.get(name, ""), wanted):
+            wanted[name] = environments.get(name, "")
+    return StepsRequested(environments=wanted, by=by, force=tuple(force))
+
+
+def _is_due(state: State, name: str, environment: str, wanted: Mapping[str, str]) -> bool:
+    step, definition = state.step(name), state.flow[name]
+    if step.owed:
+        return False
+    if any(upstream in wanted for upstream in state.flow.upstream(name)):
+        return True
+    if definition.transient and name not in state.live:
+        return True
+    inputs = current_inputs(state, definition)
+    if step.failed is not None:
+        return not _same_work(step.failed, definition.digest, inputs, environment)
+    checkpoint = step.checkpoint
+    return checkpoint is None or not is_current(checkpoint, definition, inputs, environment)
+
+
+def _same_work(run: Running, code: str, inputs: dict[str, str], environment: str) -> bool:
+    return run.code == code and run.inputs == inputs and run.environment == environment
+
+
+def interrupted(state: State) -> list[tuple[str, int, AttemptInterrupted]]:
+    """Attempts that were under way when the last process ended: step, attempt, event."""
+    return [
+        (name, run.attempt, AttemptInterrupted())
+        for name in state.running
+        if (run := state.steps[name].running) is not None
+    ]
+
+
+def recover(state: State) -> State:
+    """The state for a new process, after `interrupted` was applied.
+
+    Nothing starts by itself: what was owed is remembered as unfinished until somebody
+    asks for it. Nothing is live any more: transient outputs went with the process.
+    """
+    state.live.clear()
+    for step in state.steps.values():
+        step.again = False
+        if step.owed:
+            _let_go(state, step)
+    state.fresh.clear()
+    state.ready.clear()
+    state.superseded.clear()
+    state.settled = state.settled or "interrupted"
+    return state
+
+
+def _let_go(state: State, step: StepState) -> None:
+    step.owed = False
+    state.owed -= 1
+    state.unfinished[step.name] = None

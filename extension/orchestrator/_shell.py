@@ -1,0 +1,344 @@
+"""The orchestrator: the one who takes what happens, writes it, and acts on what is durable.
+
+Threads. One daemon thread runs an anyio loop and owns every run's state. Others reach it
+by mail (`call`, a worker's reports) and never touch the state. The user's code runs on
+neither. Work is done in slices of at most `SLICE` pieces of mail, so that the kernel's own
+threads get their turn.
+
+Order. An event is applied in memory at once, which lets one commit carry "this step is
+done" together with "the next one starts"; but nothing is *done* about it (an attempt
+started, a listener told, a caller answered) before it is on disk.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, InvalidStateError
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, TypeVar
+
+import anyio
+import anyio.abc
+import msgspec
+
+from stepwell.errors import StoreClosed, StoreError
+from stepwell.orchestrator._apply import apply
+from stepwell.orchestrator._decide import (
+    CancelAttempt,
+    Reuse,
+    Settle,
+    StartAttempt,
+    decide,
+    derived_digest,
+)
+from stepwell.orchestrator._events import (
+    AttemptCompleted,
+    AttemptFailed,
+    AttemptInterrupted,
+    AttemptStarted,
+    Event,
+    RunSettled,
+    StepReused,
+)
+from stepwell.orchestrator._journal import Effect, Journal
+from stepwell.orchestrator._mailbox import Mailbox
+from stepwell.orchestrator._port import (
+    Attempt,
+    AttemptId,
+    Clock,
+    Failed,
+    Finished,
+    Happened,
+    Listener,
+    Report,
+    Stopped,
+    Worker,
+)
+from stepwell.orchestrator._state import State
+from stepwell.store import Blob, Record, Store
+
+__all__ = ["Orchestrator", "system_clock"]
+
+SLICE = 256
+SLOTS = 64
+RETRY_SECONDS = 1.0
+
+Answer = TypeVar("Answer")
+_encode = msgspec.json.Encoder().encode
+
+
+def system_clock() -> int:
+    """Microseconds since 1970-01-01 UTC."""
+    return time.time_ns() // 1000
+
+
+@dataclass(frozen=True, slots=True)
+class _Call:
+    work: Callable[[], Any]
+    answer: "Future[Any]"
+
+
+@dataclass(frozen=True, slots=True)
+class _Durable:
+    happened: Sequence[Happened]
+
+
+@dataclass(frozen=True, slots=True)
+class _Trouble:
+    error: StoreError
+
+
+_Mail = _Call | _Durable | _Trouble | Finished | Failed | Stopped
+
+
+class Orchestrator:
+    """Advances runs. Public methods may be called from any thread but its own."""
+
+    def __init__(
+        self, store: Store, worker: Worker, *, clock: Clock = system_clock, slots: int = SLOTS
+    ) -> None:
+        self._store = store
+        self._worker = worker
+        self._clock = clock
+        self._slots = slots
+        self._mailbox: Mailbox[_Mail] = Mailbox()
+        self._journal = Journal(store, lambda error: self._mailbox.put(_Trouble(error)))
+        self._states: dict[str, State] = {}
+        self._listeners: list[Listener] = []
+        self._records: list[Record] = []
+        self._happened: list[Happened] = []
+        self._effects: list[Effect] = []
+        self._unanswered: list[Future[Any]] = []
+        self._trouble: StoreError | None = None
+        self._scope: anyio.CancelScope | None = None
+        self._tasks: anyio.abc.TaskGroup | None = None
+        self._thread: threading.Thread | None = None
+        self._broken: BaseException | None = None
+
+    # -- from outside -----------------------------------------------------------------
+
+    def start(self) -> None:
+        """Begin. Starting twice is harmless."""
+        if self._thread is None:
+            self._thread = threading.Thread(
+                target=self._run, name="stepwell-orchestrator", daemon=True
+            )
+            self._thread.start()
+
+    def stop(self, timeout: float = 2.0) -> None:
+        """Take no more mail and end the thread; what was handed to the store is written."""
+        thread, self._thread = self._thread, None
+        if thread is not None and thread.is_alive():
+            self._mailbox.put(_Call(self._cancel, Future()))
+            thread.join(timeout)
+
+    def listen(self, listener: Listener) -> None:
+        """Tell `listener` of everything that becomes durable from now on."""
+        self._listeners.append(listener)
+
+    def call(self, work: Callable[[], Answer], *, timeout: float | None = 60.0) -> Answer:
+        """Run `work` on the orchestrator's thread; answer when what it wrote is durable.
+
+        Raises what `work` raised, or the store's error while the store cannot be written.
+        """
+        if self._thread is None:
+            raise StoreClosed("stepwell is not running in this kernel: %load_ext stepwell")
+        if self._broken is not None:
+            raise self._broken
+        answer: Future[Answer] = Future()
+        self._mailbox.put(_Call(work, answer))
+        return answer.result(timeout)
+
+    # -- on the orchestrator's thread ---------------------------------------------------
+
+    def state(self, run: str) -> State:
+        """The state of a run that was adopted. For `work` given to `call`, and listeners."""
+        return self._states[run]
+
+    def adopt(self, state: State) -> None:
+        """Advance this run from now on."""
+        self._states[state.run] = state
+
+    def release(self, run: str) -> None:
+        """Advance this run no longer."""
+        self._states.pop(run, None)
+
+    def record(
+        self,
+        run: str,
+        event: Event,
+        *,
+        step: str = "",
+        attempt: int = 0,
+        blobs: Sequence[Blob] = (),
+        objects: dict[str, object] | None = None,
+    ) -> None:
+        """Something happened: apply it, and write it with the blobs it speaks of."""
+        at = self._clock()
+        apply(self._states[run], event, step=step, attempt=attempt, at=at)
+        *others, last = blobs or (None,)
+        for blob in others:
+            self._records.append(Record("value", run, step, "", attempt, at, b"{}", blob))
+        kind: str = type(event).__struct_config__.tag  # type: ignore[assignment]
+        self._records.append(Record(kind, run, step, "", attempt, at, _encode(event), last))
+        self._happened.append(Happened(run, step, attempt, at, event, objects or {}))
+
+    def _run(self) -> None:
+        try:
+            anyio.run(self._main)
+        except BaseException as error:
+            # A mistake of ours. Nobody may be left waiting for a thread that is gone.
+            self._broken = error
+            self._refuse(error)
+            raise
+
+    def _refuse(self, error: BaseException) -> None:
+        waiting, self._unanswered = self._unanswered, []
+        for answer in waiting:
+            with suppress(InvalidStateError):
+                answer.set_exception(error)
+
+    async def _main(self) -> None:
+        async with anyio.create_task_group() as tasks:
+            self._tasks, self._scope = tasks, tasks.cancel_scope
+            while True:
+                mail = await self._mailbox.take(SLICE)
+                for piece in mail:
+                    self._handle(piece)
+                for run in list(self._states):
+                    self._advance(run)
+                self._write()
+                # A full slice means more is waiting; the kernel's threads go first.
+                await anyio.sleep(0)
+
+    def _cancel(self) -> None:
+        if self._scope is not None:
+            self._scope.cancel()
+
+    def _handle(self, mail: _Mail) -> None:
+        match mail:
+            case Finished():
+                self._finished(mail)
+            case Failed():
+                blobs = [mail.log] if mail.log else []
+                event = AttemptFailed(mail.error, mail.seconds, mail.log.digest if mail.log else "")
+                self._report(mail.id, event, blobs)
+            case Stopped():
+                self._report(mail.id, AttemptInterrupted(mail.reason), [])
+            case _Durable():
+                self._tell(mail.happened)
+            case _Call():
+                self._answer(mail)
+            case _Trouble():
+                self._in_trouble(mail.error)
+
+    def _finished(self, mail: Finished) -> None:
+        blobs = [*mail.blobs, *([mail.log] if mail.log else [])]
+        event = AttemptCompleted(mail.outputs, mail.seconds, mail.log.digest if mail.log else "")
+        self._report(mail.id, event, blobs, dict(mail.objects))
+
+    def _report(
+        self,
+        attempt: AttemptId,
+        event: Event,
+        blobs: Sequence[Blob],
+        objects: dict[str, object] | None = None,
+    ) -> None:
+        state = self._states.get(attempt.run)
+        step = state.steps.get(attempt.step) if state is not None else None
+        # The fence: the late result of an attempt that was given up is not even written.
+        if step is None or step.running is None or step.running.attempt != attempt.attempt:
+            return
+        self.record(
+            attempt.run,
+            event,
+            step=attempt.step,
+            attempt=attempt.attempt,
+            blobs=blobs,
+            objects=objects,
+        )
+
+    def _advance(self, run: str) -> None:
+        state = self._states[run]
+        while commands := decide(state, slots=self._slots):
+            for command in commands:
+                match command:
+                    case StartAttempt():
+                        self._start(state, command)
+                    case Reuse():
+                        self.record(run, StepReused(), step=command.step)
+                    case CancelAttempt():
+                        state.superseded.pop(command.step, None)
+                        self._worker.cancel(AttemptId(run, command.step, command.attempt))
+                    case Settle():
+                        self.record(run, RunSettled(command.status))
+
+    def _start(self, state: State, command: StartAttempt) -> None:
+        definition = state.flow[command.step]
+        event = AttemptStarted(
+            key=command.key,
+            code=command.code,
+            inputs=command.inputs,
+            environment=command.environment,
+        )
+        self.record(state.run, event, step=command.step, attempt=command.attempt)
+        running = state.steps[command.step].running
+        attempt = Attempt(
+            AttemptId(state.run, command.step, command.attempt),
+            definition,
+            command.key,
+            command.inputs,
+            command.environment,
+            {name: derived_digest(running, name) for name in definition.transient}
+            if running
+            else {},
+        )
+        self._effects.append(partial(self._worker.start, attempt, self._hear))
+
+    def _hear(self, report: Report) -> None:
+        self._mailbox.put(report)
+
+    def _write(self) -> None:
+        if not (self._records or self._effects):
+            return
+        happened = self._happened
+        if happened:
+            self._effects.append(lambda: self._mailbox.put(_Durable(happened)))
+        self._journal.write(self._records, self._effects)
+        self._records, self._effects, self._happened = [], [], []
+
+    def _tell(self, happened: Sequence[Happened]) -> None:
+        for listener in self._listeners:
+            listener(happened)
+
+    def _answer(self, call: _Call) -> None:
+        try:
+            result = call.work()
+        except BaseException as error:  # noqa: BLE001 - the caller is to have it, whatever it is
+            call.answer.set_exception(error)
+            return
+        if self._trouble is not None:
+            call.answer.set_exception(self._trouble)
+            return
+        self._unanswered = [other for other in self._unanswered if not other.done()]
+        self._unanswered.append(call.answer)
+        self._effects.append(partial(_resolve, call.answer, result))
+
+    def _in_trouble(self, error: StoreError) -> None:
+        """The disk refuses: say so to everybody who waits, and go on trying."""
+        self._trouble = error
+        self._refuse(error)
+        if self._tasks is not None:
+            self._tasks.start_soon(self._try_again)
+
+    async def _try_again(self) -> None:
+        await anyio.sleep(RETRY_SECONDS)
+        self._trouble = None
+        self._journal.retry()
+
+
+def _resolve(answer: "Future[Any]", result: Any) -> None:
+    with suppress(InvalidStateError):  # refused meanwhile because the disk was full
+        answer.set_result(result)

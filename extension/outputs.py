@@ -1,0 +1,99 @@
+"""Outputs into the notebook's namespace, when they are stored and not before."""
+
+import threading
+from collections.abc import Callable, Mapping, MutableMapping
+from dataclasses import dataclass
+
+from stepwell.errors import StepwellError
+from stepwell.orchestrator import Output
+from stepwell.workers import Values
+
+__all__ = ["Outputs", "Published"]
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """What was put into the namespace under one name."""
+
+    step: str
+    digest: str
+    value: object
+
+
+class Outputs:
+    """The namespace's side of the steps. Any thread may call; waiting is the main thread's."""
+
+    def __init__(self, namespace: MutableMapping[str, object], values: Values) -> None:
+        self._namespace = namespace
+        self._values = values
+        self._published: dict[str, Published] = {}
+        self._problems: dict[str, StepwellError] = {}
+        self.changed = threading.Condition()
+        """Notified whenever something was published or has happened to a step."""
+
+    def publish(
+        self, step: str, outputs: Mapping[str, Output], objects: Mapping[str, object]
+    ) -> None:
+        """A step has completed here: these are its objects."""
+        for name, output in outputs.items():
+            if name in objects:
+                self._put(step, name, output.digest, objects[name])
+        self.notify()
+
+    def restore(self, step: str, outputs: Mapping[str, Output]) -> None:
+        """A step was answered from the store: read what is not here already."""
+        for name, output in outputs.items():
+            known = self._published.get(name)
+            if known is not None and known.digest == output.digest:
+                continue
+            if not output.stored and not self._values.is_live(output.digest):
+                continue
+            try:
+                self._put(step, name, output.digest, self._values.load(output.digest))
+            except StepwellError as problem:
+                self._problems[name] = problem
+        self.notify()
+
+    def is_published(self, name: str, digest: str) -> bool:
+        """Whether the namespace has been given this very value."""
+        known = self._published.get(name)
+        return known is not None and known.digest == digest
+
+    def problem(self, name: str) -> StepwellError | None:
+        """Why a stored value could not be read back, if it could not."""
+        return self._problems.get(name)
+
+    def is_rebound(self, name: str) -> bool:
+        """Whether the notebook has since given the name another value of its own."""
+        known = self._published.get(name)
+        return known is not None and self._namespace.get(name) is not known.value
+
+    def withdraw(self, name: str) -> None:
+        """The name is no step's output any more; the notebook keeps its value."""
+        self._published.pop(name, None)
+
+    def notify(self) -> None:
+        """Wake whoever waits, to look again."""
+        with self.changed:
+            self.changed.notify_all()
+
+    def wait_until(self, is_done: Callable[[], bool], timeout: float | None) -> bool:
+        """Wait for a condition, looking again at each change and ten times a second.
+
+        The short naps let an interrupt through at once. Returns whether it came about.
+        """
+        from time import monotonic
+
+        end = None if timeout is None else monotonic() + timeout
+        while not is_done():
+            left = 0.1 if end is None else min(0.1, end - monotonic())
+            if left <= 0:
+                return False
+            with self.changed:
+                self.changed.wait(left)
+        return True
+
+    def _put(self, step: str, name: str, digest: str, value: object) -> None:
+        self._namespace[name] = value
+        self._problems.pop(name, None)
+        self._published[name] = Published(step, digest, value)

@@ -1,0 +1,59 @@
+"""Where this notebook is, and where its store belongs."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+__all__ = ["Place", "find_place"]
+
+FOLDER = ".stepwell"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A notebook and its store. Environment variables are read here and nowhere else."""
+
+    notebook: Path | None
+    store: Path
+    mode: str = ""
+    """What the command line asked for: `fresh`, `resume` or nothing."""
+
+    def orphans(self) -> list[tuple[Path, Path]]:
+        """Stores in the same folder whose notebook is gone, with the path it had.
+
+        Only looked for when this notebook has no store: it may have been moved or renamed.
+        """
+        if self.notebook is None or self.store.exists():
+            return []
+        found: list[tuple[Path, Path]] = []
+        for store in sorted(self.store.parent.glob("*.duckdb")):
+            notebook = self.notebook.parent / f"{store.stem}.ipynb"
+            if not notebook.exists():
+                found.append((store, notebook))
+        return found
+
+
+def find_place(namespace: dict[str, Any] | None = None) -> Place:
+    """From the environment, the front end's hints, or the working directory, in that order."""
+    notebook = _notebook(namespace or {})
+    if named := os.environ.get("STEPWELL_STORE"):
+        store = Path(named)
+    elif notebook is not None:
+        store = notebook.parent / FOLDER / f"{notebook.stem}.duckdb"
+    else:
+        store = Path.cwd() / FOLDER / "notebook.duckdb"
+    return Place(notebook, store.absolute(), os.environ.get("STEPWELL_RUN", ""))
+
+
+def _notebook(namespace: dict[str, Any]) -> Path | None:
+    candidates = (
+        os.environ.get("STEPWELL_NOTEBOOK"),
+        namespace.get("__vsc_ipynb_file__"),
+        namespace.get("__session__"),
+        os.environ.get("JPY_SESSION_NAME"),
+    )
+    for candidate in candidates:
+        if isinstance(candidate, str) and candidate.endswith(".ipynb"):
+            return Path(candidate).absolute()
+    return None

@@ -1,0 +1,83 @@
+"""`resume`: in a fresh kernel, everything back without running a cell."""
+
+from typing import TYPE_CHECKING
+
+from stepwell.errors import StepwellError, ValueProblem
+from stepwell.orchestrator import State
+from stepwell.session import Session
+from stepwell.store import Digest
+from stepwell.workers.namespace import restore
+
+if TYPE_CHECKING:
+    from IPython.core.interactiveshell import InteractiveShell
+
+__all__ = ["resume"]
+
+
+def resume(session: Session, shell: "InteractiveShell | None", run: str = "") -> list[str]:
+    """Rebuild the namespace and ask for what is pending. What could not be brought back is told.
+
+    Setup cells run again; functions and constants come back by value, outputs from their
+    checkpoints. Raises `UnknownRun`.
+    """
+    engine = session.engine
+    if run:
+        engine.switch(engine.resolve(run))
+    state = engine.state
+    notes = [*_run_setups(state, shell), *_bring_environment_back(session, state)]
+    for name, step in state.steps.items():
+        if step.is_settled:
+            session.bring_back(name)
+            step.restored = True
+    pending = [name for name in state.flow.order() if _is_pending(state, name)]
+    if pending:
+        try:
+            session.ask(pending, by="resume")
+        except StepwellError as error:
+            notes.append(str(error))
+    return notes
+
+
+def _is_pending(state: State, name: str) -> bool:
+    if name in state.unfinished:
+        return True
+    # A transient output went with the old process; whoever resumes wants it back.
+    return bool(state.flow[name].transient) and state.steps[name].is_settled and (
+        name not in state.live
+    )
+
+
+def _run_setups(state: State, shell: "InteractiveShell | None") -> list[str]:
+    notes: list[str] = []
+    for setup in sorted(state.setups.values(), key=lambda setup: setup.order):
+        if shell is None:
+            continue
+        result = shell.run_cell(setup.source, store_history=False)
+        error = result.error_before_exec or result.error_in_exec
+        if error is not None:
+            notes.append(f"a setup cell failed: {type(error).__name__}: {error}")
+    return notes
+
+
+def _bring_environment_back(session: Session, state: State) -> list[str]:
+    engine = session.engine
+    notes: list[str] = []
+    seen: set[str] = set()
+    for step in state.steps.values():
+        environment = state.environments.get(step.environment)
+        if environment is None or environment.environment in seen:
+            continue
+        seen.add(environment.environment)
+        try:
+            blobs = engine.store.blobs(Digest(digest) for digest in environment.values.values())
+        except ValueProblem as problem:
+            notes.append(str(problem))
+            continue
+        found = {
+            name: blobs[Digest(digest)]
+            for name, digest in environment.values.items()
+            if Digest(digest) in blobs
+        }
+        restored = restore(environment.bindings, found, session.namespace, trust=engine.values.trust)
+        notes += [f"{name} did not come back: {why}" for name, why in restored.failures.items()]
+    return list(dict.fromkeys(notes))

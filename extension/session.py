@@ -1,0 +1,373 @@
+"""The one place that joins the parts. There is one session to a kernel (or script).
+
+It turns what is typed into events and calls, and what happens into cards and names. It
+runs on the main thread; what it hears from the orchestrator it hears on the orchestrator's
+thread (`_hear`), and passes on at once.
+"""
+
+import time
+from collections.abc import Collection, Iterable, Mapping, MutableMapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+
+from stepwell.engine import Engine, open_engine
+from stepwell.errors import (
+    StepCancelled,
+    StepFailed,
+    StepNotRun,
+    StepwellError,
+    UnknownName,
+    UnknownStep,
+    WaitTimedOut,
+    near_misses,
+)
+from stepwell.flow import Step
+from stepwell.frontend import Frontend
+from stepwell.orchestrator import (
+    AttemptCompleted,
+    AttemptId,
+    AttemptInterrupted,
+    Happened,
+    RunCancelled,
+    SetupDefined,
+    State,
+    StepForgotten,
+    StepRenamed,
+    StepReused,
+    StepsDefined,
+    StepView,
+    closure,
+    is_stuck,
+    request,
+    step_view,
+)
+from stepwell.place import Place, find_place
+from stepwell.store import Store
+from stepwell.surroundings import Surroundings
+from stepwell.widgets import Board
+from stepwell.workers.namespace import Captured
+
+__all__ = ["Session"]
+
+
+class Session:
+    """A notebook's steps, from the cell to the store and back."""
+
+    def __init__(
+        self,
+        namespace: MutableMapping[str, object],
+        frontend: Frontend,
+        *,
+        place: Place | None = None,
+        store: Store | None = None,
+    ) -> None:
+        self.namespace = namespace
+        self.frontend = frontend
+        self.surroundings = Surroundings(namespace, frontend, self.is_output)
+        self.board = Board(frontend, lambda: time.time_ns() // 1000)
+        self._place = place
+        self._given_store = store
+        self._engine: Engine | None = None
+        self._notes: dict[str, str] = {}
+        self._setups = 0
+
+    # -- the parts ----------------------------------------------------------------------
+
+    @property
+    def engine(self) -> Engine:
+        """The open store and what runs on it; opened when first needed."""
+        if self._engine is None:
+            place = self._place or find_place(dict(self.namespace))
+            self._engine = open_engine(
+                place,
+                self.surroundings,
+                self._hear,
+                resolve=self.namespace.get,
+                store=self._given_store,
+            )
+        return self._engine
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the store has been needed yet."""
+        return self._engine is not None
+
+    @property
+    def state(self) -> State:
+        """The current run."""
+        return self.engine.state
+
+    def use_store(self, path: Path) -> None:
+        """Close the store and go on with another one."""
+        place = self._place or find_place(dict(self.namespace))
+        self.close()
+        self._given_store = None
+        self._place = replace(place, store=path.absolute(), mode="")
+        _ = self.engine
+
+    def close(self) -> None:
+        """Stop, write everything out, let go of the store."""
+        engine, self._engine = self._engine, None
+        self.board.close()
+        if engine is not None:
+            engine.close()
+        self.board = Board(self.frontend, lambda: time.time_ns() // 1000)
+
+    def is_output(self, name: str) -> bool:
+        """Whether a step of the current run writes this name."""
+        return self._engine is not None and self.state.flow.writer_of(name) is not None
+
+    def names(self) -> list[str]:
+        """The steps, in the order in which they were defined."""
+        return [step.name for step in self.state.flow] if self.is_open else []
+
+    # -- asking for work ----------------------------------------------------------------
+
+    def define(self, steps: Sequence[Step]) -> None:
+        """Make these steps part of the flow. Raises `FlowError`; then nothing is changed."""
+        engine, state = self.engine, self.state
+        renamed = [old for step in steps if (old := self._former_name(state, step))]
+
+        def work() -> None:
+            for old, new in renamed:
+                engine.orchestrator.record(engine.run, StepRenamed(new), step=old)
+            changed = [step for step in steps if state.flow.get(step.name) != step]
+            if changed:
+                check_all(state, changed)
+                engine.orchestrator.record(engine.run, StepsDefined(tuple(changed)))
+
+        engine.orchestrator.call(work)
+
+    def ask(self, names: Collection[str], *, by: str, force: Collection[str] = ()) -> None:
+        """Have these steps brought up to date in the background.
+
+        Raises `UnknownStep`, and `UnknownName` for a name that nobody makes.
+        """
+        engine, state = self.engine, self.state
+        self.check_names(names)
+        environments: dict[str, str] = {}
+        for name in closure(state, names):
+            environments[name], captured = self.capture(name)
+            if name in names:
+                self._refuse_missing(name, captured)
+            self._note(name, captured)
+
+        def work() -> None:
+            for digest in dict.fromkeys(environments.values()):
+                if digest not in state.environments:
+                    blobs = tuple(self.surroundings.captured[digest].blobs.values())
+                    event = self.surroundings.event(digest)
+                    engine.orchestrator.record(engine.run, event, blobs=blobs)
+            event = request(state, names, environments, by=by, force=force)
+            engine.orchestrator.record(engine.run, event)
+
+        engine.orchestrator.call(work)
+
+    def capture(self, name: str) -> tuple[str, Captured]:
+        """The environment a step would find now."""
+        return self.surroundings.capture(self.state.flow[name].reads)
+
+    def check_names(self, names: Iterable[str]) -> None:
+        """Raises `UnknownStep` with near misses."""
+        for name in names:
+            if name not in self.state.flow:
+                raise UnknownStep(name, near_misses(name, self.names()))
+
+    def rerun(self, names: Collection[str]) -> None:
+        """Run these steps although nothing has changed."""
+        self.ask(names, by="rerun", force=names)
+
+    def cancel(self, names: Collection[str] = ()) -> None:
+        """Start nothing more of these (or of all), stop what can be stopped, refuse the rest."""
+        engine, state = self.engine, self.state
+        self.check_names(names)
+
+        def work() -> None:
+            concerned = set(names) or set(state.steps)
+            for name in list(state.running):
+                running = state.steps[name].running
+                if name in concerned and running is not None:
+                    engine.worker.cancel(AttemptId(engine.run, name, running.attempt))
+                    engine.orchestrator.record(
+                        engine.run,
+                        AttemptInterrupted("cancelled"),
+                        step=name,
+                        attempt=running.attempt,
+                    )
+            engine.orchestrator.record(engine.run, RunCancelled(steps=tuple(names)))
+
+        engine.orchestrator.call(work)
+
+    def forget(self, name: str) -> None:
+        """Take the step out of the flow; its history stays in the store."""
+        self.check_names([name])
+        writes = self.state.flow[name].writes
+        engine = self.engine
+        engine.orchestrator.call(
+            lambda: engine.orchestrator.record(engine.run, StepForgotten(), step=name)
+        )
+        for output in writes:
+            engine.outputs.withdraw(output)
+
+    def remember_setup(self, source: str, code: str) -> None:
+        """A cell that is to run again wherever the flow is rebuilt."""
+        engine, state = self.engine, self.state
+        self._setups += 1
+        same = next((known for known in state.setups.values() if known.source == source), None)
+        if same is not None:
+            return
+        name = self.frontend.cell_id() or f"setup {self._setups}"
+        event = SetupDefined(name, source, code, self._setups)
+        engine.orchestrator.call(lambda: engine.orchestrator.record(engine.run, event))
+
+    # -- waiting --------------------------------------------------------------------------
+
+    def wait_for_names(self, names: Sequence[str]) -> None:
+        """What an ordinary cell does before it reads these names."""
+        steps = {name: writer.name for name in names if (writer := self.state.flow.writer_of(name))}
+        self._wait(steps, None)
+
+    def wait(self, names: Collection[str] = (), *, timeout: float | None = None) -> None:
+        """Wait for these steps, or for all that were asked for.
+
+        Raises `StepFailed`, `StepCancelled`, `WaitTimedOut`; interrupting stops the waiting.
+        """
+        self.check_names(names)
+        wanted = list(names) or [
+            name
+            for name, step in self.state.steps.items()
+            if step.owed or step.error is not None
+        ]
+        outputs = {f"step {name}": name for name in wanted}
+        self._wait(outputs, timeout)
+
+    def _wait(self, steps: Mapping[str, str], timeout: float | None) -> None:
+        open_ = {label: step for label, step in steps.items() if not self._is_there(label, step)}
+        if not open_:
+            return
+        engine = self.engine
+
+        def is_done() -> bool:
+            for label in [label for label, step in open_.items() if self._is_there(label, step)]:
+                del open_[label]
+            return not open_ or any(self._is_hopeless(step) for step in open_.values())
+
+        if not engine.outputs.wait_until(is_done, timeout):
+            raise WaitTimedOut(", ".join(dict.fromkeys(open_.values())), timeout or 0.0)
+        for label, step in open_.items():
+            self._raise_for(label, step)
+
+    def _is_there(self, label: str, name: str) -> bool:
+        step = self.state.steps.get(name)
+        if step is None or step.checkpoint is None or step.owed or step.error is not None:
+            return False
+        output = step.checkpoint.outputs.get(label)
+        return output is None or self.engine.outputs.is_published(label, output.digest)
+
+    def _is_hopeless(self, name: str) -> bool:
+        step = self.state.steps.get(name)
+        if step is not None and step.checkpoint is not None and not step.owed and not step.error:
+            problem = (self.engine.outputs.problem(out) for out in step.checkpoint.outputs)
+            return any(problem)
+        return is_stuck(self.state, name)
+
+    def _raise_for(self, label: str, name: str) -> None:
+        """Say why the wait is over although the name is not there."""
+        state = self.state
+        step = state.steps.get(name)
+        if step is not None and step.is_settled:
+            problem = self.engine.outputs.problem(label)
+            if problem is not None:
+                raise problem
+            return
+        for other in closure(state, [name]):
+            found = state.steps.get(other)
+            if found is not None and found.error is not None and not found.owed:
+                error = f"{found.error.type}: {found.error.message}"
+                raise StepFailed(other, error.splitlines()[0], state.run)
+            if found is not None and found.cancelled:
+                raise StepCancelled(other, state.run)
+        way_out = f"Run its cell, or %stepwell run {name}"
+        raise StepNotRun(label, name, way_out)
+
+    # -- hearing (on the orchestrator's thread) ------------------------------------------
+
+    def _hear(self, happened: Sequence[Happened]) -> None:
+        engine = self._engine
+        if engine is None:
+            return
+        for what in happened:
+            if what.run != engine.run:
+                continue
+            match what.event:
+                case AttemptCompleted(outputs=outputs):
+                    engine.outputs.publish(what.step, outputs, what.objects)
+                case StepReused():
+                    self.bring_back(what.step)
+                case _:
+                    pass
+        engine.outputs.notify()
+        for name in {what.step for what in happened if what.step in self.surroundings.places}:
+            with suppress(UnknownStep):
+                self.board.update(self.view(name))
+
+    def bring_back(self, name: str) -> None:
+        """Put a restored step's outputs into the namespace."""
+        engine = self.engine
+        step = engine.state.steps.get(name)
+        if step is not None and step.checkpoint is not None:
+            engine.outputs.restore(name, step.checkpoint.outputs)
+
+    def view(self, name: str) -> StepView:
+        """The step as people are shown it."""
+        return step_view(self.state, name, note=self._notes.get(name, ""))
+
+    # -- inside ---------------------------------------------------------------------------
+
+    def _refuse_missing(self, name: str, captured: Captured) -> None:
+        definition = self.state.flow[name]
+        for missing in captured.missing:
+            if missing in definition.defaults:
+                continue
+            known = [*self.namespace, *(out for step in self.state.flow for out in step.writes)]
+            public = [word for word in known if not word.startswith("_")]
+            raise UnknownName(name, missing, near_misses(missing, public))
+
+    def _note(self, name: str, captured: Captured) -> None:
+        lines: list[str] = []
+        if captured.opaque:
+            listed = ", ".join(f"{key} ({kind})" for key, kind in sorted(captured.opaque.items()))
+            lines.append(f"cannot tell whether these have changed: {listed}")
+        for read in self.state.flow[name].reads:
+            if self.is_output(read) and self.engine.outputs.is_rebound(read):
+                lines.append(f"{read!r} in the notebook is not what its step stored; "
+                             f"{name!r} reads the stored one")
+        self._notes[name] = "; ".join(lines)
+
+    def _former_name(self, state: State, step: Step) -> tuple[str, str] | None:
+        """The name the step's cell had before, if it was renamed."""
+        if not step.cell or step.name in state.flow:
+            return None
+        for known in state.flow:
+            if known.cell == step.cell and known.name not in (step.name,):
+                return known.name, step.name
+        return None
+
+
+def check_all(state: State, steps: Sequence[Step]) -> None:
+    """Try the definitions on the flow; on an error put back what was there. Raises `FlowError`."""
+    before = {step.name: state.flow.get(step.name) for step in steps}
+    done: list[str] = []
+    try:
+        for step in steps:
+            state.flow.add(step)
+            done.append(step.name)
+    except StepwellError:
+        for name in reversed(done):
+            previous = before[name]
+            state.flow.remove(name)
+            if previous is not None:
+                state.flow.add(previous)
+        raise
+

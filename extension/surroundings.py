@@ -1,0 +1,92 @@
+"""What steps find around them: the notebook's names as they were when a step was asked for."""
+
+from collections.abc import Callable, Iterable, Mapping, MutableMapping
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from importlib import import_module
+from typing import Any
+
+from stepwell.errors import InvalidStep
+from stepwell.flow import Step
+from stepwell.frontend import Frontend
+from stepwell.orchestrator import AttemptId, EnvironmentCaptured
+from stepwell.workers import Recorder, Relay
+from stepwell.workers.namespace import Captured, build, capture
+
+__all__ = ["Surroundings", "environment_digest"]
+
+
+def environment_digest(captured: Captured) -> str:
+    """Equal when nothing in the environment differs that can be told apart."""
+    parts = sorted(f"{name}={item.kind}:{item.digest}" for name, item in captured.bindings.items())
+    return blake2b("\0".join(parts).encode(), digest_size=16).hexdigest()
+
+
+@dataclass(slots=True)
+class Surroundings:
+    """Keeps what was captured alive for the attempts that run in it. See `workers.Surroundings`."""
+
+    namespace_of_notebook: MutableMapping[str, object]
+    frontend: Frontend
+    is_output: Callable[[str], bool] = lambda name: False
+    captured: dict[str, Captured] = field(default_factory=dict[str, Captured])
+    functions: dict[str, Callable[..., object]] = field(
+        default_factory=dict[str, Callable[..., object]]
+    )
+    places: dict[str, object] = field(default_factory=dict[str, object])
+    """Step → the cell its card is in."""
+    relay: Relay | None = None
+
+    def __post_init__(self) -> None:
+        self.relay = Relay(self.frontend.relay)
+
+    # -- for the session, on the main thread ---------------------------------------------
+
+    def capture(self, names: Iterable[str]) -> tuple[str, Captured]:
+        """The environment these names make up now, and its digest."""
+        captured = capture(names, self.namespace_of_notebook, is_input=self.is_output)
+        digest = environment_digest(captured)
+        self.captured[digest] = captured
+        return digest, captured
+
+    def event(self, digest: str) -> EnvironmentCaptured:
+        """The environment as it is written down."""
+        captured = self.captured[digest]
+        values = {name: blob.digest for name, blob in captured.blobs.items()}
+        return EnvironmentCaptured(digest, dict(captured.bindings), values)
+
+    # -- for the worker, on its threads --------------------------------------------------
+
+    def namespace(
+        self, definition: Step, environment: str, inputs: Mapping[str, object]
+    ) -> dict[str, object]:
+        """A namespace of its own for one attempt."""
+        return build(self.captured[environment], inputs)
+
+    def function(self, definition: Step) -> Callable[..., object]:
+        """The function as last decorated here, or imported from where it was defined."""
+        known = self.functions.get(definition.name)
+        if known is not None:
+            return known
+        if not definition.module:
+            raise InvalidStep(
+                definition.name, "its function is not defined in this process; run its cell first"
+            )
+        found: Any = import_module(definition.module)
+        for part in definition.qualname.split("."):
+            found = getattr(found, part)
+        return getattr(found, "__wrapped__", found)
+
+    def recorder(self, attempt: AttemptId) -> Recorder:
+        """Outputs go to the step's cell, if it is shown anywhere."""
+        return Recorder(self.relay, self.places.get(attempt.step))
+
+    def before_thread(self) -> None:
+        """As the front end wants it."""
+        self.frontend.before_thread()
+
+    def after_body(self) -> None:
+        """Show the figures the step left open."""
+        from stepwell.figures import show_new_figures
+
+        show_new_figures()

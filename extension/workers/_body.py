@@ -1,0 +1,100 @@
+"""What an attempt executes: a cell's code or a function, and how its outputs are gathered."""
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from stepwell.errors import InvalidStep
+from stepwell.flow import Step
+from stepwell.workers._code import SHOW, compile_cell
+
+__all__ = ["Body", "prepare"]
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """Ready to run, once."""
+
+    run: Callable[[], object]
+    """Executes the code; gives a coroutine if it awaits."""
+    collect: Callable[[object], dict[str, object]]
+    """From what `run` gave (awaited) to outputs by name."""
+    is_async: bool
+
+
+def prepare(
+    definition: Step, namespace: dict[str, object], function: Callable[..., object] | None = None
+) -> Body:
+    """The body of a step in this namespace; for a function, its parameters are looked up there."""
+    if function is not None:
+        return _of_function(definition, namespace, function)
+    compiled = compile_cell(definition)
+    namespace[SHOW] = _show
+
+    def collect(_: object) -> dict[str, object]:
+        return _written(definition, namespace)
+
+    return Body(lambda: eval(compiled.code, namespace), collect, compiled.is_async)  # noqa: S307 - it is what the user asked us to run
+
+
+def _written(definition: Step, namespace: Mapping[str, object]) -> dict[str, object]:
+    for name in definition.writes:
+        if name not in namespace:
+            raise InvalidStep(
+                definition.name,
+                f"it ended without assigning {name!r}, which it is to write. "
+                f"Assign it on every path, or name the outputs with --out",
+            )
+    return {name: namespace[name] for name in definition.writes}
+
+
+def _of_function(
+    definition: Step, namespace: Mapping[str, object], function: Callable[..., object]
+) -> Body:
+    arguments = {name: namespace[name] for name in definition.reads if name in namespace}
+
+    def collect(result: object) -> dict[str, object]:
+        return _returned(definition, result)
+
+    return Body(
+        lambda: function(**arguments), collect, inspect.iscoroutinefunction(function)
+    )
+
+
+def _returned(definition: Step, result: object) -> dict[str, object]:
+    names = definition.writes
+    if len(names) == 1:
+        return {names[0]: result}
+    if not names:
+        if result is not None:
+            raise InvalidStep(
+                definition.name,
+                f"it returned a {type(result).__name__} but has no name for it. "
+                f"Give it one with out=, or return nothing",
+            )
+        return {}
+    values: Any = result
+    if not isinstance(values, tuple | list) or len(values) != len(names):
+        raise InvalidStep(
+            definition.name,
+            f"out= names {len(names)} outputs ({', '.join(names)}), so it must return a tuple "
+            f"of as many; it returned a {type(result).__name__}",
+        )
+    return dict(zip(names, values, strict=True))
+
+
+def _show(value: object) -> None:
+    """Display the value of a cell's last expression, as the notebook does."""
+    if value is None:
+        return
+    try:
+        from IPython.core.getipython import get_ipython
+        from IPython.display import display
+    except ImportError:
+        print(repr(value))
+        return
+    if get_ipython() is None:
+        print(repr(value))
+    else:
+        display(value)

@@ -1,0 +1,251 @@
+"""The worker that runs steps in this very process.
+
+Threads. `start` and `cancel` may be called from any thread and return at once. A step
+without `await` runs on a thread of the pool; one with `await` runs on a loop of its own
+thread, beside other such steps. Neither is the kernel's main thread, nor the
+orchestrator's. Inputs are decoded and outputs encoded on pool threads.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Coroutine, Mapping
+from concurrent.futures import Future
+from contextvars import copy_context
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Protocol
+
+import anyio
+import anyio.from_thread
+
+from stepwell.errors import ValueProblem
+from stepwell.flow import Step
+from stepwell.orchestrator import (
+    Attempt,
+    AttemptId,
+    Failed,
+    Finished,
+    Output,
+    Report,
+    Stopped,
+)
+from stepwell.store import Blob
+from stepwell.workers._body import Body, prepare
+from stepwell.workers._code import describe_error
+from stepwell.workers._output import Recorder, recording
+from stepwell.workers._pool import ThreadPool
+from stepwell.workers._values import Values
+
+__all__ = ["KernelWorker", "Surroundings"]
+
+THREADS = 64
+
+Tell = Callable[[Report], None]
+
+
+class Surroundings(Protocol):
+    """What the worker needs of the notebook it works for."""
+
+    def namespace(
+        self, definition: Step, environment: str, inputs: Mapping[str, object]
+    ) -> dict[str, object]:
+        """A namespace of its own for one attempt."""
+        ...
+
+    def function(self, definition: Step) -> Callable[..., object]:
+        """The function of a step that was defined by one."""
+        ...
+
+    def recorder(self, attempt: AttemptId) -> Recorder:
+        """Where the attempt's outputs go."""
+        ...
+
+    def before_thread(self) -> None:
+        """Called on each new thread that will run steps."""
+        ...
+
+    def after_body(self) -> None:
+        """Called where the step ran, when its code has ended (figures left open are shown)."""
+        ...
+
+
+@dataclass(slots=True)
+class _Task:
+    attempt: Attempt
+    tell: Tell
+    recorder: Recorder
+    began: float = 0.0
+    is_cancelled: bool = False
+    future: "Future[Any] | None" = None
+
+
+class KernelWorker:
+    """Runs attempts in this process."""
+
+    def __init__(self, surroundings: Surroundings, values: Values) -> None:
+        self._surroundings = surroundings
+        self._values = values
+        self._pool = ThreadPool(THREADS, "stepwell-step")
+        self._prepared = threading.local()
+        self._lock = threading.Lock()
+        self._tasks: dict[AttemptId, _Task] = {}
+        self._portal: anyio.from_thread.BlockingPortal | None = None
+        self._portal_manager: Any = None
+
+    def start(self, attempt: Attempt, report: Tell) -> None:
+        """Run the attempt; `report` hears of its end once."""
+        task = _Task(attempt, report, self._surroundings.recorder(attempt.id))
+        self._tasks[attempt.id] = task
+        self._pool.submit(partial(self._begin, task))
+
+    def cancel(self, attempt: AttemptId) -> None:
+        """Stop it if it waits or awaits; code without `await` runs to its end."""
+        task = self._tasks.get(attempt)
+        if task is None:
+            return
+        task.is_cancelled = True
+        if task.future is not None:
+            task.future.cancel()
+
+    def close(self) -> None:
+        """Start nothing more; let go of idle threads."""
+        self._pool.close()
+        with self._lock:
+            manager, self._portal_manager, self._portal = self._portal_manager, None, None
+        for task in list(self._tasks.values()):
+            self.cancel(task.attempt.id)
+        if manager is not None:
+            manager.__exit__(None, None, None)
+
+    # -- on a pool thread ---------------------------------------------------------------
+
+    def _begin(self, task: _Task) -> None:
+        if not getattr(self._prepared, "done", False):
+            self._surroundings.before_thread()
+            self._prepared.done = True
+        if task.is_cancelled:
+            self._end(task, Stopped(task.attempt.id))
+            return
+        task.began = time.perf_counter()
+        try:
+            body = self._prepare(task.attempt)
+        except BaseException as error:  # noqa: BLE001 - whatever it was, the step has failed
+            self._end(task, self._failed(task, error, is_user_code=False))
+            return
+        if body.is_async:
+            self._run_async(task, body)
+        else:
+            self._run_sync(task, body)
+
+    def _prepare(self, attempt: Attempt) -> Body:
+        definition = attempt.definition
+        inputs = {name: self._values.load(digest) for name, digest in attempt.inputs.items()}
+        namespace = self._surroundings.namespace(definition, attempt.environment, inputs)
+        if definition.kind == "function":
+            return prepare(definition, namespace, self._surroundings.function(definition))
+        return prepare(definition, namespace)
+
+    def _run_sync(self, task: _Task, body: Body) -> None:
+        context = copy_context()
+        context.run(recording.set, task.recorder)
+        try:
+            result = context.run(body.run)
+            context.run(self._surroundings.after_body)
+        except BaseException as error:  # noqa: BLE001 - SystemExit too: it is the step's, not ours
+            self._end(task, self._failed(task, error))
+            return
+        self._finish(task, body, result)
+
+    def _finish(self, task: _Task, body: Body, result: object) -> None:
+        seconds = time.perf_counter() - task.began
+        try:
+            objects = body.collect(result)
+        except BaseException as error:  # noqa: BLE001 - as above
+            self._end(task, self._failed(task, error))
+            return
+        try:
+            outputs, blobs = self._encode(task.attempt, objects)
+            log = self._log(task)
+        except BaseException as error:  # noqa: BLE001 - a user's __reduce__ may raise anything
+            is_ours = isinstance(error, ValueProblem)
+            self._end(task, self._failed(task, error, is_user_code=not is_ours))
+            return
+        self._end(task, Finished(task.attempt.id, outputs, blobs, objects, seconds, log))
+
+    def _encode(
+        self, attempt: Attempt, objects: Mapping[str, object]
+    ) -> tuple[dict[str, Output], list[Blob]]:
+        outputs: dict[str, Output] = {}
+        blobs: list[Blob] = []
+        for name, value in objects.items():
+            if name in attempt.derived:
+                outputs[name] = self._values.keep_live(attempt.derived[name], value)
+                continue
+            outputs[name], blob = self._values.encode(attempt.id.step, name, value)
+            blobs.append(blob)
+        return outputs, blobs
+
+    def _log(self, task: _Task) -> Blob | None:
+        entries = task.recorder.finish()
+        if not entries:
+            return None
+        return self._values.encode(task.attempt.id.step, "its output", entries)[1]
+
+    def _failed(
+        self, task: _Task, error: BaseException, *, is_user_code: bool = True
+    ) -> Failed:
+        seconds = time.perf_counter() - task.began
+        info = describe_error(error, is_user_code=is_user_code)
+        try:
+            log = self._log(task)
+        except ValueProblem:
+            log = None
+        return Failed(task.attempt.id, info, seconds, log)
+
+    def _end(self, task: _Task, report: Report) -> None:
+        self._tasks.pop(task.attempt.id, None)
+        task.tell(report)
+
+    # -- on the loop for steps with `await` ---------------------------------------------
+
+    def _run_async(self, task: _Task, body: Body) -> None:
+        try:
+            task.future = self._loop().start_task_soon(self._await, task, body)
+        except RuntimeError as error:
+            self._end(task, self._failed(task, error, is_user_code=False))
+            return
+        task.future.add_done_callback(partial(self._after_future, task))
+        if task.is_cancelled:
+            task.future.cancel()
+
+    def _after_future(self, task: _Task, future: "Future[Any]") -> None:
+        # A cancelled task that never got to run has nobody else to report it.
+        if future.cancelled() and task.attempt.id in self._tasks:
+            self._end(task, Stopped(task.attempt.id))
+
+    async def _await(self, task: _Task, body: Body) -> None:
+        recording.set(task.recorder)
+        try:
+            result = body.run()
+            if isinstance(result, Coroutine):
+                result = await result
+            self._surroundings.after_body()
+        except anyio.get_cancelled_exc_class() as error:
+            if task.is_cancelled:
+                self._end(task, Stopped(task.attempt.id))
+                raise
+            self._end(task, self._failed(task, error))
+            return
+        except BaseException as error:  # noqa: BLE001 - as in `_run_sync`
+            self._end(task, self._failed(task, error))
+            return
+        self._pool.submit(partial(self._finish, task, body, result))
+
+    def _loop(self) -> anyio.from_thread.BlockingPortal:
+        with self._lock:
+            if self._portal is None:
+                self._portal_manager = anyio.from_thread.start_blocking_portal(name="stepwell-async")
+                self._portal = self._portal_manager.__enter__()
+                self._portal.call(self._surroundings.before_thread)
+            return self._portal
+

@@ -1,0 +1,134 @@
+"""What a step prints and displays: kept with the step, and passed on while it runs.
+
+Many steps run at once in one process that has one `sys.stdout`. Which step a piece of
+text belongs to is told by a context variable, which threads started for a step and tasks
+of an async step carry with them.
+"""
+
+import threading
+import time
+from collections.abc import Callable
+from contextvars import ContextVar
+from typing import Any
+
+__all__ = ["Recorder", "Relay", "recording"]
+
+Entry = dict[str, Any]
+"""An output in nbformat's shape: `stream`, `display_data` or `update_display_data`."""
+
+TEXT_LIMIT = 1_000_000
+ENTRY_LIMIT = 1_000
+
+recording: ContextVar["Recorder | None"] = ContextVar("stepwell_recording", default=None)
+"""The recorder of the step that is running here."""
+
+
+class Recorder:
+    """The outputs of one attempt, in order; streams joined, the excess left out and counted."""
+
+    def __init__(self, relay: "Relay | None" = None, where: object = None) -> None:
+        self.where = where
+        self.entries: list[Entry] = []
+        self._relay = relay
+        self._pending: list[Entry] = []
+        self._lock = threading.Lock()
+        self._characters = 0
+        self._omitted = 0
+
+    def write(self, stream: str, text: str) -> None:
+        """Text printed to `stdout` or `stderr`."""
+        if not text:
+            return
+        with self._lock:
+            self._characters += len(text)
+            if self._characters > TEXT_LIMIT:
+                self._omitted += len(text)
+                return
+            _append_text(self.entries, stream, text)
+            if self._relay is not None:
+                _append_text(self._pending, stream, text)
+        self._notify()
+
+    def display(self, kind: str, content: Entry) -> None:
+        """A `display_data` or `update_display_data` message's content."""
+        entry = {"output_type": kind, **content}
+        with self._lock:
+            if len(self.entries) >= ENTRY_LIMIT:
+                self._omitted += 1
+                return
+            self.entries.append(entry)
+            if self._relay is not None:
+                self._pending.append(entry)
+        self._notify()
+
+    def take_pending(self) -> list[Entry]:
+        """What has not been passed on yet."""
+        with self._lock:
+            pending, self._pending = self._pending, []
+        return pending
+
+    def finish(self) -> list[Entry]:
+        """Everything, for the store; says so where something was left out."""
+        if self._omitted:
+            note = f"\n… {self._omitted:,} more characters or displays were not kept\n"
+            _append_text(self.entries, "stderr", note)
+            self._omitted = 0
+        if self._relay is not None:
+            self._relay.flush(self)
+        return self.entries
+
+    def _notify(self) -> None:
+        if self._relay is not None:
+            self._relay.due(self)
+
+
+def _append_text(entries: list[Entry], stream: str, text: str) -> None:
+    last = entries[-1] if entries else None
+    if last is not None and last["output_type"] == "stream" and last["name"] == stream:
+        last["text"] += text
+    else:
+        entries.append({"output_type": "stream", "name": stream, "text": text})
+
+
+class Relay:
+    """Passes outputs on while steps run, in bunches, so that a loop that prints does not flood.
+
+    `send(where, entries)` is called on a thread of the relay's own, or on the step's when
+    it ends.
+    """
+
+    SECONDS = 0.1
+
+    def __init__(self, send: Callable[[object, list[Entry]], None]) -> None:
+        self._send = send
+        self._due: dict[int, Recorder] = {}
+        self._lock = threading.Lock()
+        self._is_running = False
+
+    def due(self, recorder: Recorder) -> None:
+        """The recorder has something to pass on."""
+        with self._lock:
+            self._due[id(recorder)] = recorder
+            if self._is_running:
+                return
+            self._is_running = True
+        threading.Thread(target=self._run, name="stepwell-output", daemon=True).start()
+
+    def flush(self, recorder: Recorder) -> None:
+        """Pass on what the recorder has, now."""
+        with self._lock:
+            self._due.pop(id(recorder), None)
+        if entries := recorder.take_pending():
+            self._send(recorder.where, entries)
+
+    def _run(self) -> None:
+        while True:
+            time.sleep(self.SECONDS)
+            with self._lock:
+                due, self._due = self._due, {}
+                if not due:
+                    self._is_running = False
+                    return
+            for recorder in due.values():
+                if entries := recorder.take_pending():
+                    self._send(recorder.where, entries)

@@ -1,0 +1,102 @@
+"""A step's values on their way to the store and back."""
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
+
+from stepwell.errors import ValueNotStorable, ValueUnreadable
+from stepwell.orchestrator import Output
+from stepwell.store import Blob, Digest, Store
+from stepwell.store.values import Signer, Trust, decode, encode, is_immutable, type_name
+
+__all__ = ["Values"]
+
+
+class Values:
+    """Encodes outputs; gives every reader a copy of its own.
+
+    A copy is made by decoding, so a reader sees exactly what it would see after a restart.
+    Values that cannot be changed are shared. Any thread may call.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        signer: Signer,
+        trust: Trust,
+        *,
+        resolve: Callable[[str], object] | None = None,
+        cache_bytes: int = 64 << 20,
+    ) -> None:
+        self._store = store
+        self._signer = signer
+        self._trust = trust
+        self._resolve = resolve
+        self._room = cache_bytes
+        self._lock = threading.Lock()
+        self._blobs: OrderedDict[str, Blob] = OrderedDict()
+        self._size = 0
+        self._shared: OrderedDict[str, object] = OrderedDict()
+        self._live: dict[str, object] = {}
+
+    def encode(self, step: str, variable: str, value: object) -> tuple[Output, Blob]:
+        """The value written down, ready for a record. Raises `ValueNotStorable`, with both names."""
+        try:
+            blob = encode(value, signer=self._signer)
+        except ValueNotStorable as error:
+            raise error.at(step=step, variable=variable) from error
+        self._remember(blob)
+        if blob.size <= 1024 and is_immutable(value):
+            self._share(blob.digest, value)
+        output = Output(blob.digest, blob.type, blob.size, blob.preview, blob.codec)
+        return output, self._store.put(blob)
+
+    def keep_live(self, digest: str, value: object) -> Output:
+        """A transient output: kept in this process alone, under the digest it goes by."""
+        with self._lock:
+            self._live[digest] = value
+        return Output(digest, type_name(value), 0, "", "", stored=False)
+
+    def load(self, digest: str) -> object:
+        """The value, for one reader. Raises `ValueUnreadable`, `ValueNotTrusted`."""
+        with self._lock:
+            if digest in self._live:
+                return self._live[digest]
+            if digest in self._shared:
+                return self._shared[digest]
+            blob = self._blobs.get(digest)
+        if blob is None or blob.data is None:
+            blob = self._store.blob(Digest(digest))
+            self._remember(blob)
+        value = decode(blob, trust=self._trust, resolve=self._resolve)
+        if blob.size <= 1024 and is_immutable(value):
+            self._share(digest, value)
+        return value
+
+    def is_live(self, digest: str) -> bool:
+        """Whether a transient value of that digest exists in this process."""
+        return digest in self._live
+
+    def _share(self, digest: str, value: object) -> None:
+        with self._lock:
+            self._shared[digest] = value
+            if len(self._shared) > 4096:
+                self._shared.popitem(last=False)
+
+    def _remember(self, blob: Blob) -> None:
+        size = len(blob.data or b"")
+        if size > self._room // 4:
+            return
+        with self._lock:
+            if blob.digest in self._blobs:
+                return
+            self._blobs[blob.digest] = blob
+            self._size += size + 200
+            while self._size > self._room:
+                _, oldest = self._blobs.popitem(last=False)
+                self._size -= len(oldest.data or b"") + 200
+
+
+def missing(step: str, name: str) -> ValueUnreadable:
+    """An input that no checkpoint has."""
+    return ValueUnreadable(f"step {step!r} reads {name!r}, which has not been made")
