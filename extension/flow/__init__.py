@@ -1,4 +1,38 @@
-"""What is to be done. Pure: no I/O, no clock, no IPython."""
+"""What is to be done: steps, what they read and write, their order, what results depend on.
+
+Knows source code, names and digests: `analyse` reads a cell's data flow from its code,
+`Flow` puts steps in order and refuses what has none, `Fingerprint` says what a result
+depends on and `changes` says in words why it no longer does.
+
+Does not know what has run or is running, where, or with what result; no values, no
+notebook, no file, no clock. Nothing here runs a line of the code it reads.
+"""
+
 from stepwell.flow._binding import Binding, BindingKind, Environment
-from stepwell.flow._step import Step
-__all__ = ["Binding", "BindingKind", "Environment", "Step"]
+from stepwell.flow._changes import Change, ChangeKind, changes, source_diff
+from stepwell.flow._code import code_digest
+from stepwell.flow._dataflow import Dataflow, analyse
+from stepwell.flow._fingerprint import Fingerprint, opaque
+from stepwell.flow._flow import Flow
+from stepwell.flow._functions import source_digest, uses
+from stepwell.flow._step import Step, StepName
+
+__all__ = [
+    "Binding",
+    "BindingKind",
+    "Change",
+    "ChangeKind",
+    "Dataflow",
+    "Environment",
+    "Fingerprint",
+    "Flow",
+    "Step",
+    "StepName",
+    "analyse",
+    "changes",
+    "code_digest",
+    "opaque",
+    "source_diff",
+    "source_digest",
+    "uses",
+]

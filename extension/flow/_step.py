@@ -26,12 +26,10 @@ class Step(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Names the code uses and does not make itself, in order of first use; those that the
     notebook's functions it calls use in turn come after them."""
     optional: tuple[str, ...] = ()
-    """Of `reads`, those that are nobody's loss: `$name` in a shell command means the
-    notebook's name if there is one, the shell's own otherwise."""
+    """Of `reads`, those that may be missing: `$name` in the text of a shell command means
+    the notebook's name if it has one, the shell's own otherwise."""
     writes: tuple[str, ...] = ()
     """Names that become outputs."""
-    optional: tuple[str, ...] = ()
-    """Of the reads, those that may be missing: met only in the text of a shell command."""
     after: tuple[str, ...] = ()
     """Steps to wait for although nothing of theirs is read."""
     transient: tuple[str, ...] = ()
@@ -47,4 +45,5 @@ class Step(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     defaults: tuple[str, ...] = ()
     """For a function: parameters that may be missing because they have a default."""
     cell: str = ""
-    """The cell's id where the front end sends one: a hint that tells a renamed step from a new one."""
+    """The cell's id where the front end sends one: a hint that tells a renamed step from a
+    new one."""
