@@ -12,6 +12,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NewType, Protocol
 
+import msgspec
+
 if TYPE_CHECKING:
     import duckdb
 
@@ -62,8 +64,9 @@ class Record:
     blob: Blob | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+# A struct and not a dataclass: a resume makes hundreds of thousands of these, and a struct
+# that the garbage collector does not follow is made three times as fast.
+class Row(msgspec.Struct, frozen=True, gc=False):
     """One kept fact, as read back. A blob is fetched apart, by digest."""
 
     seq: int
@@ -100,6 +103,14 @@ class Store(Protocol):
         ...
 
     @property
+    def notes(self) -> tuple[str, ...]:
+        """What a person should know about this store: sentences, mostly none.
+
+        Such as a file system that cannot be relied on, or records lost to damage.
+        """
+        ...
+
+    @property
     def last_seq(self) -> int:
         """The number of the last durable record; 0 when there is none."""
         ...
@@ -110,6 +121,10 @@ class Store(Protocol):
         Appends are durable in the order they were made. `then` hears of it once: with
         `Committed` when they are on disk, or with the error if they are not and never
         will be (a full disk, a closed store); the same records may then be appended again.
+        Without `then`, a closed store raises `StoreClosed` at once.
+
+        Raises `InvalidUsage` for a record that could not be read back, and `ValueUnreadable`
+        for a blob without data that the store does not have; then nothing is kept.
         """
         ...
 
@@ -131,6 +146,13 @@ class Store(Protocol):
         """Kept records in order, of one run or of all, with `seq` greater than `after`."""
         ...
 
+    def latest(self, run: str, kinds: Iterable[str]) -> list[Row]:
+        """For each step and item of a run the last record of these kinds, in order of `seq`.
+
+        What a resume needs to know of a long run, at the price of its steps, not of its history.
+        """
+        ...
+
     def blob(self, digest: Digest) -> Blob:
         """A kept blob with its payload. Raises `ValueUnreadable` if missing or damaged."""
         ...
@@ -144,7 +166,23 @@ class Store(Protocol):
         ...
 
     def sql(self, query: str, parameters: Sequence[Any] = ()) -> "duckdb.DuckDBPyRelation":
-        """Read with SQL; the views `runs`, `steps`, `attempts`, `calls`, `approvals`, `values`."""
+        """Read with SQL; the views `runs`, `steps`, `attempts`, `calls`, `approvals`, `values`.
+
+        One statement that reads; anything that would write is refused with `InvalidUsage`.
+        The answer sees the store as it is now.
+        """
+        ...
+
+    def meta(self, key: str) -> str | None:
+        """A small fact about the store itself, such as `notebook`; None when never set."""
+        ...
+
+    def set_meta(self, key: str, value: str) -> None:
+        """Keep a small fact about the store itself; durable when this returns."""
+        ...
+
+    def snapshot(self, path: Path | str) -> Path:
+        """Copy everything durable to a new store at `path`, which other processes may open."""
         ...
 
     def close(self) -> None:

@@ -1,0 +1,232 @@
+"""The store in a DuckDB file.
+
+Any thread may call anything. Appends go through the writer's queue; reads run on the
+calling thread's own connection and see what is committed. `_end` runs once, on the
+writer's thread, after the last commit. A lock is held only while a single field changes.
+"""
+
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+from stepwell.errors import InvalidUsage, StoreClosed, StoreCorrupt, StoreError
+from stepwell.store._asking import ask
+from stepwell.store._files import BlobFiles
+from stepwell.store._fork import watch_forks
+from stepwell.store._instance import Instance
+from stepwell.store._journal import Journal
+from stepwell.store._known import Known
+from stepwell.store._lock import Lock
+from stepwell.store._opening import network_notes, open_file, prepare_folder
+from stepwell.store._packing import Packed, pack
+from stepwell.store._payloads import Payloads
+from stepwell.store._port import Blob, Committed, Digest, Record, Row, Store, Then
+from stepwell.store._reading import read_latest, read_rows
+from stepwell.store._schema import check_key, prepare
+from stepwell.store._snapshot import write_snapshot
+from stepwell.store._sql import statement
+from stepwell.store._writer import Submission, Writer
+
+if TYPE_CHECKING:
+    import duckdb
+
+__all__ = ["open_store"]
+
+_NOBODY: Mapping[str, str] = MappingProxyType({})
+
+
+def open_store(
+    path: Path | str, *, holder: Mapping[str, str] = _NOBODY, create: bool = True
+) -> Store:
+    """Open the store at `path`, for this process alone, making it if there is none.
+
+    `holder` says who has it, to whoever comes second: `notebook` and `kernel` are shown.
+    A damaged write-ahead log is repaired as far as it goes; `notes` of the store then says
+    what happened.
+
+    Raises `StoreLocked`, `StoreReadOnly`, `StoreFull`, `StoreVersionMismatch`,
+    `StoreCorrupt`, or plain `StoreError` for a file that is something else.
+    """
+    path = Path(path).expanduser().resolve()
+    prepare_folder(path, create=create)
+    lock = Lock(path, holder)
+    instance = None
+    try:
+        instance, notes = open_file(path)
+        meta = prepare(instance, path)
+        return _DuckStore(path, lock, instance, meta, (*network_notes(path), *notes))
+    except BaseException:
+        if instance is not None:
+            instance.close()
+        lock.release(remove=True)
+        raise
+
+
+class _DuckStore(Store):
+    """See `Store`."""
+
+    def __init__(
+        self,
+        path: Path,
+        lock: Lock,
+        instance: Instance,
+        meta: dict[str, str],
+        notes: tuple[str, ...],
+    ) -> None:
+        self._path = path
+        self._lock = lock
+        self._instance = instance
+        self._meta = meta
+        self._notes = notes
+        self._dead = ""
+        self._files = BlobFiles(path.with_name(path.name + ".blobs"))
+        self._payloads = Payloads(instance, self._files, Known())
+        self._journal = Journal(instance, path)
+        self._writer = Writer(self._journal, self._payloads.learn, self._end)
+        watch_forks(self)
+
+    @property
+    def path(self) -> Path:
+        return self._path
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        return self._notes
+
+    @property
+    def last_seq(self) -> int:
+        return self._journal.last_seq
+
+    def append(self, records: Sequence[Record], then: Then | None = None) -> None:
+        rows: list[Packed] = []
+        carried: list[tuple[int, Digest]] = []
+        weight = 0
+        try:
+            self._check_alive()
+            for record in records:
+                row = self._pack(record)
+                if row.meta is not None and record.blob is not None:
+                    carried.append((len(rows), record.blob.digest))
+                rows.append(row)
+                weight += row.weight
+            self._writer.submit(Submission(rows, weight, then, carried))
+        except StoreClosed as error:
+            if then is None:
+                raise
+            then(error)
+
+    def _pack(self, record: Record) -> Packed:
+        if record.blob is None:
+            return pack(record, None, None)
+        return pack(record, *self._payloads.describe(record.blob))
+
+    def commit(self, records: Sequence[Record]) -> Committed:
+        return self._await(lambda then: self.append(records, then))
+
+    def _await(self, start: Callable[[Then], None]) -> Committed:
+        if self._writer.is_current_thread:
+            raise InvalidUsage("a `then` must not wait for the store; use append")
+        answers: list[Committed | StoreError] = []
+        answered = threading.Lock()
+        answered.acquire()
+
+        def then(answer: Committed | StoreError) -> None:
+            answers.append(answer)
+            answered.release()
+
+        start(then)
+        answered.acquire()
+        answer = answers[0]
+        if isinstance(answer, StoreError):
+            raise answer
+        return answer
+
+    def put(self, blob: Blob) -> Blob:
+        self._check_alive()
+        return self._payloads.put(blob)
+
+    def rows(
+        self, run: str | None = None, *, after: int = 0, kinds: Iterable[str] | None = None
+    ) -> list[Row]:
+        with self._reading():
+            return read_rows(self._instance, run, after, kinds)
+
+    def latest(self, run: str, kinds: Iterable[str]) -> list[Row]:
+        with self._reading():
+            return read_latest(self._instance, run, kinds)
+
+    def blob(self, digest: Digest) -> Blob:
+        return self.blobs([digest])[digest]
+
+    def blobs(self, digests: Iterable[Digest]) -> dict[Digest, Blob]:
+        with self._reading():
+            return self._payloads.get(digests)
+
+    def has(self, digest: Digest) -> bool:
+        with self._reading():
+            return self._payloads.has(digest)
+
+    def sql(self, query: str, parameters: Sequence[Any] = ()) -> "duckdb.DuckDBPyRelation":
+        self._check_alive()
+        return ask(self._instance, query, parameters)
+
+    def meta(self, key: str) -> str | None:
+        return self._meta.get(key)
+
+    def set_meta(self, key: str, value: str) -> None:
+        check_key(key)
+        self._check_alive()
+        if self._meta.get(key) == value:
+            return
+
+        def write(journal: Journal) -> None:
+            journal.execute(statement("write_meta"), (key, value))
+            self._meta[key] = value
+
+        self._await(lambda then: self._writer.submit(Submission((), 0, then, job=write)))
+
+    def snapshot(self, path: Path | str) -> Path:
+        with self._reading():
+            target = Path(path).expanduser().resolve()
+            return write_snapshot(self._instance, self._files.folder, target)
+
+    def close(self) -> None:
+        if not self._dead:
+            self._writer.stop()
+
+    def _end(self) -> None:
+        # Last of all on the writer's thread, whether `close` was called or Python ends.
+        self._dead = f"{self._path} has been closed; open it again to go on"
+        self._instance.close()
+        self._lock.release()
+
+    def abandon(self) -> None:
+        """In a forked child: be closed without closing anything."""
+        self._dead = (
+            f"{self._path} belongs to the process that opened it; this is a forked child. Start "
+            "workers with spawn or forkserver, and let the parent write"
+        )
+        self._instance.abandon(*self._journal.possessions)
+        self._lock.abandon()
+
+    def _check_alive(self) -> None:
+        if self._dead:
+            raise StoreClosed(self._dead, path=str(self._path))
+
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
+        import duckdb
+
+        self._check_alive()
+        try:
+            yield
+        except duckdb.Error as error:
+            self._check_alive()
+            raise StoreCorrupt(
+                f"{self._path} cannot be read: {error}. Keep a copy of the file, restart the "
+                "kernel and open it again; if that does not help, bring it back from a backup",
+                path=str(self._path),
+            ) from error

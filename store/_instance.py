@@ -1,0 +1,118 @@
+"""The private DuckDB instance a store's file is attached to.
+
+DuckDB is used under four rules, each of which has cost somebody data or hours:
+
+- The instance is ours alone and in memory; the file is attached to it as `s`. Settings do
+  not leak into the user's own DuckDB, and damage to the file does not stop the instance.
+- One connection is never shared by two threads: `cursor()` gives each thread its own.
+- Nothing in this process opens the file or its write-ahead log with `open()`: closing
+  it again would silently drop DuckDB's lock on it.
+- A forked child never touches an inherited connection, not even to close it: see `abandon`.
+"""
+
+import ctypes
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from weakref import WeakSet
+
+from stepwell.store._sql import statement, text
+
+if TYPE_CHECKING:
+    import duckdb
+
+__all__ = ["Instance"]
+
+
+class Instance:
+    """A DuckDB of our own with one attached database, `s`."""
+
+    def __init__(self, database: Path | None) -> None:
+        """Attach a file, or memory for None. Raises what DuckDB raises."""
+        import duckdb
+
+        self._database = ":memory:" if database is None else str(database)
+        self._connection = duckdb.connect(":memory:")
+        self._local = threading.local()
+        self._guests: WeakSet[duckdb.DuckDBPyConnection] = WeakSet()
+        self._has_views = False
+        self._views_lock = threading.Lock()
+        try:
+            for setting in statement("settings").split(";")[:-1]:
+                self._connection.execute(setting)
+            if database is not None:
+                # What does not fit into memory spills beside the file, which is private.
+                self._connection.execute("SET temp_directory = ?", [f"{database}.tmp"])
+            self.attach()
+        except BaseException:
+            self._connection.close()
+            raise
+
+    def attach(self) -> None:
+        """Attach the file, replaying its write-ahead log."""
+        self._connection.cursor().execute(statement("attach"), [self._database])
+
+    def detach(self) -> None:
+        """Let go of the file, without a checkpoint. What readers were given stops working."""
+        self.dismiss_guests()
+        self._connection.cursor().execute("DETACH DATABASE IF EXISTS s")
+
+    def cursor(self) -> "duckdb.DuckDBPyConnection":
+        """The calling thread's own connection."""
+        try:
+            return self._local.cursor  # type: ignore[no-any-return]
+        except AttributeError:
+            self._local.cursor = self._connection.cursor()
+            return self._local.cursor
+
+    def query(self, name: str, parameters: Any = None) -> list[tuple[Any, ...]]:
+        """All rows of one of our own statements."""
+        return self.cursor().execute(statement(name), parameters).fetchall()
+
+    def new_cursor(self) -> "duckdb.DuckDBPyConnection":
+        """A connection for a caller that keeps it to one thread itself."""
+        return self._connection.cursor()
+
+    def guest(self) -> "duckdb.DuckDBPyConnection":
+        """A connection that sees the public views and can write nowhere.
+
+        One for each answer: an answer that is read bit by bit occupies its connection.
+        """
+        self._make_views()
+        guest = self._connection.cursor()
+        guest.execute("SET search_path = 'memory.main,s.main'")
+        # The transaction is what makes it read-only, whatever is asked of it later on.
+        guest.execute("BEGIN TRANSACTION READ ONLY")
+        self._guests.add(guest)
+        return guest
+
+    def _make_views(self) -> None:
+        # In the instance and not only in the file: a file from somebody else may hold
+        # anything under these names, one from an older stepwell may lack some.
+        with self._views_lock:
+            if self._has_views:
+                return
+            cursor = self._connection.cursor()
+            cursor.execute("SET search_path = 'memory.main,s.main'")
+            cursor.execute(text("views.sql"))
+            self._has_views = True
+
+    def dismiss_guests(self) -> None:
+        """Close every connection given to a user: an open transaction keeps the file open."""
+        for guest in list(self._guests):
+            guest.close()
+        self._guests.clear()
+
+    def close(self) -> None:
+        """Let go of everything. There is no checkpoint here: the journal makes its own."""
+        self.dismiss_guests()
+        self._connection.close()
+
+    def abandon(self, *others: object) -> None:
+        """In a forked child: make sure that nothing of this is ever closed or freed.
+
+        The instance's threads do not exist here, and a child that closed its copy could
+        unlink the parent's write-ahead log.
+        """
+        for leaked in (self._connection, *self._guests, *others):
+            ctypes.pythonapi.Py_IncRef(ctypes.py_object(leaked))

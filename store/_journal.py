@@ -1,0 +1,247 @@
+"""The journal as its writer sees it: commit rows, know what is durable, survive the disk.
+
+Every method is called by one thread at a time: by the thread that opens the store until
+the writer starts, then by the writer, then by the thread that closes it.
+"""
+
+import os
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from stepwell.errors import StoreCorrupt, StoreError, StoreFull, StoreReadOnly
+from stepwell.store._instance import Instance
+from stepwell.store._packing import Packed
+from stepwell.store._sql import statement
+
+if TYPE_CHECKING:
+    import duckdb
+
+__all__ = ["Journal"]
+
+CHECKPOINT_BYTES = 48 << 20
+# Opening replays about 60,000 small commits a second.
+CHECKPOINT_COMMITS = 8_000
+# Above this an appender would flush on its own before the batch is complete.
+ONE_FLUSH_ROWS = 50_000
+REOPEN_SECONDS = 10.0
+
+Row = tuple[int, str, str, str | None, bytes | None]
+
+
+class Journal:
+    """Commits rows to the attached file `s`."""
+
+    def __init__(self, instance: Instance, path: Path | None) -> None:
+        self._instance = instance
+        self._path = path
+        self._wal = None if path is None else path.with_name(path.name + ".wal")
+        self._wal_inode = 0
+        self._file_inode = 0 if path is None else path.stat().st_ino
+        self._commits = 0
+        self._checkpoint_at = CHECKPOINT_BYTES
+        self._cursor: duckdb.DuckDBPyConnection | None = None
+        self._appender: Any = None
+        self.last_seq: int = instance.query("last_seq")[0][0]
+
+    @property
+    def possessions(self) -> tuple[object, ...]:
+        """What a forked child must not free."""
+        return (self._cursor, self._appender)
+
+    def commit(self, rows: Sequence[Packed]) -> None:
+        """Number the rows and make them durable, all or none. Moves `last_seq`.
+
+        Raises `StoreFull`, `StoreReadOnly`, `StoreCorrupt` or `StoreError` when none of
+        them is durable.
+        """
+        import duckdb
+
+        if not rows:
+            return
+        first = self.last_seq + 1
+        target = self.last_seq + len(rows)
+        numbered = [(seq, *row) for seq, row in enumerate(rows, first)]
+        try:
+            self._write(numbered)
+        except duckdb.Error as error:
+            self._reconcile(error, target)
+        self.last_seq = target
+        self._commits += 1
+        self._watch()
+
+    def execute(self, query: str, parameters: Sequence[Any]) -> None:
+        """Commit a statement of ours that is no record."""
+        import duckdb
+
+        try:
+            self._instance.cursor().execute(query, parameters)
+        except duckdb.Error as error:
+            raise _explain(error, self._path) from error
+        self._commits += 1
+        self._watch()
+
+    def _write(self, rows: Sequence[Row]) -> None:
+        appender = self._open_appender()
+        if len(rows) <= ONE_FLUSH_ROWS:
+            appender.append_rows(rows)
+            appender.flush()
+            return
+        assert self._cursor is not None
+        self._cursor.begin()
+        for start in range(0, len(rows), ONE_FLUSH_ROWS):
+            appender.append_rows(rows[start : start + ONE_FLUSH_ROWS])
+            appender.flush()
+        self._cursor.commit()
+
+    def _open_appender(self) -> Any:
+        if self._appender is None:
+            self._cursor = self._instance.new_cursor()
+            self._cursor.execute("USE s")
+            # The plan of an appender's flush cannot be improved, and trying costs 50 µs.
+            self._cursor.execute("PRAGMA disable_optimizer")
+            self._appender = self._cursor.appender("journal")
+        return self._appender
+
+    def _drop_appender(self) -> None:
+        appender, self._appender = self._appender, None
+        cursor, self._cursor = self._cursor, None
+        if appender is not None:
+            appender.clear()
+        if cursor is not None:
+            cursor.close()
+
+    def _reconcile(self, error: "duckdb.Error", target: int) -> None:
+        """After a failed commit: return if the rows are durable all the same, else raise why."""
+        self._drop_appender()
+        durable = self._durable_seq(error)
+        if durable == target:
+            return
+        if durable != self.last_seq:
+            raise StoreCorrupt(
+                f"{self._path}: after a failed write the store ends at record {durable}, but it "
+                f"should end at {self.last_seq} or {target}. Close it, keep a copy, and open it "
+                "again",
+                path=str(self._path),
+            ) from error
+        raise _explain(error, self._path) from error
+
+    def _durable_seq(self, error: Exception) -> int:
+        import duckdb
+
+        try:
+            return int(self._instance.query("last_seq")[0][0])
+        except duckdb.Error:
+            self._reopen(error)
+            return int(self._instance.query("last_seq")[0][0])
+
+    def _reopen(self, cause: Exception) -> None:
+        """Attach the file anew: after a failed checkpoint DuckDB refuses everything else."""
+        import duckdb
+
+        deadline = time.monotonic() + REOPEN_SECONDS
+        while True:
+            try:
+                self._instance.detach()
+                self._instance.attach()
+                break
+            except duckdb.Error as error:
+                # A reader that is just fetching holds the file a moment longer.
+                if time.monotonic() > deadline:
+                    raise StoreError(
+                        f"{self._path}: a write failed and the file cannot be opened again: "
+                        f"{error}. Whether the last records were kept is not known; restart the "
+                        "kernel and resume",
+                        path=str(self._path),
+                    ) from cause
+                time.sleep(0.02)
+        self._wal_inode = 0
+
+    def _watch(self) -> None:
+        """Notice files that vanish under us: a forked child, a second writer, `rm`."""
+        if self._path is None or self._wal is None:
+            return
+        try:
+            if os.stat(self._path).st_ino != self._file_inode:  # noqa: PTH116 - 2 µs matter here
+                raise FileNotFoundError
+        except FileNotFoundError as error:
+            raise StoreCorrupt(
+                f"{self._path} was removed or replaced while it was open; nothing can be kept in "
+                "it any more. What it held can still be saved: store.snapshot(PATH)",
+                path=str(self._path),
+            ) from error
+        try:
+            wal = os.stat(self._wal)  # noqa: PTH116
+        except FileNotFoundError:
+            # DuckDB's own checkpoint has removed it, or somebody else has: then memory is
+            # still complete, and a checkpoint writes everything out again.
+            self.checkpoint()
+            return
+        if wal.st_ino == self._wal_inode:
+            if wal.st_size > self._checkpoint_at or self._commits > CHECKPOINT_COMMITS:
+                self.is_checkpoint_due = True
+            return
+        if self._wal_inode:
+            self.checkpoint()
+            return
+        self._wal_inode = wal.st_ino
+        self._wal.chmod(0o600)
+
+    is_checkpoint_due = False
+    """Whether the write-ahead log has grown long. The writer answers first, then tidies up."""
+
+    def checkpoint(self) -> None:
+        """Move what is durable from the write-ahead log into the file, if there is anything.
+
+        A checkpoint that fails loses nothing: it is tried again when there is more to move.
+        """
+        import duckdb
+
+        self.is_checkpoint_due = False
+        if not self._commits:
+            return
+        try:
+            self._instance.query("checkpoint")
+        except duckdb.Error as error:
+            self._drop_appender()
+            self._durable_seq(error)
+            self._checkpoint_at += CHECKPOINT_BYTES // 4
+            self._commits //= 2
+            return
+        self._checkpoint_at = CHECKPOINT_BYTES
+        self._commits = 0
+        self._wal_inode = 0
+
+    def close(self) -> None:
+        """Write everything into the file and let go of it."""
+        self._drop_appender()
+        self.checkpoint()
+
+
+_SIGNS: tuple[tuple[tuple[str, ...], type[StoreError], str], ...] = (
+    (
+        ("No space left", "File too large", "Disk quota"),
+        StoreFull,
+        "the disk is full; what was acknowledged is kept. Free some space and try again",
+    ),
+    (
+        ("Read-only file system", "Permission denied", "Operation not permitted"),
+        StoreReadOnly,
+        "it cannot be written any more; what was acknowledged is kept. Make it writable for you",
+    ),
+)
+
+
+def _explain(error: Exception, path: Path | None) -> StoreError:
+    said = str(error)
+    for signs, kind, meaning in _SIGNS:
+        if any(sign in said for sign in signs):
+            return kind(f"{path}: {meaning}. ({said.splitlines()[0]})", path=str(path))
+    return StoreError(
+        f"{path}: these records could not be kept: {said}. What was acknowledged is kept",
+        path=str(path),
+    )
+
+
+Job = Callable[[Journal], None]

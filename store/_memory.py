@@ -1,0 +1,171 @@
+"""The twin in memory: the same promises, except that nothing outlives the process."""
+
+import threading
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from stepwell.errors import StoreClosed
+from stepwell.store._asking import ask
+from stepwell.store._files import BlobFiles
+from stepwell.store._instance import Instance
+from stepwell.store._packing import BlobMeta, Packed, checksum, pack, unpack
+from stepwell.store._payloads import INLINE_BYTES, missing
+from stepwell.store._port import Blob, Committed, Digest, Record, Row, Store, Then
+from stepwell.store._schema import check_key, prepare
+from stepwell.store._snapshot import write_snapshot
+
+if TYPE_CHECKING:
+    import duckdb
+
+__all__ = ["MemoryStore"]
+
+
+class MemoryStore(Store):
+    """A store without a file, for tests and for trying things out.
+
+    Answers come at once, on the appending thread, before `append` returns. DuckDB is only
+    loaded by `sql` and `snapshot`.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+        self._packed: list[Packed] = []
+        self._rows: list[Row] = []
+        self._blobs: dict[Digest, Blob] = {}
+        self._put: dict[Digest, bytes] = {}
+        self._meta: dict[str, str] = {}
+        self._is_open = True
+
+    @property
+    def path(self) -> Path | None:
+        return None
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        return ()
+
+    @property
+    def last_seq(self) -> int:
+        return len(self._rows)
+
+    def append(self, records: Sequence[Record], then: Then | None = None) -> None:
+        answer: Committed | StoreClosed
+        try:
+            answer = self.commit(records)
+        except StoreClosed as error:
+            if then is None:
+                raise
+            answer = error
+        if then is not None:
+            then(answer)
+
+    def commit(self, records: Sequence[Record]) -> Committed:
+        with self._lock:
+            self._check_alive()
+            blobs: dict[Digest, Blob] = {}
+            packed = [self._pack(record, blobs) for record in records]
+            numbered = enumerate(packed, len(self._rows) + 1)
+            self._rows += unpack((seq, row.head, row.body) for seq, row in numbered)
+            self._packed += packed
+            self._blobs |= blobs
+            return Committed(len(self._rows))
+
+    def _pack(self, record: Record, blobs: dict[Digest, Blob]) -> Packed:
+        blob = record.blob
+        if blob is None or blob.digest in self._blobs:
+            return pack(record, None, None)
+        payload = self._put.get(blob.digest) if blob.data is None else blob.data
+        if payload is None:
+            raise missing(blob.digest)
+        is_large = len(payload) > INLINE_BYTES
+        meta = BlobMeta.of(blob, len(payload), checksum(payload), file=is_large)
+        blobs[blob.digest] = replace(blob, data=payload)
+        return pack(record, meta, None if is_large else payload)
+
+    def put(self, blob: Blob) -> Blob:
+        if blob.data is None or len(blob.data) <= INLINE_BYTES:
+            return blob
+        with self._lock:
+            self._check_alive()
+            self._put[blob.digest] = blob.data
+        return blob.without_data()
+
+    def rows(
+        self, run: str | None = None, *, after: int = 0, kinds: Iterable[str] | None = None
+    ) -> list[Row]:
+        self._check_alive()
+        wanted = None if kinds is None else frozenset(kinds)
+        return [
+            row
+            for row in self._rows[max(after, 0) :]
+            if (run is None or row.run == run) and (wanted is None or row.kind in wanted)
+        ]
+
+    def latest(self, run: str, kinds: Iterable[str]) -> list[Row]:
+        last = {(row.step, row.item): row for row in self.rows(run, kinds=kinds)}
+        return sorted(last.values(), key=lambda row: row.seq)
+
+    def blob(self, digest: Digest) -> Blob:
+        return self.blobs([digest])[digest]
+
+    def blobs(self, digests: Iterable[Digest]) -> dict[Digest, Blob]:
+        self._check_alive()
+        found: dict[Digest, Blob] = {}
+        for digest in digests:
+            if digest not in self._blobs:
+                raise missing(digest)
+            found[digest] = self._blobs[digest]
+        return found
+
+    def has(self, digest: Digest) -> bool:
+        self._check_alive()
+        return digest in self._blobs
+
+    def sql(self, query: str, parameters: Sequence[Any] = ()) -> "duckdb.DuckDBPyRelation":
+        self._check_alive()
+        return ask(self._as_database(), query, parameters)
+
+    def _as_database(self) -> Instance:
+        instance = Instance(None)
+        prepare(instance, None)
+        with self._lock:
+            rows = [(seq, *row) for seq, row in enumerate(self._packed, 1)]
+            facts = list(self._meta.items())
+        cursor = instance.new_cursor()
+        cursor.execute("USE s")
+        for table, content in (("journal", rows), ("meta", facts)):
+            appender = cursor.appender(table)
+            appender.append_rows(content)
+            appender.flush()
+        return instance
+
+    def meta(self, key: str) -> str | None:
+        return self._meta.get(key)
+
+    def set_meta(self, key: str, value: str) -> None:
+        check_key(key)
+        self._check_alive()
+        self._meta[key] = value
+
+    def snapshot(self, path: Path | str) -> Path:
+        self._check_alive()
+        target = Path(path).expanduser().resolve()
+        instance = self._as_database()
+        try:
+            written = write_snapshot(instance, None, target)
+        finally:
+            instance.close()
+        files = BlobFiles(target.with_name(target.name + ".blobs"))
+        for blob in self._blobs.values():
+            if blob.data is not None and len(blob.data) > INLINE_BYTES:
+                files.write(blob.digest, blob.data)
+        return written
+
+    def close(self) -> None:
+        self._is_open = False
+
+    def _check_alive(self) -> None:
+        if not self._is_open:
+            raise StoreClosed("this store in memory has been closed, and what it held is gone")

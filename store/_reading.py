@@ -1,0 +1,30 @@
+"""Records as they are read back."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from stepwell.store._instance import Instance
+from stepwell.store._packing import unpack
+from stepwell.store._port import Row
+
+__all__ = ["read_latest", "read_rows"]
+
+
+def read_rows(
+    instance: Instance, run: str | None, after: int, kinds: Iterable[str] | None
+) -> list[Row]:
+    """As `Store.rows` promises."""
+    name = "rows"
+    parameters: dict[str, Any] = {"after": after}
+    if run is not None:
+        name += "_of_run"
+        parameters["run"] = run
+    if kinds is not None:
+        name += "_of_kinds" if run is None else "_and_kinds"
+        parameters["kinds"] = list(kinds)
+    return unpack(instance.query(name, parameters))
+
+
+def read_latest(instance: Instance, run: str, kinds: Iterable[str]) -> list[Row]:
+    """As `Store.latest` promises."""
+    return unpack(instance.query("latest", {"run": run, "kinds": list(kinds)}))

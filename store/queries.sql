@@ -1,0 +1,91 @@
+-- Everything the store asks of its file. `s` is the attached file.
+
+-- name: settings
+SET threads = 1;
+SET async_threads = 1;
+SET memory_limit = '256MB';
+SET wal_autocheckpoint = '64MB';
+SET wal_autocheckpoint_entries = 30000;
+SET checkpoint_on_detach = 'DISABLED';
+SET autoinstall_known_extensions = false;
+SET autoload_known_extensions = false;
+SET preserve_insertion_order = true;
+SET python_enable_replacements = false;
+SET enable_progress_bar = false;
+PRAGMA disable_checkpoint_on_shutdown;
+
+-- name: attach
+ATTACH ? AS s (ROW_GROUP_SIZE 16384);
+
+-- name: tables
+SELECT table_name FROM duckdb_tables() WHERE database_name = 's';
+
+-- name: extent
+SELECT count(*), coalesce(min(seq), 0), coalesce(max(seq), 0) FROM s.journal;
+
+-- name: last_seq
+SELECT coalesce(max(seq), 0) FROM s.journal;
+
+-- name: read_meta
+SELECT key, value FROM s.meta ORDER BY rowid;
+
+-- name: write_meta
+INSERT INTO s.meta VALUES (?, ?);
+
+-- name: rows
+SELECT seq, head, body FROM s.journal WHERE seq > $after ORDER BY seq;
+
+-- name: rows_of_kinds
+SELECT seq, head, body FROM s.journal
+WHERE seq > $after AND list_contains($kinds, split_part(head, chr(31), 2))
+ORDER BY seq;
+
+-- name: rows_of_run
+SELECT seq, head, body FROM s.journal
+WHERE seq > $after AND starts_with(head, $run || chr(31))
+ORDER BY seq;
+
+-- name: rows_of_run_and_kinds
+SELECT seq, head, body FROM s.journal
+WHERE seq > $after AND starts_with(head, $run || chr(31))
+  AND list_contains($kinds, split_part(head, chr(31), 2))
+ORDER BY seq;
+
+-- name: latest
+WITH last AS (
+    SELECT max(seq) AS seq
+    FROM (
+        SELECT seq, string_split(head, chr(31)) AS part FROM s.journal
+        WHERE starts_with(head, $run || chr(31))
+    )
+    WHERE list_contains($kinds, part[2])
+    GROUP BY part[3], part[4]
+)
+SELECT seq, head, body FROM s.journal SEMI JOIN last USING (seq) ORDER BY seq;
+
+-- name: carriers
+-- The last row that describes each blob: the one whose payload counts.
+SELECT right(head, 32) AS digest, max(seq) FROM s.journal
+WHERE meta IS NOT NULL AND right(head, 32) IN (SELECT unnest($digests))
+GROUP BY digest;
+
+-- name: payloads
+SELECT right(head, 32), meta, data FROM s.journal WHERE seq IN (SELECT unnest($seqs));
+
+-- name: payload
+SELECT right(head, 32), meta, data FROM s.journal WHERE seq = $seq;
+
+-- name: checkpoint
+CHECKPOINT s;
+
+-- name: attach_copy
+ATTACH ? AS copy (ROW_GROUP_SIZE 16384);
+
+-- name: copy
+COPY FROM DATABASE s TO copy;
+
+-- name: checkpoint_copy
+CHECKPOINT copy;
+
+-- name: detach_copy
+DETACH DATABASE IF EXISTS copy;

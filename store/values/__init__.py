@@ -1,0 +1,30 @@
+"""Values as they are written down: any Python object to bytes and back, equal and of its type.
+
+It knows types, codecs, digests, previews and whose pickles to load. It does not know where
+the bytes are kept, nor what a step is.
+"""
+
+from stepwell.store.values._codecs import MAX_BYTES, decode, digest_value, encode, is_canonical
+from stepwell.store.values._encoded import Resolve
+from stepwell.store.values._immutable import is_immutable
+from stepwell.store.values._names import type_name
+from stepwell.store.values._preview import preview
+from stepwell.store.values._trust import Signer, Trust, store_id
+from stepwell.store.values._user_key import trust, trusted_stores
+
+__all__ = [
+    "MAX_BYTES",
+    "Resolve",
+    "Signer",
+    "Trust",
+    "decode",
+    "digest_value",
+    "encode",
+    "is_canonical",
+    "is_immutable",
+    "preview",
+    "store_id",
+    "trust",
+    "trusted_stores",
+    "type_name",
+]

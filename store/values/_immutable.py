@@ -1,0 +1,37 @@
+"""Which values need no copy when several read them."""
+
+from datetime import date, datetime, time, timedelta, timezone
+from decimal import Decimal
+from enum import Enum
+from fractions import Fraction
+from pathlib import PosixPath, PurePosixPath, PureWindowsPath, WindowsPath
+from typing import Any
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+__all__ = ["is_immutable"]
+
+_ATOMS: frozenset[type] = frozenset(
+    {type(None), bool, int, float, complex, str, bytes, range, type(...), type(NotImplemented)}
+    | {date, timedelta, timezone, ZoneInfo, Decimal, Fraction, UUID}
+    | {PosixPath, WindowsPath, PurePosixPath, PureWindowsPath}
+)
+_ZONES = (type(None), timezone, ZoneInfo)
+
+
+def is_immutable(value: object) -> bool:
+    """Whether nothing in the value can ever change: no reader needs a copy of its own.
+
+    Exact built-in and standard types only; everything else is taken to be mutable.
+    """
+    waiting: list[Any] = [value]
+    while waiting:
+        one = waiting.pop()
+        kind = type(one)
+        if kind in _ATOMS or isinstance(one, Enum):
+            continue
+        if kind is tuple or kind is frozenset:
+            waiting.extend(one)
+        elif not (kind in (datetime, time) and type(one.tzinfo) in _ZONES):
+            return False
+    return True

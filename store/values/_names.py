@@ -1,0 +1,25 @@
+"""What a type is called by people."""
+
+import sys
+from typing import Any
+
+__all__ = ["full_name", "type_name"]
+
+
+def full_name(kind: type) -> str:
+    """Module and qualified name, as the interpreter has them."""
+    return f"{kind.__module__}.{kind.__qualname__}"
+
+
+def type_name(value: object) -> str:
+    """The value's type as a person would write it: `dict`, `pandas.DataFrame`, `Plan`."""
+    kind = type(value)
+    module = kind.__module__
+    if module in ("builtins", "__main__"):
+        return kind.__qualname__
+    # Libraries offer their classes at the front door: not pandas.core.frame.DataFrame.
+    root = module.partition(".")[0]
+    front: dict[str, Any] = getattr(sys.modules.get(root), "__dict__", {})
+    if front.get(kind.__name__) is kind:
+        return f"{root}.{kind.__name__}"
+    return full_name(kind)

@@ -1,0 +1,192 @@
+"""A value in a line: for tables, cards and logs. Runs none of the value's own code.
+
+No `__repr__` is ever called that is not the interpreter's or the standard library's own: one
+that is slow, broken or a megabyte long hurts nobody. Secrets are masked by type, by the name
+they go by, and by the look of the well-known ones.
+"""
+
+import re
+import sys
+from dataclasses import dataclass, field
+from typing import Any
+
+from stepwell.store.values._names import full_name, type_name
+from stepwell.store.values._refused import parts
+
+__all__ = ["PREVIEW_CHARACTERS", "json_preview", "masked", "preview"]
+
+PREVIEW_CHARACTERS = 200
+MASK = "•••"
+_MORE = "…"
+_NAMES = "passw|secret|api_?-?key|access_?-?key|private_?-?key|token(?!s)|credential|authorization"
+_NAMED = re.compile(
+    rf"""(["']?[\w-]*(?:{_NAMES})[\w-]*["']?\s*[:=]\s*)(?:"(?:[^"\\]|\\.)*"?|'(?:[^'\\]|\\.)*'?)""",
+    re.IGNORECASE,
+)
+_LOOKS = re.compile(
+    r"\b(?:sk-[\w-]{16,}|gh[opsu]_\w{20,}|xox[abp]-[\w-]{10,}|AKIA[0-9A-Z]{16}"
+    r"|eyJ[\w-]{10,}\.[\w-]{10,}\.[\w-]*|[Bb]earer\s+[\w.~+/-]{8,})"
+)
+# Most texts have none of these: looking for them first costs a tenth of the expressions.
+_HINTS = ("passw", "secret", "key", "token", "credential", "authoriz")
+_LOOK_HINTS = ("sk-", "gh", "xox", "AKIA", "eyJ", "earer")
+
+
+def masked(text: str) -> str:
+    """The text without what looks like a secret."""
+    lower = text.lower()
+    for hint in _HINTS:
+        if hint in lower:
+            text = _NAMED.sub(rf'\1"{MASK}"', text)
+            break
+    for hint in _LOOK_HINTS:
+        if hint in text:
+            return _LOOKS.sub(MASK, text)
+    return text
+
+
+def json_preview(payload: bytes, limit: int = PREVIEW_CHARACTERS) -> str:
+    """The beginning of a JSON text, at most `limit` characters."""
+    # Four bytes a character at most; some more, to see a secret that the cut would halve.
+    text = payload[: limit * 4 + 64].decode("utf-8", "ignore")
+    return _cut(masked(text), limit)
+
+
+def preview(value: object, limit: int = PREVIEW_CHARACTERS) -> str:
+    """What a value is, in one line of at most `limit` characters.
+
+    JSON where the value is JSON data, else near it; tables and arrays by shape and columns.
+    """
+    sketch = _Sketch(left=limit + 64)
+    try:
+        sketch.draw(value)
+    except _Full:
+        sketch.pieces.append(_MORE)
+    return _cut(masked("".join(sketch.pieces)), limit)
+
+
+def _cut(text: str, limit: int) -> str:
+    return text if len(text) <= limit else text[: max(limit - 1, 0)] + _MORE
+
+
+class _Full(Exception):  # noqa: N818 - the way out of a deep drawing, not an error
+    """Enough was drawn."""
+
+
+_LITERALS = {None: "null", True: "true", False: "false"}
+_TEXT = {
+    "datetime.date",
+    "datetime.datetime",
+    "datetime.time",
+    "datetime.timedelta",
+    "decimal.Decimal",
+    "fractions.Fraction",
+    "uuid.UUID",
+    "pathlib.PosixPath",
+    "pathlib.WindowsPath",
+    "pathlib.PurePosixPath",
+    "pathlib.PureWindowsPath",
+    "pathlib._local.PosixPath",
+    "pathlib._local.PurePosixPath",
+}
+_SECRET_KINDS = {"SecretStr", "SecretBytes", "Secret"}
+
+
+@dataclass(slots=True)
+class _Sketch:
+    """Draws until there is no room left."""
+
+    left: int
+    pieces: list[str] = field(default_factory=list[str])
+    inside: list[int] = field(default_factory=list[int])
+
+    def put(self, text: str) -> None:
+        self.pieces.append(text)
+        self.left -= len(text)
+        if self.left < 0:
+            raise _Full
+
+    def draw(self, value: Any) -> None:
+        kind = type(value)
+        if value is None or kind is bool:
+            self.put(_LITERALS[value])
+        elif kind is str:
+            self.put(_quoted(value, self.left))
+        elif kind is int:
+            self.put(_whole(value))
+        elif kind is float or kind is complex:
+            self.put(repr(value))
+        elif kind is bytes or kind is bytearray:
+            self.put(f"{len(value):,} bytes")
+        elif id(value) in self.inside or len(self.inside) > 20:
+            self.put(_MORE)
+        else:
+            self.inside.append(id(value))
+            self._draw_other(value, kind)
+            self.inside.pop()
+
+    def _draw_other(self, value: Any, kind: type) -> None:
+        if kind is dict:
+            self._draw_dict(value)
+        elif kind in (list, tuple, set, frozenset):
+            opening, closing = {list: "[]", tuple: "()"}.get(kind, "{}")
+            self._draw_items(opening, value, closing)
+        elif kind.__name__ in _SECRET_KINDS and kind.__module__.startswith("pydantic"):
+            self.put(f'"{MASK}"')
+        elif full_name(kind) in _TEXT:
+            self.put(f'"{value}"')
+        elif isinstance(value, type):
+            self.put(f"class {value.__qualname__}")
+        elif kind.__module__.partition(".")[0] in ("numpy", "pandas", "polars", "pyarrow"):
+            from stepwell.store.values._sketches import sketch_of_table
+
+            self.put(sketch_of_table(value))
+        else:
+            self._draw_object(value, kind)
+
+    def _draw_dict(self, value: dict[Any, Any]) -> None:
+        self.put("{")
+        for at, (key, item) in enumerate(value.items()):
+            self.put("," if at else "")
+            self.draw(key)
+            self.put(":")
+            self.draw(item)
+        self.put("}")
+
+    def _draw_items(self, opening: str, value: Any, closing: str) -> None:
+        self.put(opening)
+        for at, item in enumerate(value):
+            self.put("," if at else "")
+            self.draw(item)
+        self.put(closing)
+
+    def _draw_object(self, value: Any, kind: type) -> None:
+        enum = sys.modules.get("enum")
+        if enum is not None and isinstance(value, enum.Enum):
+            self.put(f"{kind.__qualname__}.{value._name_}")
+            return
+        if callable(value) and hasattr(value, "__qualname__"):
+            self.put(f"{type_name(value)} {value.__qualname__}")
+            return
+        self.put(type_name(value) + "(")
+        for at, (step, item) in enumerate(_attributes(value)):
+            self.put(", " if at else "")
+            self.put(f"{step}=")
+            self.draw(item)
+        self.put(")")
+
+
+def _attributes(value: Any) -> list[tuple[str, object]]:
+    named = [(step[1:], item) for step, item in parts(value) if step.startswith(".")]
+    return [(name, item) for name, item in named if not name.startswith("_")]
+
+
+def _whole(value: int) -> str:
+    return str(value) if value.bit_length() < 2048 else f"an integer of {value.bit_length()} bits"
+
+
+def _quoted(text: str, room: int) -> str:
+    import msgspec
+
+    shown = text[: room + 1].encode("utf-8", "replace").decode()
+    return msgspec.json.encode(shown).decode()
