@@ -1,1 +1,51 @@
-"""To be written."""
+"""Notebooks without a person: execute one in a fresh kernel and write down what came of it.
+
+Knows kernels, cells, messages and files. Does not know how a step is run or stored: that
+is the engine's, inside the kernel; from here it is seen only through the cards it shows.
+"""
+
+from collections.abc import Mapping
+from os import PathLike
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from stepwell.headless._progress import Progress
+    from stepwell.headless._result import Result
+
+__all__ = ["run_notebook"]
+
+
+def run_notebook(
+    path: str | PathLike[str],
+    *,
+    output: str | PathLike[str] | None = None,
+    store: str | PathLike[str] | None = None,
+    parameters: Mapping[str, Any] | None = None,
+    mode: str = "",
+    timeout: float | None = None,
+    kernel: str | None = None,
+    progress: "Progress | None" = None,
+) -> "Result":
+    """Execute the notebook's cells in a fresh kernel, wait for its steps, write the outcome.
+
+    `output` is `<stem>.executed.ipynb` beside the notebook unless given; the notebook itself
+    stays as it is. `mode` is "fresh" (nothing is reused), "resume" (there must be a store)
+    or "". `timeout` is in seconds, for everything together.
+
+    A notebook that fails is not an exception: the result says what happened. Raises
+    InvalidUsage for what cannot be meant; nothing has been executed then.
+    """
+    from stepwell.headless._order import order
+    from stepwell.headless._progress import Silence
+    from stepwell.headless._runner import execute
+
+    wanted = order(
+        path,
+        output=output,
+        store=store,
+        parameters=parameters,
+        mode=mode,
+        timeout=timeout,
+        kernel=kernel,
+    )
+    return execute(wanted, progress or Silence())

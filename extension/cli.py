@@ -1,0 +1,165 @@
+"""The command line: `stepwell …`, also as `jupyter stepwell …`.
+
+Exit codes: 0 done, 1 failed, 2 usage; 3 is kept for a run that waits for a person.
+Everything is told on standard error, in one or two lines where it can be.
+"""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from stepwell.headless._progress import Progress
+    from stepwell.headless._result import Result
+
+__all__ = ["main"]
+
+_TRACEBACK_LINES = 20
+
+app = typer.Typer(
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    no_args_is_help=True,
+)
+
+
+def main() -> None:
+    """Run the command given in `sys.argv` and exit with its code."""
+    sys.exit(_invoke(app, Path(sys.argv[0]).name.replace("jupyter-stepwell", "jupyter stepwell")))
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"stepwell {version('stepwell')}")
+        raise typer.Exit
+
+
+@app.callback()
+def stepwell(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Say the version."),
+    ] = False,
+) -> None:
+    """Notebooks whose cells are steps that survive."""
+
+
+@app.command()
+def run(  # noqa: PLR0917 - typer makes the command's arguments and options of these
+    notebook: Annotated[Path, typer.Argument(help="The notebook to execute; it stays as it is.")],
+    output: Annotated[
+        Path | None,
+        typer.Option(help="The executed notebook.  [default: STEM.executed.ipynb beside it]"),
+    ] = None,
+    store: Annotated[
+        Path | None,
+        typer.Option(help="Where results are kept.  [default: .stepwell/STEM.duckdb beside it]"),
+    ] = None,
+    parameter: Annotated[
+        list[str] | None,
+        typer.Option(
+            "-p", "--parameter", metavar="NAME=VALUE", help="Set a parameter; can be repeated."
+        ),
+    ] = None,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Reuse nothing: begin a new run.")] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Continue; fail if there is nothing to continue.")
+    ] = False,
+    timeout: Annotated[
+        float | None, typer.Option(metavar="S", help="Seconds for everything together.")
+    ] = None,
+    kernel: Annotated[
+        str | None, typer.Option(metavar="NAME", help="The kernel, if not the notebook's own.")
+    ] = None,
+) -> None:
+    """Execute a notebook in a fresh kernel, wait for its steps, write the executed notebook."""
+    from stepwell.errors import InvalidUsage
+    from stepwell.headless import run_notebook
+    from stepwell.headless._parameters import parse
+
+    if fresh and resume:
+        raise InvalidUsage("--fresh begins a new run and --resume continues one; choose")
+    result = run_notebook(
+        notebook,
+        output=output,
+        store=store,
+        parameters=parse(parameter or []),
+        mode="fresh" if fresh else "resume" if resume else "",
+        timeout=timeout,
+        kernel=kernel,
+        progress=_progress(),
+    )
+    _tell(result)
+    raise typer.Exit(result.exit_code)
+
+
+def _progress() -> "Progress":
+    from stepwell.headless._progress import Lines, Live
+
+    if not sys.stderr.isatty():
+        return Lines(sys.stderr)
+    from rich.console import Console
+
+    return Live(Console(stderr=True, highlight=False))
+
+
+def _tell(result: "Result") -> None:
+    from stepwell.headless._progress import plain, summary
+
+    if result.message:
+        if result.failed_cell is not None:
+            _say(_tail(result.failed_cell.traceback))
+        _say(f"stepwell: {plain(result.message, at_most=1000)}")
+    _say(summary(result))
+
+
+def _tail(traceback: str) -> str:
+    from stepwell.headless._progress import without_ansi
+
+    lines = traceback.rstrip().splitlines()
+    tail = "\n".join(["…", *lines[-_TRACEBACK_LINES:]] if len(lines) > _TRACEBACK_LINES else lines)
+    return tail if _has_colours() else without_ansi(tail)
+
+
+def _has_colours() -> bool:
+    import os
+
+    return sys.stderr.isatty() and not os.environ.get("NO_COLOR")
+
+
+def _say(text: str) -> None:
+    if text:
+        print(text, file=sys.stderr, flush=True)
+
+
+def _invoke(command: typer.Typer, name: str) -> int:
+    from stepwell.errors import InvalidUsage, StepwellError
+
+    try:
+        code: Any = command(prog_name=name, standalone_mode=False)
+    except StepwellError as error:
+        _say(f"stepwell: {error}")
+        return 2 if isinstance(error, InvalidUsage) else 1
+    except Exception as error:
+        # Which package this class is from depends on the version of typer.
+        if not hasattr(error, "format_message"):
+            raise
+        return _tell_usage(error, name)
+    return code if isinstance(code, int) else 0
+
+
+def _tell_usage(error: Any, name: str) -> int:
+    context = getattr(error, "ctx", None)
+    path = context.command_path if context is not None else name
+    message: str = error.format_message()
+    if "\n" in message:
+        # Called without anything: the message is the help.
+        _say(message)
+    else:
+        _say(f"stepwell: {message}\nTry: {path} --help")
+    return 2

@@ -1,0 +1,236 @@
+"""What is told while a notebook is executed: lines in a log, or a live view on a terminal.
+
+Names and messages come from the kernel. They are printed as text, never as terminal
+commands or markup.
+"""
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol, TextIO
+
+from stepwell.headless._card import Card, Trouble
+from stepwell.headless._result import Result
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.text import Text
+
+__all__ = ["Lines", "Live", "Progress", "Silence", "plain", "summary"]
+
+_ANSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])")
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+_COLOURS = {"done": "green", "restored": "cyan", "failed": "red", "cancelled": "yellow"}
+_ROWS = 8
+
+
+class Progress(Protocol):
+    """Who is told how an execution goes on. Called on the execution's own thread."""
+
+    def begin(self, cells: int) -> None:
+        """The kernel is about to be started for a notebook of so many cells."""
+        ...
+
+    def cell(self, number: int) -> None:
+        """A cell has been sent to the kernel; numbers count from 1."""
+        ...
+
+    def step(self, card: Card) -> None:
+        """A step has come into another phase."""
+        ...
+
+    def waiting(self) -> None:
+        """All cells have been executed; now the steps are waited for."""
+        ...
+
+    def warn(self, message: str) -> None:
+        """Something that does not stop the execution, and that people must know."""
+        ...
+
+    def end(self) -> None:
+        """Nothing more will be told."""
+        ...
+
+
+class Silence:
+    """Tells nobody."""
+
+    def begin(self, cells: int) -> None:
+        """Keep silent."""
+
+    def cell(self, number: int) -> None:
+        """Keep silent."""
+
+    def step(self, card: Card) -> None:
+        """Keep silent."""
+
+    def waiting(self) -> None:
+        """Keep silent."""
+
+    def warn(self, message: str) -> None:
+        """Keep silent."""
+
+    def end(self) -> None:
+        """Keep silent."""
+
+
+class Lines(Silence):
+    """One line per change of a step, for logs."""
+
+    def __init__(self, file: TextIO) -> None:
+        self._file = file
+
+    def step(self, card: Card) -> None:
+        """Print the step's new phase."""
+        self._print("  ".join(words(card)))
+
+    def warn(self, message: str) -> None:
+        """Print the warning."""
+        self._print(f"warning: {plain(message)}")
+
+    def _print(self, line: str) -> None:
+        print(line, file=self._file, flush=True)
+
+
+class Live(Silence):
+    """On a terminal: what has ended scrolls by, what is going on is kept in sight below."""
+
+    def __init__(self, console: "Console") -> None:
+        from rich.live import Live as Region
+
+        self._console = console
+        self._active: dict[str, Card] = {}
+        self._place = "starting the kernel"
+        self._cells = 0
+        self._region = Region(
+            get_renderable=self._view,
+            console=console,
+            refresh_per_second=4,
+            transient=True,
+            redirect_stdout=False,
+            redirect_stderr=False,
+        )
+
+    def begin(self, cells: int) -> None:
+        """Open the live region."""
+        self._cells = cells
+        self._region.start()
+
+    def cell(self, number: int) -> None:
+        """Show how far the notebook is."""
+        self._place = f"cell {number} of {self._cells}"
+
+    def waiting(self) -> None:
+        """Show that only steps are left."""
+        self._place = "waiting for the steps"
+
+    def step(self, card: Card) -> None:
+        """Keep the step in sight until it has ended, then let it scroll by."""
+        self._active.pop(card.step, None)
+        if card.is_settled:
+            self._console.print(_coloured(card))
+        else:
+            self._active[card.step] = card
+
+    def warn(self, message: str) -> None:
+        """Print the warning above the live region."""
+        from rich.text import Text
+
+        self._console.print(Text(f"warning: {plain(message)}", style="yellow"))
+
+    def end(self) -> None:
+        """Close the live region; the terminal is as it was."""
+        self._region.stop()
+
+    def _view(self) -> "Text":
+        from rich.text import Text
+
+        # A copy: this is called on the thread that refreshes the terminal.
+        active = sorted(self._active.copy().values(), key=lambda card: card.phase != "running")
+        view = Text(self._place, style="bold", no_wrap=True)
+        for card in active[:_ROWS]:
+            view.append("\n")
+            view.append_text(_coloured(card))
+        if len(active) > _ROWS:
+            view.append(f"\n… and {len(active) - _ROWS} more")
+        return view
+
+
+def words(card: Card) -> list[str]:
+    """The parts of the line about a step: its name, what it does, and what is to know."""
+    name = plain(card.step)
+    match card.phase:
+        case "done" if card.restored:
+            return [name, "restored", f"saved {_seconds(card.seconds or 0)}"]
+        case "done":
+            return [name, "done", _seconds(card.seconds or 0)]
+        case "failed":
+            return [name, "failed", plain(str(card.error or Trouble()))]
+        case "waiting" if card.waiting_for:
+            return [name, "waiting", plain("for " + ", ".join(card.waiting_for))]
+        case "running":
+            attempt = [f"attempt {card.attempt}"] if card.attempt > 1 else []
+            return [name, "running", *attempt, *(plain(reason) for reason in card.stale[:1])]
+        case _:
+            return [name, plain(card.phase)]
+
+
+def summary(result: Result) -> str:
+    """One line: what was done, what that saved, and where everything is."""
+    if result.steps:
+        counts = [
+            f"{len(result.run)} run",
+            f"{len(result.restored)} restored",
+            f"{len(result.failed)} failed",
+        ]
+        if result.unfinished:
+            counts.append(f"{len(result.unfinished)} unfinished")
+        if result.restored:
+            counts.append(f"saved {_seconds(result.seconds_saved)}")
+        done = f"{_plural(len(result.steps), 'step')}: {', '.join(counts)}"
+    else:
+        done = f"{_plural(result.cells, 'cell')} run"
+    places = f"notebook {_short(result.output)}"
+    if result.store.exists():
+        places += f" · store {_short(result.store)}"
+    return f"{done} · {_seconds(result.seconds)} · {places}"
+
+
+def plain(text: str, at_most: int = 300) -> str:
+    """The text on one line, without anything a terminal would obey."""
+    line = " ".join(_CONTROL.sub("", _ANSI.sub("", text.replace("\n", " "))).split())
+    return line if len(line) <= at_most else line[: at_most - 1] + "…"
+
+
+def without_ansi(text: str) -> str:
+    """The text in its lines, without anything a terminal would obey."""
+    return _CONTROL.sub("", _ANSI.sub("", text))
+
+
+def _coloured(card: Card) -> "Text":
+    from rich.text import Text
+
+    name, phase, *rest = words(card)
+    line = Text(no_wrap=True, overflow="ellipsis")
+    line.append(name, style="bold")
+    line.append(f"  {phase}", style=_COLOURS.get(phase, "blue"))
+    for part in rest:
+        line.append(f"  {part}")
+    return line
+
+
+def _seconds(seconds: float) -> str:
+    if seconds >= 60:
+        minutes, rest = divmod(round(seconds), 60)
+        return f"{minutes} min {rest} s"
+    return f"{seconds:.1f} s" if seconds >= 0.05 else f"{seconds * 1000:.0f} ms"
+
+
+def _plural(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def _short(path: Path) -> str:
+    try:
+        return str(path.relative_to(Path.cwd()))
+    except (ValueError, OSError):
+        return str(path)

@@ -1,0 +1,100 @@
+"""A stand-in for the engine in a kernel: what it shows, without what it does.
+
+A `%%step NAME` cell runs in a thread. Its body may `say` text, `show` and `clear` outputs
+and wait for the events of other cells; `%stepwell wait` waits for all of them.
+"""
+
+import threading
+import traceback
+from collections.abc import Callable
+from typing import Any
+
+MIME = "application/vnd.stepwell.step+json"
+
+
+class StepFailed(Exception):  # noqa: N818 - the engine's own name for it
+    """A step has failed."""
+
+    def _render_traceback_(self) -> list[str]:
+        return [f"StepFailed: {self}"]
+
+
+class Engine:
+    """The steps of one kernel."""
+
+    def __init__(self, shell: Any) -> None:
+        self._shell = shell
+        self._threads: list[threading.Thread] = []
+        self._failed: list[str] = []
+
+    def step(self, line: str, body: str) -> None:
+        """Start a step; words after its name are facts for its cards: `restored=4.0`."""
+        name, *facts = line.split()
+        step = Step(self._shell, name, dict(fact.split("=") for fact in facts))
+        step.card("waiting", first=True)
+        thread = threading.Thread(target=self._work, args=(step, body), daemon=True)
+        self._threads.append(thread)
+        thread.start()
+
+    def stepwell(self, line: str) -> None:
+        """Wait until all steps are done or have failed."""
+        assert line == "wait"
+        for thread in self._threads:
+            thread.join()
+        if self._failed:
+            raise StepFailed("; ".join(self._failed))
+
+    def _work(self, step: "Step", body: str) -> None:
+        step.card("running", attempt=1)
+        try:
+            exec(body, {**self._shell.user_ns, **step.names()})
+        except Exception as error:
+            step.send("error", ename="E", evalue="e", traceback=traceback.format_exc().splitlines())
+            self._failed.append(f"step {step.name!r} failed: {type(error).__name__}: {error}")
+            step.card("failed", error={"type": type(error).__name__, "message": str(error)})
+        else:
+            step.card("done", seconds=float(step.facts.get("restored", 2.1)))
+
+
+class Step:
+    """One step's voice: everything it says has its own cell's request as parent."""
+
+    def __init__(self, shell: Any, name: str, facts: dict[str, str]) -> None:
+        self.name, self.facts = name, facts
+        self._kernel = shell.kernel
+        self._parent = shell.get_parent()
+
+    def names(self) -> dict[str, Callable[..., None]]:
+        """What the step's body can call."""
+        return {
+            "say": lambda text: self.send("stream", name="stdout", text=text),
+            "show": lambda text, **more: self.send(
+                "display_data", data={"text/plain": text}, metadata={}, **more
+            ),
+            "clear": lambda wait: self.send("clear_output", wait=wait),
+        }
+
+    def card(self, phase: str, *, first: bool = False, **more: Any) -> None:
+        """Show the card, or change the one that is shown."""
+        said = {"step": self.name, "run": "r1", "phase": phase, "error": None, **more}
+        said["restored"] = "restored" in self.facts
+        self.send(
+            "display_data" if first else "update_display_data",
+            data={MIME: said, "text/plain": f"{self.name}: {phase}"},
+            metadata={},
+            transient={"display_id": f"card-{self.name}"},
+        )
+
+    def send(self, kind: str, **content: Any) -> None:
+        """Say something as the step's cell."""
+        self._kernel.session.send(
+            self._kernel.iopub_socket, kind, content, parent=self._parent, ident=kind.encode()
+        )
+
+
+def load_ipython_extension(shell: Any) -> None:
+    """Be the engine of this kernel."""
+    engine = Engine(shell)
+    shell.register_magic_function(engine.step, "cell", "step")
+    shell.register_magic_function(engine.stepwell, "line", "stepwell")
+    shell.extension_manager.loaded.add("stepwell")
