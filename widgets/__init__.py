@@ -1,1 +1,41 @@
-"""To be written."""
+"""What is seen: cards of steps, tables, and the board that keeps cards up to date.
+
+It knows how a step looks at one moment, and how often a front end may be told. It does not
+know where cells are, how messages are sent, or what any of it means for the run.
+Everything it makes is static HTML that survives a front end's sanitiser, with plain text
+beside it; text from users and models is only ever text.
+"""
+
+from stepwell.widgets._board import Board, Publisher
+from stepwell.widgets._card import STEP_MIME, card
+from stepwell.widgets._replay import replay
+from stepwell.widgets._rows import Column, HistoryRow, PlanRow, RunRow
+from stepwell.widgets._tables import (
+    history_table,
+    plan_table,
+    run_table,
+    runs_table,
+    store_table,
+    table,
+)
+from stepwell.widgets._view import Bundle, View
+
+__all__ = [
+    "STEP_MIME",
+    "Board",
+    "Bundle",
+    "Column",
+    "HistoryRow",
+    "PlanRow",
+    "Publisher",
+    "RunRow",
+    "View",
+    "card",
+    "history_table",
+    "plan_table",
+    "replay",
+    "run_table",
+    "runs_table",
+    "store_table",
+    "table",
+]

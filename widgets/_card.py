@@ -1,0 +1,146 @@
+"""The card of a step: how it stands, in one line when all is well."""
+
+from collections.abc import Iterator
+
+from stepwell.orchestrator import Output, Phase, StepView
+from stepwell.widgets._html import PRE, Markup, code, details, element, join, muted, pre, text
+from stepwell.widgets._plain import plain_card
+from stepwell.widgets._said import NAMES, about, error_line, facts, stale_label, times, way_out
+from stepwell.widgets._state import DONE, FAILED, STALE, Look, chip, look
+from stepwell.widgets._text import block, line
+from stepwell.widgets._view import Bundle
+
+__all__ = ["STEP_MIME", "card", "diff"]
+
+STEP_MIME = "application/vnd.stepwell.step+json"
+
+_ROW = "margin:2px 0 0 0"
+
+
+def card(view: StepView, *, now: int) -> Bundle:
+    """The step as HTML, as text of one to five lines, and as a small JSON for programs.
+
+    `now` is in microseconds since 1970; a running step's time is counted up to it.
+    """
+    return {
+        "text/html": _html(view, now),
+        "text/plain": plain_card(view, now),
+        STEP_MIME: facts(view),
+    }
+
+
+def _html(view: StepView, now: int) -> str:
+    state = look(view)
+    head = _headline(view, state, now)
+    more = join(_on_request(view))
+    if more:
+        # Without the triangle the state stands in the same place whether or not there is more.
+        hint = muted(" ⋯", style="font-weight:600")
+        summary = element("summary", head, hint, style="list-style:none;cursor:pointer")
+        head = element("details", summary, more, style="margin:0")
+    style = (
+        f"border-left:3px solid {state.tint(0.85)};padding:1px 0 1px 9px;margin:2px 0;"
+        "line-height:1.6;text-align:left;overflow-wrap:break-word"
+    )
+    return element("div", head, *_in_sight(view), style=style)
+
+
+def _headline(view: StepView, state: Look, now: int) -> Markup:
+    parts = [
+        join([chip(state), Markup("&nbsp; "), element("b", text(view.name, 80))]),
+        _flow(view),
+        muted(" · ".join(times(view, now))) if times(view, now) else "",
+    ]
+    return element("span", join(parts, " · "))
+
+
+def _flow(view: StepView) -> Markup:
+    reads = [_read(name, step) for name, step in view.reads[:NAMES]]
+    writes = [code(name, 40) for name in view.writes[:NAMES]]
+    said = [
+        join(["reads ", join(reads, ", "), _and_more(len(view.reads))]) if reads else "",
+        join(["→ writes ", join(writes, ", "), _and_more(len(view.writes))]) if writes else "",
+    ]
+    return join(said, " ")
+
+
+def _read(name: str, step: str) -> Markup:
+    return join([code(name, 40), muted(" from ", text(step, 40)) if step else ""])
+
+
+def _and_more(count: int) -> str:
+    return f" and {count - NAMES:,} more" if count > NAMES else ""
+
+
+def _in_sight(view: StepView) -> Iterator[Markup]:
+    """What must be seen without asking: trouble and its way out."""
+    if view.phase is Phase.FAILED and view.error is not None:
+        yield from _error(view)
+    if view.blocked_by:
+        names = [element("b", text(name, 60)) for name in view.blocked_by[:NAMES]]
+        blocked = join(["blocked by ", join(names, ", "), _and_more(len(view.blocked_by))])
+        yield element("div", blocked, muted(" · "), text(way_out(view)), style=_ROW)
+    elif view.phase is Phase.WAITING and view.waiting_for:
+        names = [text(name, 60) for name in view.waiting_for[:NAMES]]
+        waiting = join(["waits for ", join(names, ", "), _and_more(len(view.waiting_for))])
+        yield element("div", muted(waiting), style=_ROW)
+    for reason in view.stale[:5]:
+        sign = element("b", f"{stale_label(view)}: ", style=f"color:{STALE.solid}")
+        yield element("div", sign, text(reason), style=_ROW)
+    if len(view.stale) > 5:
+        yield element("div", muted(f"and {len(view.stale) - 5:,} more reasons"), style=_ROW)
+    if view.note:
+        yield element("div", element("b", "note: "), text(view.note, 600), style=_ROW)
+
+
+def _error(view: StepView) -> Iterator[Markup]:
+    error = view.error
+    if error is None:
+        return
+    kind = element("b", line(error.type, 80), style=f"color:{FAILED.solid}")
+    yield element("div", kind, ": " if error.message else "", text(error.message, 500), style=_ROW)
+    number, source = error_line(view)
+    if number:
+        at = muted(f"line {number} of the cell: " if source else f"in line {number} of the cell")
+        yield element("div", at, code(source, 200) if source else "", style=_ROW)
+    if error.traceback:
+        yield details("traceback", pre(error.traceback))
+
+
+def _on_request(view: StepView) -> Iterator[Markup]:
+    """What is folded away. Nothing while the step runs: each tick would fold it up again."""
+    if view.phase in (Phase.RUNNING, Phase.WAITING):
+        return
+    if view.stale and view.diff:
+        yield _titled("what changed in the code", diff(view.diff))
+    if view.phase is Phase.COMPLETED:
+        for name, output in list(view.outputs.items())[:20]:
+            yield _output(name, output)
+        if len(view.outputs) > 20:
+            yield muted(f"and {len(view.outputs) - 20:,} more outputs")
+    if view.source:
+        yield details("code", pre(view.source, lines=80))
+
+
+def _output(name: str, output: Output) -> Markup:
+    facts_said = about(output)
+    head = join([code(name), muted(" ", facts_said) if facts_said else ""])
+    return _titled(head, pre(output.preview, lines=16, columns=200) if output.preview else "")
+
+
+def _titled(title: str, content: str) -> Markup:
+    return element("div", element("div", title, style=_ROW), content)
+
+
+def diff(said: str) -> Markup:
+    """A unified diff, its lines tinted."""
+    rows = block(said, lines=80, columns=240).split("\n")
+    return element("pre", join([_diff_row(row) for row in rows], "\n"), style=PRE)
+
+
+def _diff_row(row: str) -> Markup:
+    if row.startswith("+"):
+        return element("span", row, style=f"background-color:{DONE.tint(0.22)}")
+    if row.startswith("-"):
+        return element("span", row, style=f"background-color:{FAILED.tint(0.2)}")
+    return muted(row) if row.startswith("@@") else element("span", row)

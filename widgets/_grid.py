@@ -1,0 +1,97 @@
+"""Rows and columns, as HTML and as aligned text."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from stepwell.widgets._html import MONO, Markup, element, join, text
+from stepwell.widgets._rows import Column
+from stepwell.widgets._state import Look, chip
+from stepwell.widgets._text import line, width
+
+__all__ = ["Cell", "Grid", "State"]
+
+_CELL = "padding:2px 14px 2px 0;text-align:{align};vertical-align:top;border:none;line-height:1.5"
+_HEAD = f"{_CELL};font-weight:600;opacity:0.72;white-space:nowrap"
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """A cell that shows a state; `word` instead of the state's own."""
+
+    look: Look
+    word: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.look.sign} {self.word or self.look.word}"
+
+
+Cell = str | int | State
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """A table's content; both forms are made from it."""
+
+    columns: Sequence[Column]
+    rows: Sequence[Sequence[Cell]]
+
+    def html(self) -> Markup:
+        """The table as HTML."""
+        head = [_html_head(column) for column in self.columns]
+        body = [
+            element("tr", *map(_html_cell, self.columns, row), style=_row_style(index))
+            for index, row in enumerate(self.rows)
+        ]
+        parts = [element("thead", element("tr", *head)), element("tbody", *body)]
+        style = "border-collapse:collapse;margin:4px 0;text-align:left;table-layout:auto"
+        return element("table", *parts, style=style)
+
+    def plain(self) -> str:
+        """The table as text, columns aligned."""
+        said = [[line(column.title) for column in self.columns]]
+        said += [
+            [_plain(c, cell) for c, cell in zip(self.columns, row, strict=True)]
+            for row in self.rows
+        ]
+        widths = [max(map(width, cells)) for cells in zip(*said, strict=True)]
+        return "\n".join(_plain_row(self.columns, row, widths) for row in said)
+
+
+def _align(column: Column) -> str:
+    return "right" if column.is_number else "left"
+
+
+def _html_head(column: Column) -> Markup:
+    return element("th", text(column.title), style=_HEAD.format(align=_align(column)))
+
+
+def _row_style(index: int) -> str:
+    # Said for every row: notebooks stripe tables of their own accord.
+    shade = "0.06" if index % 2 else "0"
+    return f"background-color:rgba(128,128,128,{shade});border-top:1px solid rgba(128,128,128,0.2)"
+
+
+def _html_cell(column: Column, cell: Cell) -> Markup:
+    style = _CELL.format(align=_align(column))
+    if isinstance(cell, State):
+        return element("td", chip(cell.look, cell.word), style=style)
+    content = text(str(cell), column.at_most)
+    if column.is_code and cell != "":
+        content = element("code", line(str(cell), column.at_most), style=MONO)
+    if column.is_number:
+        style += ";white-space:nowrap"
+    return element("td", join([content]), style=style)
+
+
+def _plain(column: Column, cell: Cell) -> str:
+    if isinstance(cell, int):
+        return str(cell)
+    return line(str(cell), min(column.at_most, 60))
+
+
+def _plain_row(columns: Sequence[Column], row: Sequence[str], widths: Sequence[int]) -> str:
+    cells: list[str] = []
+    for column, said, columns_wide in zip(columns, row, widths, strict=True):
+        space = " " * (columns_wide - width(said))
+        cells.append(space + said if column.is_number else said + space)
+    return "  ".join(cells).rstrip()

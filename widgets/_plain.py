@@ -1,0 +1,67 @@
+"""The card of a step as text for a log."""
+
+from collections.abc import Iterator
+
+from stepwell.orchestrator import Phase, StepView
+from stepwell.widgets._said import NAMES, about, error_line, stale_label, times, way_out
+from stepwell.widgets._state import look
+from stepwell.widgets._text import line
+
+__all__ = ["plain_card", "trouble"]
+
+_LINES = 5
+
+
+def plain_card(view: StepView, now: int) -> str:
+    """The card in one to five lines."""
+    state = look(view)
+    head = [f"{state.sign} {line(view.name, 80)}: {state.word}", *times(view, now), _flow(view)]
+    lines = [" · ".join(part for part in head if part)]
+    lines += [f"  {row}" for row in (*trouble(view), *_outputs(view))]
+    return "\n".join(lines[:_LINES])
+
+
+def trouble(view: StepView) -> Iterator[str]:
+    """What people must know about the step, a line for each; nothing when all is well."""
+    if view.phase is Phase.FAILED and view.error is not None:
+        yield _error(view)
+    if view.blocked_by:
+        yield f"blocked by {_few(view.blocked_by)}: {way_out(view)}"
+    elif view.phase is Phase.WAITING and view.waiting_for:
+        yield f"waits for {_few(view.waiting_for)}"
+    if view.stale:
+        first, *others = view.stale
+        more = f" (+{len(others):,} more)" if others else ""
+        yield f"{stale_label(view)}: {line(first)}{more}"
+    if view.note:
+        yield f"note: {line(view.note)}"
+
+
+def _error(view: StepView) -> str:
+    error = view.error
+    if error is None:
+        return ""
+    number, source = error_line(view)
+    where = f" (line {number}: {line(source, 80)})" if source else ""
+    where = where or (f" (line {number})" if number else "")
+    message = f": {line(error.message, 200)}" if error.message else ""
+    return f"{line(error.type, 60)}{message}{where}"
+
+
+def _outputs(view: StepView) -> Iterator[str]:
+    if view.phase is not Phase.COMPLETED:
+        return
+    for name, output in list(view.outputs.items())[:3]:
+        preview = line(output.preview, 90) or f"({about(output)})"
+        yield f"{line(name, 40)} = {preview}"
+
+
+def _flow(view: StepView) -> str:
+    reads = [f"{name} ({step})" if step else name for name, step in view.reads]
+    said = [f"reads {_few(reads)}"] if reads else []
+    return " ".join([*said, f"→ writes {_few(view.writes)}"] if view.writes else said)
+
+
+def _few(names: tuple[str, ...] | list[str]) -> str:
+    more = f" and {len(names) - NAMES:,} more" if len(names) > NAMES else ""
+    return ", ".join(line(name, 80) for name in names[:NAMES]) + more

@@ -1,0 +1,111 @@
+"""What is said of a step, whatever the form: times, the line that failed, the way out."""
+
+import re
+
+from stepwell.orchestrator import Output, Phase, StepView
+from stepwell.widgets._format import clock_time, duration, elapsed, size
+from stepwell.widgets._text import block, line
+
+__all__ = ["NAMES", "about", "error_line", "facts", "stale_label", "times", "way_out"]
+
+NAMES = 6
+"""So many names are listed, the others counted."""
+
+_LISTED = 100
+
+
+def facts(view: StepView) -> dict[str, object]:
+    """The step for programs: plain JSON, small, the phase by its own word."""
+    error = view.error
+    return {
+        "step": line(view.name),
+        "run": line(view.run),
+        "phase": view.phase.value,
+        "attempt": view.attempt,
+        "seconds": view.seconds,
+        "since": view.since,
+        "restored": view.restored,
+        "error": None
+        if error is None or view.phase is not Phase.FAILED
+        else {
+            "type": line(error.type),
+            "message": block(error.message, lines=20),
+            "line": error.line,
+        },
+        "waiting_for": [line(name) for name in view.waiting_for[:_LISTED]],
+        "blocked_by": [line(name) for name in view.blocked_by[:_LISTED]],
+        "stale": [line(reason, 300) for reason in view.stale[:20]],
+    }
+
+
+def times(view: StepView, now: int) -> list[str]:
+    """Duration, moment and attempt, as far as they mean something in this phase."""
+    said = [_duration(view, now), _moment(view, now)]
+    if view.attempt and view.phase not in (Phase.WAITING, Phase.DEFERRED):
+        said.append(f"attempt {view.attempt}")
+    return [part for part in said if part]
+
+
+def _duration(view: StepView, now: int) -> str:
+    match view.phase:
+        case Phase.RUNNING:
+            return elapsed((now - view.since) / 1e6) if view.since else ""
+        case Phase.COMPLETED if view.restored:
+            return f"saved {duration(view.seconds)}"
+        case Phase.COMPLETED | Phase.FAILED:
+            return duration(view.seconds) if view.seconds else ""
+        case Phase.WAITING | Phase.DEFERRED | Phase.CANCELLED:
+            return ""
+
+
+def _moment(view: StepView, now: int) -> str:
+    moment = clock_time(view.since, now)
+    if not moment or view.phase is Phase.DEFERRED:
+        return ""
+    match view.phase:
+        case Phase.RUNNING | Phase.WAITING:
+            return f"since {moment}"
+        case Phase.COMPLETED if view.restored:
+            return f"stored {moment}"
+        case _:
+            return moment
+
+
+def error_line(view: StepView) -> tuple[str, str]:
+    """The number of the cell's line that failed and its code, as far as they are known."""
+    error = view.error
+    if error is None or not error.line:
+        return "", ""
+    # The traceback was written when the code was that of the attempt; the cell may be newer.
+    found = re.search(
+        rf'^  File "<step [^\n]*>", line {error.line}\b[^\n]*\n    (\S[^\n]*)',
+        error.traceback[:100_000],
+        re.MULTILINE,
+    )
+    return str(error.line), found[1] if found else ""
+
+
+def way_out(view: StepView) -> str:
+    """What a person can do about the steps that block this one."""
+    names = [line(name, 60) for name in view.blocked_by]
+    if len(names) == 1:
+        return f"fix {names[0]}'s cell and run it"
+    return f"fix the cells of {_listed(names)} and run them"
+
+
+def _listed(names: list[str]) -> str:
+    if len(names) > NAMES:
+        return f"{', '.join(names[:NAMES])} and {len(names) - NAMES:,} more"
+    return " and ".join(filter(None, [", ".join(names[:-1]), *names[-1:]]))
+
+
+def about(output: Output) -> str:
+    """Type and size of an output."""
+    facts = [line(output.type, 60), size(output.size) if output.stored and output.size else ""]
+    facts.append("" if output.stored else "not stored, made again on resume")
+    return ", ".join(fact for fact in facts if fact)
+
+
+def stale_label(view: StepView) -> str:
+    """What introduces the reasons: a result that does not match, or one that is being renewed."""
+    return "runs again" if view.phase in (Phase.RUNNING, Phase.WAITING) else "stale"

@@ -1,0 +1,76 @@
+"""The states people are shown, each with a word, a sign and a tint."""
+
+from dataclasses import dataclass
+
+from stepwell.orchestrator import Phase, StepView
+from stepwell.widgets._html import Markup, element
+
+__all__ = [
+    "CANCELLED",
+    "DONE",
+    "FAILED",
+    "RESTORED",
+    "RUNNING",
+    "STALE",
+    "WAITING",
+    "Look",
+    "chip",
+    "look",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """How a state is shown. The word alone says it; the sign and the tint only help."""
+
+    word: str
+    sign: str
+    rgb: str
+
+    @property
+    def solid(self) -> str:
+        """The state's colour for a word in bold."""
+        return f"rgb({self.rgb})"
+
+    def tint(self, opacity: float) -> str:
+        """The state's colour over whatever is behind it."""
+        return f"rgba({self.rgb},{opacity:g})"
+
+
+# Mid tones: on white and on black alike they stand out by at least 3 to 1.
+NOT_RUN = Look("not run", "○", "128,128,128")
+WAITING = Look("waiting", "◔", "128,128,128")
+RUNNING = Look("running", "●", "33,125,225")
+DONE = Look("done", "✓", "40,150,75")
+RESTORED = Look("restored", "↺", "0,150,150")
+STALE = Look("stale", "≠", "200,120,0")
+FAILED = Look("failed", "✗", "220,60,60")
+CANCELLED = Look("cancelled", "⊘", "150,100,190")
+
+
+_LOOKS = {
+    Phase.DEFERRED: NOT_RUN,
+    Phase.WAITING: WAITING,
+    Phase.RUNNING: RUNNING,
+    Phase.COMPLETED: DONE,
+    Phase.FAILED: FAILED,
+    Phase.CANCELLED: CANCELLED,
+}
+
+
+def look(view: StepView) -> Look:
+    """The state a step is shown in."""
+    if view.phase in (Phase.COMPLETED, Phase.DEFERRED) and view.stale:
+        return STALE
+    if view.phase is Phase.COMPLETED and view.restored:
+        return RESTORED
+    return _LOOKS[view.phase]
+
+
+def chip(state: Look, word: str = "") -> Markup:
+    """The state as a small label."""
+    style = (
+        f"background-color:{state.tint(0.2)};border-radius:4px;padding:1px 7px;"
+        "font-weight:600;white-space:nowrap"
+    )
+    return element("span", f"{state.sign} {word or state.word}", style=style)

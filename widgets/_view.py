@@ -1,0 +1,25 @@
+"""Something to look at: the same thing for a page, for a log, and for a program."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+
+__all__ = ["Bundle", "View"]
+
+Bundle = dict[str, object]
+"""MIME type → data, as in a Jupyter message."""
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class View:
+    """A bundle that notebooks display and `print` prints."""
+
+    bundle: Mapping[str, object]
+
+    def __repr__(self) -> str:
+        return str(self.bundle["text/plain"])
+
+    def _repr_mimebundle_(
+        self, include: Collection[str] | None = None, exclude: Collection[str] | None = None
+    ) -> Bundle:
+        # IPython applies include and exclude itself.
+        return dict(self.bundle)
