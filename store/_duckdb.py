@@ -107,21 +107,20 @@ class _DuckStore(Store):
         try:
             self._check_alive()
             for record in records:
-                row = self._pack(record)
-                if row.meta is not None and record.blob is not None:
-                    carried.append((len(rows), record.blob.digest))
-                rows.append(row)
-                weight += row.weight
+                blob = record.blob
+                if blob is None:
+                    rows.append(pack(record, None, None))
+                    continue
+                meta, data = self._payloads.describe(blob)
+                if meta is not None:
+                    carried.append((len(rows), blob.digest))
+                    weight += meta.stored
+                rows.append(pack(record, meta, data))
             self._writer.submit(Submission(rows, weight, then, carried))
         except StoreClosed as error:
             if then is None:
                 raise
             then(error)
-
-    def _pack(self, record: Record) -> Packed:
-        if record.blob is None:
-            return pack(record, None, None)
-        return pack(record, *self._payloads.describe(record.blob))
 
     def commit(self, records: Sequence[Record]) -> Committed:
         return self._await(lambda then: self.append(records, then))

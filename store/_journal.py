@@ -23,8 +23,7 @@ __all__ = ["Journal"]
 CHECKPOINT_BYTES = 48 << 20
 # Opening replays about 60,000 small commits a second.
 CHECKPOINT_COMMITS = 8_000
-# Above this an appender would flush on its own before the batch is complete.
-ONE_FLUSH_ROWS = 50_000
+CHUNK_ROWS = 4_000
 REOPEN_SECONDS = 10.0
 
 Row = tuple[int, str, str, str | None, bytes | None]
@@ -84,14 +83,15 @@ class Journal:
 
     def _write(self, rows: Sequence[Row]) -> None:
         appender = self._open_appender()
-        if len(rows) <= ONE_FLUSH_ROWS:
+        if len(rows) <= CHUNK_ROWS:
             appender.append_rows(rows)
             appender.flush()
             return
         assert self._cursor is not None
         self._cursor.begin()
-        for start in range(0, len(rows), ONE_FLUSH_ROWS):
-            appender.append_rows(rows[start : start + ONE_FLUSH_ROWS])
+        for start in range(0, len(rows), CHUNK_ROWS):
+            # Other threads stand still while rows are converted, so not too many at once.
+            appender.append_rows(rows[start : start + CHUNK_ROWS])
             appender.flush()
         self._cursor.commit()
 

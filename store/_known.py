@@ -12,16 +12,19 @@ class Known:
     """
 
     def __init__(self, at_most: int = 20_000) -> None:
-        self._at_most = at_most
-        self._seqs: dict[Digest, int] = {}
+        self._half = at_most // 2
+        # Two generations: when the younger is full, the older is forgotten as a whole.
+        # Removing single entries from the front of a dict gets slower with each one.
+        self._young: dict[Digest, int] = {}
+        self._old: dict[Digest, int] = {}
 
     def learn(self, digest: Digest, seq: int) -> None:
         """Record `seq` is durable and describes this blob."""
-        self._seqs.pop(digest, None)
-        self._seqs[digest] = seq
-        while len(self._seqs) > self._at_most:
-            del self._seqs[next(iter(self._seqs))]
+        self._young[digest] = seq
+        if len(self._young) >= self._half:
+            self._young, self._old = {}, self._young
 
     def seq(self, digest: Digest) -> int | None:
         """The record that describes it; None says nothing at all."""
-        return self._seqs.get(digest)
+        seq = self._young.get(digest)
+        return self._old.get(digest) if seq is None else seq

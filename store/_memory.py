@@ -67,7 +67,7 @@ class MemoryStore(Store):
             blobs: dict[Digest, Blob] = {}
             packed = [self._pack(record, blobs) for record in records]
             numbered = enumerate(packed, len(self._rows) + 1)
-            self._rows += unpack((seq, row.head, row.body) for seq, row in numbered)
+            self._rows += unpack((seq, row[0], row[1]) for seq, row in numbered)
             self._packed += packed
             self._blobs |= blobs
             return Committed(len(self._rows))

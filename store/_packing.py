@@ -8,7 +8,7 @@ apart again for people.
 
 from collections.abc import Iterable, Sequence
 from hashlib import blake2b
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
 import msgspec
 
@@ -55,19 +55,8 @@ class BlobMeta(msgspec.Struct, frozen=True):
         )
 
 
-class Packed(NamedTuple):
-    """A journal row that has no number yet."""
-
-    head: str
-    body: str
-    meta: str | None
-    data: bytes | None
-
-    @property
-    def weight(self) -> int:
-        """Roughly its bytes."""
-        return len(self.head) + len(self.body) + len(self.meta or "") + len(self.data or b"")
-
+Packed = tuple[str, str, str | None, bytes | None]
+"""A journal row that has no number yet: `head, body, meta, data`."""
 
 _encode_meta = msgspec.json.Encoder().encode
 _decode_meta = msgspec.json.Decoder(BlobMeta).decode
@@ -83,18 +72,20 @@ def pack(record: Record, meta: BlobMeta | None, data: bytes | None) -> Packed:
     """The journal row of a record. Raises `InvalidUsage` for what could not be read back."""
     blob = record.blob
     digest = "" if blob is None else blob.digest
-    words = (record.run, record.kind, record.step, record.item)
-    head = SEPARATOR.join((*words, str(record.attempt), str(record.at), digest))
+    head = (
+        f"{record.run}\x1f{record.kind}\x1f{record.step}\x1f{record.item}"
+        f"\x1f{record.attempt:d}\x1f{record.at:d}\x1f{digest}"
+    )
     if head.count(SEPARATOR) != 6 or not head.isascii():
         _check_words(record)
+    if not -_LARGEST <= record.at <= _LARGEST:
+        raise InvalidUsage(f"at={record.at} is no time in microseconds since 1970")
     if digest and len(digest) != DIGEST_CHARACTERS:
         raise InvalidUsage(
             f"{digest!r} is not a digest: it has {len(digest)} characters instead of "
             f"{DIGEST_CHARACTERS}. Make blobs with stepwell.store.values"
         )
-    if not -_LARGEST <= record.at <= _LARGEST:
-        raise InvalidUsage(f"at={record.at} is no time in microseconds since 1970")
-    return Packed(head, _text(record), None if meta is None else pack_meta(meta), data)
+    return head, _text(record), None if meta is None else pack_meta(meta), data
 
 
 def _check_words(record: Record) -> None:
@@ -120,7 +111,7 @@ def _text(record: Record) -> str:
         body = record.body.decode()
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise InvalidUsage(f"the body of a {record.kind!r} record is not JSON: {error}") from error
-    if not body.lstrip().startswith("{"):
+    if body[:1] != "{" and body.lstrip()[:1] != "{":
         raise InvalidUsage(f"the body of a {record.kind!r} record is JSON, but not an object")
     return body
 

@@ -47,15 +47,16 @@ class Payloads:
 
     def describe(self, blob: Blob) -> tuple[BlobMeta | None, bytes | None]:
         """What a record that carries this blob has to say of it; nothing if that is durable."""
-        if blob.data is not None and len(blob.data) > INLINE_BYTES:
+        data = blob.data
+        if data is not None and len(data) > INLINE_BYTES:
             blob = self.put(blob)
-        fresh = self._fresh.get(blob.digest)
-        if fresh is not None:
+            data = None
+        if self._fresh and (fresh := self._fresh.get(blob.digest)) is not None:
             return BlobMeta.of(blob, *fresh, file=True), None
         if self._known.seq(blob.digest) is not None:
             return None, None
-        if blob.data is not None:
-            return BlobMeta.of(blob, len(blob.data), checksum(blob.data), file=False), blob.data
+        if data is not None:
+            return BlobMeta.of(blob, len(data), checksum(data), file=False), data
         return self._describe_bare(blob), None
 
     def _describe_bare(self, blob: Blob) -> BlobMeta | None:

@@ -1,13 +1,215 @@
+-- What people read. These views are public: columns are added, never renamed or removed.
+--
+-- Times are TIMESTAMP in UTC. Texts are empty, and other columns NULL, where nothing is known.
+-- `values` may be written as it is, or quoted, or as `stored_values`.
+
+-- Everything, in the order it happened. All other views are made from this one.
 CREATE OR REPLACE VIEW records AS
 SELECT
-    seq,
+    seq,                                               -- 1, 2, 3 ... without gaps
     part[1] AS run,
-    part[2] AS kind,
+    part[2] AS kind,                                   -- what happened: run_started, attempt_completed ...
     part[3] AS step,
-    part[4] AS item,
+    part[4] AS item,                                   -- the item of a mapped step
     CAST(part[5] AS INTEGER) AS attempt,
     make_timestamp(CAST(part[6] AS BIGINT)) AS time,
-    part[7] AS digest,
-    body,
-    meta
+    part[7] AS digest,                                 -- of the value it carries; see `values`
+    CAST(body AS JSON) AS body,                        -- the particulars
+    CAST(meta AS JSON) AS meta                         -- of the value, where this record wrote it
 FROM (SELECT seq, string_split(head, chr(31)) AS part, body, meta FROM journal);
+
+-- One row per run.
+CREATE OR REPLACE VIEW runs AS
+SELECT
+    run,
+    coalesce(any_value(body ->> '$.flow') FILTER (kind = 'run_started'), '') AS flow,
+    CASE arg_max(kind, seq) FILTER (
+        kind IN ('run_settled', 'run_cancelled', 'steps_requested', 'attempt_started')
+    )
+        WHEN 'run_settled' THEN arg_max(body ->> '$.status', seq) FILTER (kind = 'run_settled')
+        WHEN 'run_cancelled' THEN 'cancelled'
+        ELSE 'active'                                  -- under way, or to be resumed
+    END AS status,
+    min(time) FILTER (kind = 'run_started') AS started,
+    max(time) AS last_event,
+    count(*) FILTER (kind = 'attempt_started') AS attempts,
+    count(DISTINCT step) FILTER (kind = 'attempt_completed') AS steps_completed,
+    coalesce(sum(CAST(body ->> '$.seconds' AS DOUBLE)) FILTER (
+        kind IN ('attempt_completed', 'attempt_failed')
+    ), 0) AS seconds,                                  -- of all attempts together
+    coalesce(any_value(body ->> '$.notebook') FILTER (kind = 'run_started'), '') AS notebook,
+    coalesce(any_value(body ->> '$.parent') FILTER (kind = 'run_started'), '') AS parent,
+    coalesce(any_value(body ->> '$.user') FILTER (kind = 'run_started'), '') AS "user",
+    coalesce(any_value(body ->> '$.host') FILTER (kind = 'run_started'), '') AS host
+FROM records
+WHERE run <> ''
+GROUP BY run
+ORDER BY min(seq);
+
+-- One row per attempt at a step, or at one item of it.
+CREATE OR REPLACE VIEW attempts AS
+SELECT
+    run,
+    step,
+    item,
+    attempt,
+    CASE arg_max(kind, seq)
+        WHEN 'attempt_started' THEN 'started'          -- running, or in doubt after a crash
+        ELSE replace(arg_max(kind, seq), 'attempt_', '')
+    END AS status,                                     -- started, completed, failed, interrupted
+    min(time) FILTER (kind = 'attempt_started') AS started,
+    max(time) FILTER (kind <> 'attempt_started') AS finished,
+    CAST(arg_max(body ->> '$.seconds', seq) FILTER (kind <> 'attempt_started') AS DOUBLE) AS seconds,
+    coalesce(any_value(body ->> '$.worker') FILTER (kind = 'attempt_started'), 'kernel') AS worker,
+    coalesce(any_value(body ->> '$.key') FILTER (kind = 'attempt_started'), '') AS idempotency_key,
+    coalesce(json_keys(arg_max(body -> '$.outputs', seq) FILTER (kind = 'attempt_completed')), [])
+        AS outputs,                                    -- the names it wrote
+    coalesce(arg_max(body ->> '$.error.type', seq) FILTER (kind = 'attempt_failed'), '') AS error_type,
+    coalesce(arg_max(body ->> '$.error.message', seq) FILTER (kind = 'attempt_failed'), '') AS error,
+    coalesce(arg_max(body ->> '$.error.traceback', seq) FILTER (kind = 'attempt_failed'), '')
+        AS traceback,
+    coalesce(arg_max(body ->> '$.log', seq) FILTER (kind <> 'attempt_started'), '')
+        AS log                                         -- digest of what it printed; see `values`
+FROM records
+WHERE kind IN ('attempt_started', 'attempt_completed', 'attempt_failed', 'attempt_interrupted')
+GROUP BY run, step, item, attempt
+ORDER BY min(seq);
+
+-- One row per step of a run, as it stands now.
+CREATE OR REPLACE VIEW steps AS
+WITH happened AS (
+    SELECT seq, time, run, kind, step, item, body FROM records
+    WHERE kind IN (
+        'attempt_started', 'attempt_completed', 'attempt_failed', 'attempt_interrupted',
+        'step_reused', 'step_forgotten'
+    )
+    UNION ALL
+    SELECT seq, time, run, kind, unnest(json_keys(body -> '$.environments')), '', NULL FROM records
+    WHERE kind = 'steps_requested'
+    UNION ALL
+    SELECT seq, time, run, kind, step ->> '$.name', '', step
+    FROM (
+        SELECT seq, time, run, kind, unnest(CAST(body -> '$.steps' AS JSON[])) AS step FROM records
+        WHERE kind = 'steps_defined'
+    )
+)
+SELECT
+    run,
+    step,
+    CASE arg_max(kind, seq) FILTER (kind <> 'steps_defined')
+        WHEN 'steps_requested' THEN 'pending'
+        WHEN 'attempt_started' THEN 'started'
+        WHEN 'attempt_completed' THEN 'completed'
+        WHEN 'attempt_failed' THEN 'failed'
+        WHEN 'attempt_interrupted' THEN 'interrupted'
+        WHEN 'step_reused' THEN 'reused'
+        WHEN 'step_forgotten' THEN 'forgotten'
+        ELSE 'defined'
+    END AS status,
+    count(*) FILTER (kind = 'attempt_started') AS attempts,
+    count(DISTINCT item) FILTER (item <> '') AS items,
+    max(time) FILTER (kind = 'attempt_started') AS started,
+    max(time) FILTER (kind IN ('attempt_completed', 'attempt_failed', 'attempt_interrupted'))
+        AS finished,
+    CAST(arg_max(body ->> '$.seconds', seq) FILTER (kind = 'attempt_completed') AS DOUBLE) AS seconds,
+    coalesce(json_keys(arg_max(body -> '$.outputs', seq) FILTER (kind = 'attempt_completed')), [])
+        AS outputs,
+    CASE WHEN arg_max(kind, seq) FILTER (kind <> 'steps_defined') = 'attempt_failed'
+        THEN concat_ws(
+            ': ',
+            arg_max(body ->> '$.error.type', seq) FILTER (kind = 'attempt_failed'),
+            arg_max(body ->> '$.error.message', seq) FILTER (kind = 'attempt_failed')
+        )
+        ELSE ''
+    END AS error,
+    coalesce(arg_max(body ->> '$.source', seq) FILTER (kind = 'steps_defined'), '') AS source
+FROM happened
+WHERE step <> ''
+GROUP BY run, step
+ORDER BY min(seq);
+
+-- One row per durable call inside a step: a model request, a tool, an HTTP request.
+CREATE OR REPLACE VIEW calls AS
+SELECT
+    seq,
+    run,
+    step,
+    item,
+    attempt,
+    coalesce(body ->> '$.name', '') AS name,
+    coalesce(body ->> '$.key', '') AS key,             -- what the call is: path, name, arguments, how-many-th
+    replace(kind, 'call_', '') AS status,              -- completed, failed
+    time AS finished,
+    CAST(body ->> '$.seconds' AS DOUBLE) AS seconds,
+    coalesce(body ->> '$.arguments', '') AS arguments, -- a preview
+    coalesce(body ->> '$.result.preview', '') AS result,
+    digest,                                            -- of the result; see `values`
+    CAST(body ->> '$.cost' AS DOUBLE) AS cost,
+    coalesce(body ->> '$.error.type', '') AS error_type,
+    coalesce(body ->> '$.error.message', '') AS error
+FROM records
+WHERE kind IN ('call_completed', 'call_failed')
+ORDER BY seq;
+
+-- One row per question to a person.
+CREATE OR REPLACE VIEW approvals AS
+SELECT
+    body ->> '$.approval' AS approval,
+    any_value(run) AS run,
+    any_value(step) AS step,
+    any_value(item) AS item,
+    coalesce(any_value(body ->> '$.question') FILTER (kind = 'approval_requested'), '') AS question,
+    any_value(body -> '$.payload') FILTER (kind = 'approval_requested') AS payload,
+    coalesce(arg_min(body ->> '$.decision', seq) FILTER (kind = 'approval_decided'), 'pending')
+        AS status,                                     -- pending, or the first decision
+    min(time) FILTER (kind = 'approval_requested') AS requested,
+    min(time) FILTER (kind = 'approval_decided') AS decided,
+    coalesce(arg_min(body ->> '$.by', seq) FILTER (kind = 'approval_decided'), '') AS decided_by,
+    coalesce(arg_min(body ->> '$.note', seq) FILTER (kind = 'approval_decided'), '') AS note
+FROM records
+WHERE kind IN ('approval_requested', 'approval_decided')
+GROUP BY approval
+ORDER BY min(seq);
+
+-- One row per stored value. The values themselves: `Store.blob(digest)`.
+CREATE OR REPLACE VIEW stored_values AS
+WITH written AS (
+    SELECT
+        digest,
+        min(seq) AS seq,
+        arg_min(run, seq) AS run,
+        arg_min(step, seq) AS step,
+        min(time) AS written,
+        arg_max(meta, seq) AS meta
+    FROM records
+    WHERE meta IS NOT NULL
+    GROUP BY digest
+),
+named AS (
+    SELECT
+        body ->> ('$.outputs."' || name || '".digest') AS digest,
+        list(DISTINCT step || '.' || name) AS outputs
+    FROM (
+        SELECT step, body, unnest(json_keys(body -> '$.outputs')) AS name FROM records
+        WHERE kind = 'attempt_completed'
+    )
+    GROUP BY ALL
+)
+SELECT
+    digest,
+    coalesce(outputs, []) AS outputs,                  -- as `step.name`, wherever it is an output
+    meta ->> '$.type' AS type,                         -- dict, pandas.DataFrame ...
+    meta ->> '$.preview' AS preview,                   -- readable JSON or text, shortened
+    CAST(meta ->> '$.size' AS BIGINT) AS size,         -- bytes, encoded
+    CAST(meta ->> '$.stored' AS BIGINT) AS stored,     -- bytes on disk, compressed
+    meta ->> '$.codec' AS codec,
+    CASE WHEN CAST(meta ->> '$.file' AS BOOLEAN) THEN 'file' ELSE 'row' END AS place,
+    meta ->> '$.signature' <> '' AS signed,            -- a pickle, under somebody's key
+    written,
+    run,                                               -- where it was written first
+    step,
+    seq
+FROM written LEFT JOIN named USING (digest)
+ORDER BY seq;
+
+CREATE OR REPLACE VIEW "values" AS SELECT * FROM stored_values;
