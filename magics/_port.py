@@ -1,0 +1,106 @@
+"""What the magics need from outside: a notebook that does what was typed."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+__all__ = ["Notebook", "StepOptions"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepOptions:
+    """The `%%step` line of a cell, understood."""
+
+    name: str
+    inputs: tuple[str, ...] = ()
+    """Names it reads besides those its code shows."""
+    outputs: tuple[str, ...] | None = None
+    """Names it writes; None: read them from the code. Empty: it writes nothing."""
+    after: tuple[str, ...] = ()
+    """Steps to wait for although nothing of theirs is read."""
+    transient: tuple[str, ...] = ()
+    """Outputs that are made again on resume instead of being stored."""
+    defer: bool = False
+    always: bool = False
+    agent: str = ""
+    """The agent it belongs to; empty for the notebook's own flow."""
+
+
+class Notebook(Protocol):
+    """One notebook's steps, in the words of the magics.
+
+    What a method returns, its magic returns, and IPython displays it. Errors meant for the
+    person at the keyboard are `StepwellError`; they are shown as one message.
+    """
+
+    def cell(self, options: StepOptions, source: str) -> object | None:
+        """`%%step`: register the cell and, unless deferred, have it run in the background."""
+        ...
+
+    def setup(self, source: str) -> None:
+        """`%%setup`: remember the source. IPython itself runs it as an ordinary cell."""
+        ...
+
+    def run(self, names: Sequence[str], *, fresh: bool = False) -> object:
+        """Bring these steps up to date, or all; `fresh` begins a new run."""
+        ...
+
+    def resume(self, run: str = "") -> object:
+        """Bring back a run, or the latest, and go on with what is pending."""
+        ...
+
+    def wait(self, names: Sequence[str], *, timeout: float | None = None) -> None:
+        """Wait for these steps, or for everything asked for, at most `timeout` seconds."""
+        ...
+
+    def plan(self, names: Sequence[str] = ()) -> object:
+        """What running would do, and why."""
+        ...
+
+    def status(self) -> object:
+        """The current run."""
+        ...
+
+    def runs(self) -> object:
+        """Every run in the store."""
+        ...
+
+    def show(self, name: str) -> object:
+        """A step or a run, by its name."""
+        ...
+
+    def history(self, name: str) -> object:
+        """Every version and attempt of a step."""
+        ...
+
+    def rerun(self, names: Sequence[str]) -> object:
+        """Run these steps although nothing has changed."""
+        ...
+
+    def forget(self, name: str) -> object:
+        """Take a step out of the flow; what it stored stays in the store."""
+        ...
+
+    def cancel(self, names: Sequence[str]) -> object:
+        """Stop these steps, or the whole run."""
+        ...
+
+    def sql(self, query: str) -> object:
+        """Ask the store, in its own words."""
+        ...
+
+    def store(self, path: str = "") -> object:
+        """About the store; with a path, go on with that one."""
+        ...
+
+    def step_names(self) -> Sequence[str]:
+        """For completion. Cheap, and empty rather than failing."""
+        ...
+
+    def run_ids(self) -> Sequence[str]:
+        """For completion. Cheap, and empty rather than failing."""
+        ...
+
+    def output_names(self) -> Sequence[str]:
+        """For completion. Cheap, and empty rather than failing."""
+        ...

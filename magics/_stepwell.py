@@ -1,0 +1,66 @@
+"""`%stepwell VERB …`: find the verb, understand its line, let it act."""
+
+from dataclasses import replace
+
+from stepwell.errors import InvalidUsage, NotYetSupported, near_misses
+from stepwell.magics._options import HELP, Parsed, describe, parse
+from stepwell.magics._port import Notebook
+from stepwell.magics._verbs import LATER_VERBS, VERBS, Verb
+
+__all__ = ["STEPWELL_HELP", "obey"]
+
+STEPWELL_HELP = f"""Look after the steps of this notebook.
+
+    %stepwell VERB …
+
+{describe((f"{verb.name} {verb.takes}", verb.summary) for verb in VERBS.values())}
+
+`%stepwell VERB --help` explains a verb, `%%step --help` how a cell becomes a step.
+"""
+
+
+def obey(notebook: Notebook, line: str, cell: str | None = None) -> object | None:
+    """Do what the line says, with the cell's text for `%%stepwell`; print help when asked.
+
+    Raises `InvalidUsage` for what cannot be meant.
+    """
+    name, rest = (*line.split(maxsplit=1), "", "")[:2]
+    if not name or name in HELP:
+        print(STEPWELL_HELP, end="")
+        return None
+    verb = _verb(name)
+    if rest.strip() in HELP:
+        print(verb.help)
+        return None
+    if verb.name == "sql":
+        return verb.act(notebook, _query(verb, rest, cell))
+    if cell is not None:
+        raise InvalidUsage(
+            f"%%stepwell {name}: only sql takes the rest of the cell. Write {verb.usage}"
+        )
+    parsed = parse(verb.command, rest, verb.options)
+    if parsed.help:
+        print(verb.help)
+        return None
+    return verb.act(notebook, replace(parsed, words=verb.arguments(parsed)))
+
+
+def _verb(name: str) -> Verb:
+    verb = VERBS.get(name)
+    if verb is not None:
+        return verb
+    if name in LATER_VERBS:
+        raise NotYetSupported(f"%stepwell {name}", "`%stepwell` lists what there is.")
+    near = near_misses(name, VERBS)
+    raise InvalidUsage(f"%stepwell has no verb {name!r}.{near} `%stepwell` lists them.")
+
+
+def _query(verb: Verb, rest: str, cell: str | None) -> Parsed:
+    # Word for word: quotes, $ and {} mean something in SQL.
+    query = "\n".join(part for part in (rest.strip(), (cell or "").strip("\n")) if part.strip())
+    if not query:
+        raise InvalidUsage(
+            f"there is no query: {verb.command} select * from steps, "
+            "or %%stepwell sql with the query below it"
+        )
+    return Parsed(words=(query,))

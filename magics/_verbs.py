@@ -1,0 +1,214 @@
+"""The verbs of `%stepwell`: what each takes, what it promises, what it asks the notebook for."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from stepwell.errors import InvalidUsage
+from stepwell.magics._duration import seconds
+from stepwell.magics._options import Kind, Option, Parsed, Takes, describe
+from stepwell.magics._port import Notebook
+
+__all__ = ["LATER_VERBS", "VERBS", "Verb"]
+
+LATER_VERBS = (
+    "approve",
+    "budget",
+    "export",
+    "fork",
+    "inbox",
+    "limit",
+    "pause",
+    "record",
+    "reject",
+    "respond",
+    "restore",
+    "snapshot",
+    "view",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Verb:
+    """One thing `%stepwell` can be told to do."""
+
+    name: str
+    takes: str
+    """Its arguments, as help texts write them."""
+    summary: str
+    more: str
+    act: Callable[[Notebook, Parsed], object]
+    at_least: int = 0
+    at_most: int | None = 0
+    """How many arguments; None for any number."""
+    options: tuple[Option, ...] = ()
+    offers: tuple[Kind, ...] = ()
+
+    @property
+    def command(self) -> str:
+        """What is typed to reach it."""
+        return f"%stepwell {self.name}"
+
+    @property
+    def usage(self) -> str:
+        """The command with all it can take."""
+        options = "".join(f" [{option.usage}]" for option in self.options)
+        return f"{self.command} {self.takes}".rstrip() + options
+
+    @property
+    def help(self) -> str:
+        """What `%stepwell VERB --help` prints."""
+        parts = [self.usage, f"{self.summary[:1].upper()}{self.summary[1:]}. {self.more}"]
+        if self.options:
+            parts.append(describe((option.usage, option.help) for option in self.options))
+        return "\n\n".join(parts)
+
+    def arguments(self, parsed: Parsed) -> tuple[str, ...]:
+        """The names typed, also when commas separate them. Raises `InvalidUsage`."""
+        words = parsed.words
+        if self.at_most is None:
+            words = tuple(name for word in words for name in word.split(",") if name)
+        if len(words) < self.at_least or (self.at_most is not None and len(words) > self.at_most):
+            got = f"; got {' '.join(words)}" if words else ""
+            raise InvalidUsage(f"it is written {self.usage}{got}")
+        return words
+
+
+def _timeout(parsed: Parsed) -> float | None:
+    text = parsed.one("--timeout")
+    return seconds(text, what="--timeout") if parsed.has("--timeout") else None
+
+
+def _first(parsed: Parsed) -> str:
+    return "".join(parsed.words[:1])
+
+
+_STEPS = (Kind.STEP,)
+
+_ALL = (
+    Verb(
+        "plan",
+        "[STEP…]",
+        "what running would do: which steps run, which are answered from the store, and why",
+        "Nothing is started. With names: only for those steps and what they read.",
+        lambda notebook, parsed: notebook.plan(parsed.words),
+        at_most=None,
+        offers=_STEPS,
+    ),
+    Verb(
+        "run",
+        "[STEP…]",
+        "bring steps up to date in the background",
+        "What is up to date is not run again. Without a name: every step, deferred ones too. "
+        "Returns at once; `%stepwell wait` waits.",
+        lambda notebook, parsed: notebook.run(parsed.words, fresh=parsed.has("--fresh")),
+        at_most=None,
+        options=(Option("--fresh", help="begin a new run that reuses nothing"),),
+        offers=_STEPS,
+    ),
+    Verb(
+        "resume",
+        "[RUN]",
+        "bring back a run after a restart and go on with it",
+        "Outputs, functions and constants return to the notebook, %%setup cells run again, and "
+        "what had not finished goes on. Without a name: the latest run. Returns at once.",
+        lambda notebook, parsed: notebook.resume(_first(parsed)),
+        at_most=1,
+        offers=(Kind.RUN,),
+    ),
+    Verb(
+        "wait",
+        "[STEP…]",
+        "wait until steps are done",
+        "Without a name: for everything that was asked for. Interrupting the cell stops the "
+        "waiting, never the run.",
+        lambda notebook, parsed: notebook.wait(parsed.words, timeout=_timeout(parsed)),
+        at_most=None,
+        options=(
+            Option("--timeout", Takes.ONE, "60s", "give up waiting then; 250ms, 60s, 1.5m, 2h"),
+        ),
+        offers=_STEPS,
+    ),
+    Verb(
+        "status",
+        "",
+        "the current run, step by step",
+        "What each step is doing, since when, and what it waits for.",
+        lambda notebook, parsed: notebook.status(),
+    ),
+    Verb(
+        "runs",
+        "",
+        "every run in the store",
+        "The latest first. `%stepwell show RUN` shows one of them.",
+        lambda notebook, parsed: notebook.runs(),
+    ),
+    Verb(
+        "show",
+        "STEP|RUN",
+        "a step's card, or a run step by step",
+        "A step that is no longer up to date also says why.",
+        lambda notebook, parsed: notebook.show(_first(parsed)),
+        at_least=1,
+        at_most=1,
+        offers=(Kind.STEP, Kind.RUN),
+    ),
+    Verb(
+        "rerun",
+        "STEP…",
+        "run steps again although nothing has changed",
+        "What reads from them runs again only if their values come out different.",
+        lambda notebook, parsed: notebook.rerun(parsed.words),
+        at_least=1,
+        at_most=None,
+        offers=_STEPS,
+    ),
+    Verb(
+        "forget",
+        "STEP",
+        "take a step out of the flow",
+        "For a step whose cell was renamed or deleted. What it stored stays in the store.",
+        lambda notebook, parsed: notebook.forget(_first(parsed)),
+        at_least=1,
+        at_most=1,
+        offers=_STEPS,
+    ),
+    Verb(
+        "cancel",
+        "[STEP…]",
+        "stop steps, or the whole run",
+        "Completed steps keep their results. `%stepwell run` starts the others again.",
+        lambda notebook, parsed: notebook.cancel(parsed.words),
+        at_most=None,
+        offers=_STEPS,
+    ),
+    Verb(
+        "history",
+        "STEP",
+        "every version and attempt of a step",
+        "When it ran, how long, how it ended, and how its code changed.",
+        lambda notebook, parsed: notebook.history(_first(parsed)),
+        at_least=1,
+        at_most=1,
+        offers=_STEPS,
+    ),
+    Verb(
+        "sql",
+        "QUERY",
+        "ask the store",
+        "The rest of the line is the query, word for word; a longer one goes below "
+        "%%stepwell sql. Views: runs, steps, attempts, calls, approvals, values.",
+        lambda notebook, parsed: notebook.sql(_first(parsed)),
+        at_least=1,
+        at_most=1,
+    ),
+    Verb(
+        "store",
+        "[PATH]",
+        "where everything is kept; with a path, go on with that store",
+        "A path that does not exist yet becomes a new store.",
+        lambda notebook, parsed: notebook.store(_first(parsed)),
+        at_most=1,
+    ),
+)
+
+VERBS: dict[str, Verb] = {verb.name: verb for verb in _ALL}
