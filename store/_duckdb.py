@@ -6,7 +6,7 @@ writer's thread, after the last commit. A lock is held only while a single field
 """
 
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import MappingProxyType
@@ -208,6 +208,7 @@ class _DuckStore(Store):
             f"{self._path} belongs to the process that opened it; this is a forked child. Start "
             "workers with spawn or forkserver, and let the parent write"
         )
+        self._writer.abandon()
         self._instance.abandon(*self._journal.possessions)
         self._lock.abandon()
 
@@ -216,7 +217,7 @@ class _DuckStore(Store):
             raise StoreClosed(self._dead, path=str(self._path))
 
     @contextmanager
-    def _reading(self) -> Iterator[None]:
+    def _reading(self) -> Generator[None]:
         import duckdb
 
         self._check_alive()

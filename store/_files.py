@@ -6,7 +6,7 @@ folder synced, all before the row that mentions it is committed.
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from errno import EDQUOT, EFBIG, ENOSPC
 from pathlib import Path
@@ -80,7 +80,7 @@ class BlobFiles:
 
 
 @contextmanager
-def _reasons(path: Path) -> Iterator[None]:
+def _reasons(path: Path) -> Generator[None]:
     try:
         yield
     except OSError as error:

@@ -34,6 +34,7 @@ class Instance:
         self._database = ":memory:" if database is None else str(database)
         self._connection = duckdb.connect(":memory:")
         self._local = threading.local()
+        self._cursors: WeakSet[duckdb.DuckDBPyConnection] = WeakSet()
         self._guests: WeakSet[duckdb.DuckDBPyConnection] = WeakSet()
         self._has_views = False
         self._views_lock = threading.Lock()
@@ -59,11 +60,10 @@ class Instance:
 
     def cursor(self) -> "duckdb.DuckDBPyConnection":
         """The calling thread's own connection."""
-        try:
-            return self._local.cursor  # type: ignore[no-any-return]
-        except AttributeError:
-            self._local.cursor = self._connection.cursor()
-            return self._local.cursor
+        cursor: duckdb.DuckDBPyConnection | None = getattr(self._local, "cursor", None)
+        if cursor is None:
+            cursor = self._local.cursor = self.new_cursor()
+        return cursor
 
     def query(self, name: str, parameters: Any = None) -> list[tuple[Any, ...]]:
         """All rows of one of our own statements."""
@@ -71,7 +71,9 @@ class Instance:
 
     def new_cursor(self) -> "duckdb.DuckDBPyConnection":
         """A connection for a caller that keeps it to one thread itself."""
-        return self._connection.cursor()
+        cursor = self._connection.cursor()
+        self._cursors.add(cursor)
+        return cursor
 
     def guest(self) -> "duckdb.DuckDBPyConnection":
         """A connection that sees the public views and can write nowhere.
@@ -105,7 +107,7 @@ class Instance:
 
     def close(self) -> None:
         """Let go of everything. There is no checkpoint here: the journal makes its own."""
-        self.dismiss_guests()
+        self.detach()
         self._connection.close()
 
     def abandon(self, *others: object) -> None:
@@ -114,5 +116,5 @@ class Instance:
         The instance's threads do not exist here, and a child that closed its copy could
         unlink the parent's write-ahead log.
         """
-        for leaked in (self._connection, *self._guests, *others):
+        for leaked in (self._connection, *self._cursors, *self._guests, *others):
             ctypes.pythonapi.Py_IncRef(ctypes.py_object(leaked))

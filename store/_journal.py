@@ -7,13 +7,13 @@ the writer starts, then by the writer, then by the thread that closes it.
 import os
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stepwell.errors import StoreCorrupt, StoreError, StoreFull, StoreReadOnly
 from stepwell.store._instance import Instance
 from stepwell.store._packing import Packed
-from stepwell.store._sql import statement
 
 if TYPE_CHECKING:
     import duckdb
@@ -205,9 +205,11 @@ class Journal:
             self._instance.query("checkpoint")
         except duckdb.Error as error:
             self._drop_appender()
-            self._durable_seq(error)
             self._checkpoint_at += CHECKPOINT_BYTES // 4
             self._commits //= 2
+            # If the file cannot even be opened again, the next commit says so.
+            with suppress(StoreError):
+                self._durable_seq(error)
             return
         self._checkpoint_at = CHECKPOINT_BYTES
         self._commits = 0

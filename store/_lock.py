@@ -6,7 +6,6 @@ the system releases it however the process ends.
 """
 
 import fcntl
-import json
 import os
 import socket
 from collections.abc import Mapping
@@ -15,9 +14,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from stepwell.errors import StoreLocked, StoreReadOnly
 
 __all__ = ["Lock"]
+
+_decode = msgspec.json.Decoder(dict[str, Any]).decode
 
 
 class Lock:
@@ -34,7 +37,7 @@ class Lock:
         # A courtesy to whoever comes second: a full disk must not keep the holder out.
         with suppress(OSError):
             os.ftruncate(self._descriptor, 0)
-            os.pwrite(self._descriptor, json.dumps(facts).encode() if facts else b"", 0)
+            os.pwrite(self._descriptor, msgspec.json.encode(facts) if facts else b"", 0)
 
     def release(self, *, remove: bool = False) -> None:
         """Let others in. `remove` the file only where there turned out to be no store."""
@@ -87,10 +90,9 @@ def _is_still_there(descriptor: int, path: Path) -> bool:
 
 def _read(descriptor: int) -> dict[str, Any]:
     try:
-        facts = json.loads(os.pread(descriptor, 1 << 16, 0) or b"{}")
-    except ValueError:
+        return _decode(os.pread(descriptor, 1 << 16, 0) or b"{}")
+    except msgspec.DecodeError:
         return {}
-    return facts if isinstance(facts, dict) else {}
 
 
 def _locked(store: Path, facts: dict[str, Any]) -> StoreLocked:

@@ -88,7 +88,7 @@ class Payloads:
         return {digest: self._blob(digest, described) for digest in wanted}
 
     def _carriers(self, digests: list[Digest]) -> dict[Digest, int]:
-        return dict(self._instance.query("carriers", {"digests": digests}))  # type: ignore[arg-type]
+        return dict(self._instance.query("carriers", {"digests": digests}))
 
     def _described(self, seqs: list[int]) -> dict[Digest, tuple[str, bytes | None]]:
         if len(seqs) == 1:

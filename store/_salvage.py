@@ -116,10 +116,7 @@ def _header_length(content: bytes) -> int:
 
 
 def _first_break(content: bytes) -> int:
-    end = _header_length(content)
-    for _, end, _ in _entries(content):
-        pass
-    return end
+    return max((end for _, end, _ in _entries(content)), default=_header_length(content))
 
 
 def _last_commit(content: bytes, before: int) -> int:

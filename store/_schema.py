@@ -5,7 +5,8 @@ followed at once by a checkpoint. A released migration is never edited. Views ar
 of the version: they are refreshed whenever `views.sql` has changed.
 """
 
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from hashlib import blake2b
 from importlib.metadata import PackageNotFoundError, version
@@ -69,8 +70,7 @@ def _create(instance: Instance) -> None:
         "store": uuid4().hex,
         "views": _views_digest(),
     }
-    cursor = instance.new_cursor()
-    with _transaction(cursor):
+    with _transaction(instance) as cursor:
         for definition in statements("schema.sql").values():
             cursor.execute(definition)
         cursor.execute(text("views.sql"))
@@ -79,22 +79,18 @@ def _create(instance: Instance) -> None:
     instance.query("checkpoint")
 
 
-class _transaction:
+@contextmanager
+def _transaction(instance: Instance) -> "Generator[duckdb.DuckDBPyConnection]":
     """All or nothing, in the attached file."""
-
-    def __init__(self, cursor: "duckdb.DuckDBPyConnection") -> None:
-        self._cursor = cursor
-
-    def __enter__(self) -> None:
-        self._cursor.execute("USE s")
-        self._cursor.begin()
-
-    def __exit__(self, kind: object, *_: object) -> None:
-        if kind is None:
-            self._cursor.commit()
-        else:
-            self._cursor.rollback()
-        self._cursor.close()
+    cursor = instance.new_cursor()
+    try:
+        cursor.execute("USE s")
+        cursor.begin()
+        yield cursor
+        cursor.commit()
+    finally:
+        # Closing rolls back what was not committed.
+        cursor.close()
 
 
 def _migrate(instance: Instance, path: Path | None, meta: dict[str, str]) -> None:
@@ -112,17 +108,33 @@ def _migrate(instance: Instance, path: Path | None, meta: dict[str, str]) -> Non
             readable=SCHEMA,
             written_by=meta.get("stepwell", ""),
         )
-    scripts = migrations()
-    cursor = instance.new_cursor()
     news = {"schema": str(SCHEMA), "stepwell": _own_version()}
-    with _transaction(cursor):
-        for step in range(found + 1, SCHEMA + 1):
-            cursor.execute(scripts[step])
-        for item in news.items():
-            cursor.execute(statement("write_meta"), item)
+    _run_migrations(instance, path, found, news)
+    meta.update(news)
+
+
+def _run_migrations(
+    instance: Instance, path: Path | None, found: int, news: dict[str, str]
+) -> None:
+    import duckdb
+
+    scripts = migrations()
+    try:
+        with _transaction(instance) as cursor:
+            for step in range(found + 1, SCHEMA + 1):
+                cursor.execute(scripts[step])
+            for item in news.items():
+                cursor.execute(statement("write_meta"), item)
+    except (duckdb.Error, KeyError) as error:
+        raise StoreVersionMismatch(
+            f"{path} is of schema {found} and could not be brought to schema {SCHEMA}: {error}. "
+            "Nothing was changed; the version of stepwell that wrote it still reads it",
+            path=str(path),
+            found=found,
+            readable=SCHEMA,
+        ) from error
     # Table changes are best not left to a replay of the write-ahead log.
     instance.query("checkpoint")
-    meta.update(news)
 
 
 def _check_numbers(instance: Instance, path: Path | None) -> None:
@@ -142,8 +154,7 @@ def _check_numbers(instance: Instance, path: Path | None) -> None:
 def _refresh_views(instance: Instance, meta: dict[str, str]) -> None:
     if meta.get("views") == _views_digest():
         return
-    cursor = instance.new_cursor()
-    with _transaction(cursor):
+    with _transaction(instance) as cursor:
         cursor.execute(text("views.sql"))
         cursor.execute(statement("write_meta"), ("views", _views_digest()))
     instance.query("checkpoint")

@@ -78,6 +78,10 @@ class Writer:
         if not self.is_current_thread:
             self._thread.join()
 
+    def abandon(self) -> None:
+        """In a forked child: there is no such thread here to be stopped."""
+        _writers.discard(self)
+
     def _run(self) -> None:
         goes_on = True
         while goes_on:
@@ -90,8 +94,10 @@ class Writer:
             self._keep(batch)
             if self._journal.is_checkpoint_due:
                 self._journal.checkpoint()
-        self._journal.close()
-        self._at_end()
+        try:
+            self._journal.close()
+        finally:
+            self._at_end()
 
     def _take(self, head: Submission | None) -> tuple[list[Submission], bool]:
         """Everything that is queued, up to a size; and whether there may be more."""
@@ -120,7 +126,7 @@ class Writer:
         seq = self._journal.last_seq
         try:
             self._journal.commit([row for submission in batch for row in submission.rows])
-        except Exception as error:  # noqa: BLE001 - whoever waits must hear of anything
+        except Exception as error:
             for submission in batch:
                 _tell(submission.then, _as_store_error(error))
             return
@@ -134,7 +140,7 @@ class Writer:
         assert submission.job is not None
         try:
             submission.job(self._journal)
-        except Exception as error:  # noqa: BLE001 - as above
+        except Exception as error:
             _tell(submission.then, _as_store_error(error))
             return
         _tell(submission.then, Committed(self._journal.last_seq))
@@ -153,7 +159,7 @@ def _tell(then: Then | None, answer: Committed | StoreError) -> None:
         return
     try:
         then(answer)
-    except Exception as error:  # noqa: BLE001 - one listener's mistake must not stop the store
+    except Exception as error:
         threading.excepthook(
             threading.ExceptHookArgs(
                 (type(error), error, error.__traceback__, threading.current_thread())
