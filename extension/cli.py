@@ -99,11 +99,13 @@ def run(  # noqa: PLR0917 - typer makes the command's arguments and options of t
 
 
 def _progress() -> "Progress":
-    from stepwell.headless._progress import Lines, Live
-
     if not sys.stderr.isatty():
+        from stepwell.headless._progress import Lines
+
         return Lines(sys.stderr)
     from rich.console import Console
+
+    from stepwell.headless._live import Live
 
     return Live(Console(stderr=True, highlight=False))
 
@@ -122,6 +124,9 @@ def _tail(traceback: str) -> str:
     from stepwell.headless._progress import without_ansi
 
     lines = traceback.rstrip().splitlines()
+    if len(lines) < 2:
+        # No more than the error itself, which is told anyway.
+        return ""
     tail = "\n".join(["…", *lines[-_TRACEBACK_LINES:]] if len(lines) > _TRACEBACK_LINES else lines)
     return tail if _has_colours() else without_ansi(tail)
 
@@ -163,3 +168,7 @@ def _tell_usage(error: Any, name: str) -> int:
     else:
         _say(f"stepwell: {message}\nTry: {path} --help")
     return 2
+
+
+if __name__ == "__main__":
+    main()

@@ -15,6 +15,8 @@ from queue import Empty
 from typing import Any, Protocol
 
 import anyio
+import zmq
+from jupyter_client.manager import KernelManager
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionComplete, DeadKernelError
 from nbclient.util import ensure_async
@@ -23,7 +25,7 @@ from nbformat import NotebookNode
 from stepwell.headless._card import Card, card_in
 from stepwell.headless._routing import Router, is_idle, join_streams, parent_of
 
-__all__ = ["Client", "Watcher"]
+__all__ = ["Client", "KernelNotStarted", "Watcher"]
 
 _MOMENT_SECONDS = 0.25
 
@@ -35,13 +37,17 @@ class Watcher(Protocol):
         """A card was shown or changed in a cell."""
         ...
 
-    def heard(self) -> None:
+    def heard(self, cell_index: int) -> None:
         """A message has changed what a cell shows."""
         ...
 
     def quiet(self) -> None:
         """Nothing was said for a moment."""
         ...
+
+
+class KernelNotStarted(Exception):
+    """The kernel did not come up; the message says why."""
 
 
 class Client(NotebookClient):
@@ -64,30 +70,49 @@ class Client(NotebookClient):
 
     # nbclient looks once a second; a dead kernel should be reported sooner.
     async def _async_poll_kernel_alive(self) -> None:
-        while self.kc is not None and await self._is_alive():
+        while self.kc is not None and await self._is_alive():  # noqa: ASYNC110 - a process
             await anyio.sleep(_MOMENT_SECONDS)
         if self.task_poll_for_reply is not None:
             self.task_poll_for_reply.cancel()
 
+    def create_kernel_manager(self) -> KernelManager:
+        """Make a manager whose kernel encrypts what it says, if it can."""
+        manager = super().create_kernel_manager()
+        if manager.has_trait("transport_encryption") and zmq.has("curve"):
+            manager.set_trait("transport_encryption", "auto")
+        return manager
+
     async def start(self, *, env: dict[str, str]) -> None:
-        """Start the kernel with these environment variables and learn its language."""
+        """Start the kernel with these environment variables and learn its language.
+
+        Raises KernelNotStarted when it does not come up.
+        """
         self.km = self.create_kernel_manager()
-        await self.async_start_new_kernel(env=env)
-        await self.async_start_new_kernel_client()
-        assert self.kc is not None
-        client: Any = self.kc
-        info = await self.async_wait_for_reply(await ensure_async(client.kernel_info()))
+        try:
+            await self.async_start_new_kernel(env=env)
+            await self.async_start_new_kernel_client()
+            client: Any = self.kc
+            info = await self.async_wait_for_reply(await ensure_async(client.kernel_info()))
+        except (RuntimeError, OSError) as error:
+            raise KernelNotStarted(str(error)) from error
         if info is None or "language_info" not in info["content"]:
-            raise RuntimeError("the kernel does not say what its language is")
+            raise KernelNotStarted("it does not say what its language is")
         self.nb.metadata["language_info"] = info["content"]["language_info"]
 
-    def say_with_cell(self, cell: NotebookNode) -> None:
-        """Send the cell's id and tags with its source, as JupyterLab does."""
+    async def async_execute_cell(
+        self,
+        cell: NotebookNode,
+        cell_index: int,
+        execution_count: int | None = None,
+        store_history: bool = True,
+    ) -> NotebookNode:
+        """Execute a cell as nbclient does, sending its id and tags along as JupyterLab does."""
         assert self.kc is not None
         said: dict[str, Any] = {"tags": list(cell.metadata.get("tags", []))}
         if "id" in cell:
             said["cellId"] = cell.id
         self.kc.session.metadata = said
+        return await super().async_execute_cell(cell, cell_index, execution_count, store_history)
 
     async def evaluates_true(self, expression: str) -> bool:
         """Whether a Python kernel takes the expression for true; no other kernel does."""
@@ -191,7 +216,7 @@ class Client(NotebookClient):
         self._router.set_clearing(cell_index, self.clear_before_next_output)
         if card is not None:
             self._watcher.card_shown(cell_index, card)
-        self._watcher.heard()
+        self._watcher.heard(cell_index)
 
     def _take_aside(self, message: dict[str, Any]) -> None:
         # Code that is no cell has nowhere to show an output of its own, but it may
@@ -204,6 +229,11 @@ class Client(NotebookClient):
                 self.handle_comm_msg([], message, -1)
             case _:
                 pass
+
+    def _update_display_id(self, display_id: str, msg: dict[str, Any]) -> None:
+        super()._update_display_id(display_id, msg)
+        for cell_index in self._display_id_map.get(display_id, {}):
+            self._watcher.heard(cell_index)
 
     def output(
         self,

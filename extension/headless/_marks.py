@@ -28,6 +28,7 @@ _WORST_FIRST = ("failed", "running", "cancelled", "not run", "completed")
 
 @dataclass(slots=True)
 class _Mark:
+    index: int
     cell: NotebookNode
     status: str = "not run"
     started: str | None = None
@@ -39,10 +40,16 @@ class _Mark:
 class Marks:
     """Keeps the marks of one notebook true while it is executed."""
 
-    def __init__(self, notebook: NotebookNode, now: Callable[[], datetime] | None = None) -> None:
+    def __init__(
+        self,
+        notebook: NotebookNode,
+        changed: Callable[[int], None],
+        now: Callable[[], datetime] | None = None,
+    ) -> None:
+        self._changed = changed
         self._now = now or (lambda: datetime.now(UTC))
         self._marks = {
-            index: _Mark(cell)
+            index: _Mark(index, cell)
             for index, cell in enumerate(notebook.cells)
             if cell.cell_type == "code"
         }
@@ -110,6 +117,7 @@ class Marks:
         if mark.reason and status == "running":
             said["reason"] = mark.reason
         mark.cell.metadata["stepwell"] = said
+        self._changed(mark.index)
 
 
 def _status(mark: _Mark) -> str:

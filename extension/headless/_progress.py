@@ -1,4 +1,4 @@
-"""What is told while a notebook is executed: lines in a log, or a live view on a terminal.
+"""What is told while a notebook is executed, and at the end.
 
 Names and messages come from the kernel. They are printed as text, never as terminal
 commands or markup.
@@ -6,21 +6,15 @@ commands or markup.
 
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, TextIO
+from typing import Protocol, TextIO
 
 from stepwell.headless._card import Card, Trouble
 from stepwell.headless._result import Result
 
-if TYPE_CHECKING:
-    from rich.console import Console
-    from rich.text import Text
-
-__all__ = ["Lines", "Live", "Progress", "Silence", "plain", "summary"]
+__all__ = ["Lines", "Progress", "Silence", "plain", "summary", "without_ansi", "words"]
 
 _ANSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])")
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
-_COLOURS = {"done": "green", "restored": "cyan", "failed": "red", "cancelled": "yellow"}
-_ROWS = 8
 
 
 class Progress(Protocol):
@@ -91,70 +85,6 @@ class Lines(Silence):
         print(line, file=self._file, flush=True)
 
 
-class Live(Silence):
-    """On a terminal: what has ended scrolls by, what is going on is kept in sight below."""
-
-    def __init__(self, console: "Console") -> None:
-        from rich.live import Live as Region
-
-        self._console = console
-        self._active: dict[str, Card] = {}
-        self._place = "starting the kernel"
-        self._cells = 0
-        self._region = Region(
-            get_renderable=self._view,
-            console=console,
-            refresh_per_second=4,
-            transient=True,
-            redirect_stdout=False,
-            redirect_stderr=False,
-        )
-
-    def begin(self, cells: int) -> None:
-        """Open the live region."""
-        self._cells = cells
-        self._region.start()
-
-    def cell(self, number: int) -> None:
-        """Show how far the notebook is."""
-        self._place = f"cell {number} of {self._cells}"
-
-    def waiting(self) -> None:
-        """Show that only steps are left."""
-        self._place = "waiting for the steps"
-
-    def step(self, card: Card) -> None:
-        """Keep the step in sight until it has ended, then let it scroll by."""
-        self._active.pop(card.step, None)
-        if card.is_settled:
-            self._console.print(_coloured(card))
-        else:
-            self._active[card.step] = card
-
-    def warn(self, message: str) -> None:
-        """Print the warning above the live region."""
-        from rich.text import Text
-
-        self._console.print(Text(f"warning: {plain(message)}", style="yellow"))
-
-    def end(self) -> None:
-        """Close the live region; the terminal is as it was."""
-        self._region.stop()
-
-    def _view(self) -> "Text":
-        from rich.text import Text
-
-        # A copy: this is called on the thread that refreshes the terminal.
-        active = sorted(self._active.copy().values(), key=lambda card: card.phase != "running")
-        view = Text(self._place, style="bold", no_wrap=True)
-        for card in active[:_ROWS]:
-            view.append("\n")
-            view.append_text(_coloured(card))
-        if len(active) > _ROWS:
-            view.append(f"\n… and {len(active) - _ROWS} more")
-        return view
-
-
 def words(card: Card) -> list[str]:
     """The parts of the line about a step: its name, what it does, and what is to know."""
     name = plain(card.step)
@@ -204,18 +134,6 @@ def plain(text: str, at_most: int = 300) -> str:
 def without_ansi(text: str) -> str:
     """The text in its lines, without anything a terminal would obey."""
     return _CONTROL.sub("", _ANSI.sub("", text))
-
-
-def _coloured(card: Card) -> "Text":
-    from rich.text import Text
-
-    name, phase, *rest = words(card)
-    line = Text(no_wrap=True, overflow="ellipsis")
-    line.append(name, style="bold")
-    line.append(f"  {phase}", style=_COLOURS.get(phase, "blue"))
-    for part in rest:
-        line.append(f"  {part}")
-    return line
 
 
 def _seconds(seconds: float) -> str:

@@ -1,12 +1,13 @@
 """How an execution ended, and what it comes to."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
 from stepwell.headless._card import Card
 
-__all__ = ["Ending", "FailedCell", "Result"]
+__all__ = ["Ending", "FailedCell", "Result", "advice"]
 
 
 class Ending(Enum):
@@ -22,7 +23,7 @@ class Ending(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FailedCell:
-    """The cell that ended the execution, or that was being executed when it ended."""
+    """The cell that ended the execution."""
 
     index: int
     """Position in the executed notebook, from 0."""
@@ -31,6 +32,12 @@ class FailedCell:
     """`Type: message`."""
     traceback: str = ""
     """As the kernel coloured it."""
+
+    @property
+    def name(self) -> str:
+        """Its number, counted from 1, and how it begins."""
+        first = next((line.strip() for line in self.source.splitlines() if line.strip()), "")
+        return f"cell {self.index + 1} ({first:.40})"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,3 +86,35 @@ class Result:
     def seconds_saved(self) -> float:
         """Time that the restored steps had taken when they ran."""
         return sum(card.seconds or 0 for card in self.restored)
+
+
+def advice(
+    ending: Ending,
+    trouble: str,
+    *,
+    failed: FailedCell | None,
+    executing: int | None,
+    steps: Iterable[Card],
+    can_resume: bool,
+) -> str:
+    """What ended the execution and what to do now, in a line; empty when it completed."""
+    again = "; run the same command with --resume to continue" if can_resume else ""
+    match ending:
+        case Ending.COMPLETED:
+            said = ""
+        case Ending.CELL_FAILED:
+            said = f"{failed.name if failed else 'a cell'} failed: {trouble}"
+        case Ending.STEP_FAILED:
+            said = trouble.removeprefix("StepFailed: ")
+        case Ending.KERNEL_DIED if trouble:
+            said = f"the kernel did not start: {trouble}"
+        case Ending.KERNEL_DIED | Ending.INTERRUPTED | Ending.TIMED_OUT:
+            said = f"{ending.value}{_where(executing, steps)}{again}"
+    return said
+
+
+def _where(executing: int | None, steps: Iterable[Card]) -> str:
+    if executing is not None:
+        return f" in cell {executing + 1}"
+    running = [card.step for card in steps if card.phase == "running"]
+    return f" while {', '.join(running)} ran" if running else ""

@@ -12,7 +12,7 @@ import nbformat
 from nbformat import NotebookNode
 from nbformat.validator import NotebookValidationError, normalize, validate
 
-from stepwell.errors import InvalidUsage
+from stepwell.errors import InvalidUsage, StepwellError
 
 __all__ = ["NotebookFile", "read_notebook"]
 
@@ -77,32 +77,63 @@ class NotebookFile:
     def __init__(self, path: Path, notebook: NotebookNode) -> None:
         self.path = path
         self._notebook = notebook
+        # The text of each cell, until it changes: most of a long notebook has not
+        # changed since it was written last.
+        self._texts: dict[int, str] = {}
+        self._is_changed = True
         self._next_write = 0.0
-        self._changed = False
 
-    def changed(self) -> None:
-        """The notebook is no longer what the file says."""
-        self._changed = True
+    def changed(self, cell_index: int) -> None:
+        """The cell is no longer what the file says."""
+        self._texts.pop(cell_index, None)
+        self._is_changed = True
 
     def write(self) -> None:
-        """Write the notebook as it is now. Raises InvalidUsage when the place is no good."""
+        """Write the notebook as it is now. Raises StepwellError when that is not possible."""
         begun = time.monotonic()
-        text: str = _format.v4.writes(self._notebook)
+        self._is_changed = False
         try:
-            _replace(self.path, text if text.endswith("\n") else text + "\n")
+            _replace(self.path, self._text())
         except OSError as error:
-            reason = error.strerror or str(error)
-            raise InvalidUsage(
-                f"the executed notebook cannot be written to {self.path}: {reason}"
+            raise StepwellError(
+                f"the executed notebook cannot be written to {self.path}: "
+                f"{error.strerror or error}. Make room there, or name another file with --output"
             ) from error
-        self._changed = False
         ended = time.monotonic()
         self._next_write = ended + max(_PAUSE_SECONDS, _PAUSE_PER_WRITE * (ended - begun))
 
     def write_if_due(self) -> None:
         """Write if there is something new, and writing has not been done a moment ago."""
-        if self._changed and time.monotonic() >= self._next_write:
+        if self._is_changed and time.monotonic() >= self._next_write:
             self.write()
+
+    def write_anew(self) -> None:
+        """Write the notebook without relying on what was said to have changed."""
+        self._texts.clear()
+        self.write()
+
+    def _text(self) -> str:
+        cells = self._notebook.cells
+        for index, cell in enumerate(cells):
+            if index not in self._texts:
+                self._texts[index] = _in_pieces(
+                    {"cells": [cell], "metadata": _format.NotebookNode()}
+                )[1]
+        before, _, after = _in_pieces({**self._notebook, "cells": []})
+        if not cells:
+            return f"{before}[]{after}\n"
+        joined = ",".join(self._texts[index] for index in range(len(cells)))
+        return f"{before}[{joined}\n ]{after}\n"
+
+
+def _in_pieces(said: dict[str, Any]) -> tuple[str, str, str]:
+    """The text of a notebook with at most one cell: before its cells, the cell, and after."""
+    text: str = _format.v4.writes(_format.NotebookNode(said))
+    # A line that begins so is the notebook's own key: strings have no line breaks in
+    # JSON, and what is inside is indented deeper.
+    before, key, rest = text.partition('\n "cells": [')
+    cell, _, after = rest.partition("\n ]" if said["cells"] else "]")
+    return before + key.removesuffix("["), cell, after
 
 
 def _replace(path: Path, text: str) -> None:

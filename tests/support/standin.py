@@ -5,14 +5,13 @@ and wait for the events of other cells; `%stepwell wait` waits for all of them.
 """
 
 import threading
-import traceback
 from collections.abc import Callable
 from typing import Any
 
 MIME = "application/vnd.stepwell.step+json"
 
 
-class StepFailed(Exception):  # noqa: N818 - the engine's own name for it
+class StepFailed(Exception):
     """A step has failed."""
 
     def _render_traceback_(self) -> list[str]:
@@ -49,9 +48,10 @@ class Engine:
         try:
             exec(body, {**self._shell.user_ns, **step.names()})
         except Exception as error:
-            step.send("error", ename="E", evalue="e", traceback=traceback.format_exc().splitlines())
-            self._failed.append(f"step {step.name!r} failed: {type(error).__name__}: {error}")
-            step.card("failed", error={"type": type(error).__name__, "message": str(error)})
+            kind = type(error).__name__
+            step.send("error", ename=kind, evalue=str(error), traceback=[f"{kind}: {error}"])
+            self._failed.append(f"step {step.name!r} failed: {kind}: {error}")
+            step.card("failed", error={"type": kind, "message": str(error)})
         else:
             step.card("done", seconds=float(step.facts.get("restored", 2.1)))
 
@@ -66,13 +66,19 @@ class Step:
 
     def names(self) -> dict[str, Callable[..., None]]:
         """What the step's body can call."""
-        return {
-            "say": lambda text: self.send("stream", name="stdout", text=text),
-            "show": lambda text, **more: self.send(
-                "display_data", data={"text/plain": text}, metadata={}, **more
-            ),
-            "clear": lambda wait: self.send("clear_output", wait=wait),
-        }
+        return {"say": self.say, "show": self.show, "clear": self.clear}
+
+    def say(self, text: str) -> None:
+        """Print."""
+        self.send("stream", name="stdout", text=text)
+
+    def show(self, text: str, **more: Any) -> None:
+        """Display."""
+        self.send("display_data", data={"text/plain": text}, metadata={}, **more)
+
+    def clear(self, wait: bool) -> None:
+        """Clear the outputs so far, now or when the next one comes."""
+        self.send("clear_output", wait=wait)
 
     def card(self, phase: str, *, first: bool = False, **more: Any) -> None:
         """Show the card, or change the one that is shown."""
