@@ -4,7 +4,6 @@ import getpass
 import os
 import secrets
 import socket
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from stepwell.errors import UnknownRun, near_misses
@@ -21,7 +20,7 @@ from stepwell.orchestrator import (
 from stepwell.outputs import Outputs
 from stepwell.place import Place
 from stepwell.store import Store, open_store
-from stepwell.store.values import Signer, Trust
+from stepwell.store.values import Resolve, Signer, Trust
 from stepwell.surroundings import Surroundings
 from stepwell.workers import KernelWorker, Values
 
@@ -98,6 +97,7 @@ class Engine:
     def close(self) -> None:
         """Stop taking part, write everything out, let go of the store."""
         self.worker.close()
+        self.outputs.close()
         self.orchestrator.stop()
         self.store.close()
 
@@ -107,7 +107,7 @@ def open_engine(
     surroundings: Surroundings,
     listener: Listener,
     *,
-    resolve: Callable[[str], object] | None = None,
+    resolve: Resolve,
     store: Store | None = None,
 ) -> Engine:
     """Open the store and start the orchestrator on it. Raises what the store raises."""

@@ -18,8 +18,9 @@ def show_new_figures() -> None:
     backend = str(sys.modules["matplotlib"].get_backend()).lower()
     if "inline" not in backend:
         return
-    from IPython.display import display
+    from IPython import display as ipython
 
+    display: Any = ipython.display
     for number in pyplot.get_fignums():
         figure = pyplot.figure(number)
         display(figure)

@@ -162,12 +162,12 @@ def frontend_for(shell: Any) -> Frontend:
     """The front end of this IPython. Raises `UnsupportedEnvironment` for a kernel that cannot."""
     if getattr(shell, "kernel", None) is None:
         return NoFrontend()
-    import ipykernel
+    from importlib.metadata import version
 
-    version = tuple(int(part) for part in ipykernel.__version__.split(".")[:2])
-    if version < (7, 1):
+    found = version("ipykernel")
+    if tuple(int(part) for part in found.split(".")[:2]) < (7, 1):
         raise UnsupportedEnvironment(
-            f"stepwell needs ipykernel 7.1 or newer; this kernel is {ipykernel.__version__} "
+            f"stepwell needs ipykernel 7.1 or newer; this kernel is {found} "
             f"(7.0 loses or misroutes everything that is shown from another thread). "
             f"In the kernel's environment: pip install 'ipykernel>=7.1', then restart the kernel"
         )

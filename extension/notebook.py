@@ -1,21 +1,19 @@
 """What the magics call: the session, in the words of the notebook. Answers can be displayed."""
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from stepwell import reports
 from stepwell.defining import step_from_cell
-from stepwell.errors import InvalidUsage, NotYetSupported, UnknownRun, UnknownStep
+from stepwell.errors import InvalidUsage, UnknownRun, UnknownStep
 from stepwell.flow import Step
 from stepwell.magics import StepOptions
 from stepwell.orchestrator import Phase, run_view
 from stepwell.restoring import resume
 from stepwell.session import Session
-from stepwell.widgets import View, card, run_table
-
-if TYPE_CHECKING:
-    from IPython.core.interactiveshell import InteractiveShell
+from stepwell.widgets import View, card, replay, run_table
 
 __all__ = ["SessionNotebook"]
 
@@ -23,7 +21,7 @@ __all__ = ["SessionNotebook"]
 class SessionNotebook:
     """One notebook's steps. See `stepwell.magics.Notebook`."""
 
-    def __init__(self, session: Session, shell: "InteractiveShell") -> None:
+    def __init__(self, session: Session, shell: Any) -> None:
         self.session = session
         self._shell = shell
 
@@ -45,16 +43,19 @@ class SessionNotebook:
             cell=self.session.frontend.cell_id(),
             flow=options.agent,
         )
-        if options.agent:
-            raise NotYetSupported("--agent", "Steps belong to the notebook's own flow for now.")
         self.submit(step)
 
     def submit(self, step: Step) -> None:
         """Register the step, have it run unless it is deferred, and show its card here."""
         session = self.session
-        session.announce_moved_store()
+        if moved := session.moved_from():
+            print(moved, file=sys.stderr)
         session.define([step])
         where = session.frontend.where()
+        if step.flow:
+            # A step of an agent is only written down; it runs when the agent is called.
+            session.board.open(session.agent_step_view(step), where)
+            return
         session.surroundings.places[step.name] = where
         try:
             if not step.defer:
@@ -68,11 +69,11 @@ class SessionNotebook:
         view = session.view(name)
         session.board.open(view, where)
         if view.restored and view.phase is Phase.COMPLETED:
-            reports.replay(session, name, where)
+            session.frontend.relay(where, replay(reports.replay_log(session, name)))
 
     def setup(self, source: str) -> None:
         """Remember a cell that is to run wherever the flow is rebuilt."""
-        self.session.remember_setup(source, self._shell.transform_cell(source))
+        self.session.remember_setup(source)
 
     # -- running -------------------------------------------------------------------------
 
@@ -133,7 +134,7 @@ class SessionNotebook:
     def show(self, name: str) -> View:
         """A step's card, or a run's table."""
         if name in self.session.state.flow:
-            return View(card(self.session.view_with_reasons(name), now=reports.now()))
+            return View(card(reports.view_with_reasons(self.session, name), now=reports.now()))
         try:
             run = self.session.engine.resolve(name)
         except UnknownRun as error:

@@ -3,10 +3,11 @@
 import threading
 from collections.abc import Callable, Mapping, MutableMapping
 from dataclasses import dataclass
+from functools import partial
 
 from stepwell.errors import StepwellError
 from stepwell.orchestrator import Output
-from stepwell.workers import Values
+from stepwell.workers import ThreadPool, Values
 
 __all__ = ["Outputs", "Published"]
 
@@ -28,6 +29,11 @@ class Outputs:
         self._values = values
         self._published: dict[str, Published] = {}
         self._problems: dict[str, StepwellError] = {}
+        # How often each name was published: a value read back slowly must not
+        # take the place of a newer one.
+        self._turns: dict[str, int] = {}
+        # Reading back can run the user's code and take its time: not on the orchestrator.
+        self._reading = ThreadPool(1, "stepwell-restore")
         self.changed = threading.Condition()
         """Notified whenever something was published or has happened to a step."""
 
@@ -37,22 +43,32 @@ class Outputs:
         """A step has completed here: these are its objects."""
         for name, output in outputs.items():
             if name in objects:
+                self._turns[name] = self._turns.get(name, 0) + 1
                 self._put(step, name, output.digest, objects[name])
         self.notify()
 
     def restore(self, step: str, outputs: Mapping[str, Output]) -> None:
-        """A step was answered from the store: read what is not here already."""
+        """A step was answered from the store: read what is not here already, soon."""
         for name, output in outputs.items():
-            known = self._published.get(name)
-            if known is not None and known.digest == output.digest:
+            if self.is_published(name, output.digest):
                 continue
-            if not output.stored and not self._values.is_live(output.digest):
-                continue
-            try:
-                self._put(step, name, output.digest, self._values.load(output.digest))
-            except StepwellError as problem:
-                self._problems[name] = problem
+            if output.stored or self._values.is_live(output.digest):
+                turn = self._turns[name] = self._turns.get(name, 0) + 1
+                self._reading.submit(partial(self._read, step, name, output.digest, turn))
+
+    def _read(self, step: str, name: str, digest: str, turn: int) -> None:
+        try:
+            value = self._values.load(digest)
+        except StepwellError as problem:
+            self._problems[name] = problem
+        else:
+            if self._turns.get(name) == turn:
+                self._put(step, name, digest, value)
         self.notify()
+
+    def close(self) -> None:
+        """Read nothing more."""
+        self._reading.close()
 
     def is_published(self, name: str, digest: str) -> bool:
         """Whether the namespace has been given this very value."""
@@ -85,11 +101,11 @@ class Outputs:
         from time import monotonic
 
         end = None if timeout is None else monotonic() + timeout
-        while not is_done():
-            left = 0.1 if end is None else min(0.1, end - monotonic())
-            if left <= 0:
-                return False
-            with self.changed:
+        with self.changed:
+            while not is_done():
+                left = 0.1 if end is None else min(0.1, end - monotonic())
+                if left <= 0:
+                    return False
                 self.changed.wait(left)
         return True
 

@@ -1,20 +1,16 @@
 """`resume`: in a fresh kernel, everything back without running a cell."""
 
-from typing import TYPE_CHECKING
+from typing import Any
 
 from stepwell.errors import StepwellError, ValueProblem
 from stepwell.orchestrator import State
 from stepwell.session import Session
 from stepwell.store import Digest
-from stepwell.workers.namespace import restore
-
-if TYPE_CHECKING:
-    from IPython.core.interactiveshell import InteractiveShell
 
 __all__ = ["resume"]
 
 
-def resume(session: Session, shell: "InteractiveShell | None", run: str = "") -> list[str]:
+def resume(session: Session, shell: Any, run: str = "") -> list[str]:
     """Rebuild the namespace and ask for what is pending. What could not be brought back is told.
 
     Setup cells run again; functions and constants come back by value, outputs from their
@@ -28,7 +24,6 @@ def resume(session: Session, shell: "InteractiveShell | None", run: str = "") ->
     for name, step in state.steps.items():
         if step.is_settled:
             session.bring_back(name)
-            step.restored = True
     pending = [name for name in state.flow.order() if _is_pending(state, name)]
     if pending:
         try:
@@ -47,7 +42,7 @@ def _is_pending(state: State, name: str) -> bool:
     )
 
 
-def _run_setups(state: State, shell: "InteractiveShell | None") -> list[str]:
+def _run_setups(state: State, shell: Any) -> list[str]:
     notes: list[str] = []
     for setup in sorted(state.setups.values(), key=lambda setup: setup.order):
         if shell is None:
@@ -60,6 +55,8 @@ def _run_setups(state: State, shell: "InteractiveShell | None") -> list[str]:
 
 
 def _bring_environment_back(session: Session, state: State) -> list[str]:
+    from stepwell.workers.namespace import restore
+
     engine = session.engine
     notes: list[str] = []
     seen: set[str] = set()

@@ -5,30 +5,33 @@ runs on the main thread; what it hears from the orchestrator it hears on the orc
 thread (`_hear`), and passes on at once.
 """
 
+import builtins
+import dataclasses
 import time
 from collections.abc import Collection, Iterable, Mapping, MutableMapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from stepwell.engine import Engine, open_engine
 from stepwell.errors import (
     StepCancelled,
     StepFailed,
     StepNotRun,
-    StepwellError,
     UnknownName,
     UnknownStep,
     WaitTimedOut,
     near_misses,
 )
-from stepwell.flow import Step
+from stepwell.flow import Flow, Step
 from stepwell.frontend import Frontend
 from stepwell.orchestrator import (
     AttemptCompleted,
     AttemptId,
     AttemptInterrupted,
     Happened,
+    Phase,
     RunCancelled,
     SetupDefined,
     State,
@@ -39,6 +42,7 @@ from stepwell.orchestrator import (
     StepView,
     closure,
     is_stuck,
+    load,
     request,
     step_view,
 )
@@ -103,7 +107,7 @@ class Session:
         place = self._place or find_place(dict(self.namespace))
         self.close()
         self._given_store = None
-        self._place = replace(place, store=path.absolute(), mode="")
+        self._place = dataclasses.replace(place, store=path.absolute(), mode="")
         _ = self.engine
 
     def close(self) -> None:
@@ -132,9 +136,10 @@ class Session:
         def work() -> None:
             for old, new in renamed:
                 engine.orchestrator.record(engine.run, StepRenamed(new), step=old)
-            changed = [step for step in steps if state.flow.get(step.name) != step]
-            if changed:
+            changed = [step for step in steps if state.flow_of(step).get(step.name) != step]
+            if len(changed) > 1:
                 check_all(state, changed)
+            if changed:
                 engine.orchestrator.record(engine.run, StepsDefined(tuple(changed)))
 
         engine.orchestrator.call(work)
@@ -147,8 +152,8 @@ class Session:
         engine, state = self.engine, self.state
         self.check_names(names)
         environments: dict[str, str] = {}
-        for name in closure(state, names):
-            environments[name], captured = self.capture(name)
+        for name, (digest, captured) in self._capture_all(names).items():
+            environments[name] = digest
             if name in names:
                 self._refuse_missing(name, captured)
             self._note(name, captured)
@@ -159,14 +164,80 @@ class Session:
                     blobs = tuple(self.surroundings.captured[digest].blobs.values())
                     event = self.surroundings.event(digest)
                     engine.orchestrator.record(engine.run, event, blobs=blobs)
-            event = request(state, names, environments, by=by, force=force)
-            engine.orchestrator.record(engine.run, event)
+            wish = request(state, names, environments, by=by, force=force)
+            engine.orchestrator.record(engine.run, wish)
 
         engine.orchestrator.call(work)
+
+    def begin_fresh(self) -> None:
+        """A new run with the same steps, none of which has run in it."""
+        engine = self.engine
+        steps = tuple(self.state.flow)
+        setups = tuple(self.state.setups.values())
+        self.cancel()
+        engine.begin()
+
+        def work() -> None:
+            for setup in setups:
+                engine.orchestrator.record(engine.run, setup)
+            if steps:
+                engine.orchestrator.record(engine.run, StepsDefined(steps))
+
+        engine.orchestrator.call(work)
+
+    def load_run(self, run: str) -> State:
+        """A run as its events leave it, to look at."""
+        return load(self.engine.store, run)
+
+    def could_bring(self, name: str) -> bool:
+        """Whether a store that is not open yet may have a name that is missing here.
+
+        Asked about cells that run before the first step: only a name that would be an
+        error, in a notebook that has a store, is worth opening it for.
+        """
+        if name in self.namespace or hasattr(builtins, name):
+            return False
+        place = self._place or find_place(dict(self.namespace))
+        return place.store.exists() and place.mode != "fresh" and self.is_output_after_opening(name)
+
+    def is_output_after_opening(self, name: str) -> bool:
+        """As `is_output`; opens the store for it."""
+        return self.engine.state.flow.writer_of(name) is not None
+
+    def moved_from(self) -> str:
+        """A line for people when this notebook may have been renamed or moved; else empty."""
+        if self.is_open:
+            return ""
+        place = self._place or find_place(dict(self.namespace))
+        orphans = place.orphans()
+        if not orphans:
+            return ""
+        listed = " or ".join(f"`%stepwell store {store}`" for store, _ in orphans[:3])
+        gone = ", ".join(notebook.name for _, notebook in orphans[:3])
+        return (
+            f"stepwell: this notebook has no store yet, but beside it are stores of notebooks that "
+            f"are gone ({gone}). If it was renamed, go on with what it had: {listed}"
+        )
 
     def capture(self, name: str) -> tuple[str, Captured]:
         """The environment a step would find now."""
         return self.surroundings.capture(self.state.flow[name].reads)
+
+    def _capture_all(self, names: Collection[str]) -> dict[str, tuple[str, Captured]]:
+        """The environments of these steps and of what they read from.
+
+        A helper may read another step's output: that is an edge of the graph, which shows
+        only when the helper is looked at, and may bring further steps in.
+        """
+        found: dict[str, tuple[str, Captured]] = {}
+        while missing := [name for name in closure(self.state, names) if name not in found]:
+            for name in missing:
+                definition = self.state.flow[name]
+                found[name] = self.capture(name)
+                via = [key for key in found[name][1].inputs_via_helpers if key not in definition.reads]
+                if via:
+                    self.define([replace(definition, reads=(*definition.reads, *via))])
+        return found
 
     def check_names(self, names: Iterable[str]) -> None:
         """Raises `UnknownStep` with near misses."""
@@ -210,7 +281,7 @@ class Session:
         for output in writes:
             engine.outputs.withdraw(output)
 
-    def remember_setup(self, source: str, code: str) -> None:
+    def remember_setup(self, source: str) -> None:
         """A cell that is to run again wherever the flow is rebuilt."""
         engine, state = self.engine, self.state
         self._setups += 1
@@ -218,7 +289,7 @@ class Session:
         if same is not None:
             return
         name = self.frontend.cell_id() or f"setup {self._setups}"
-        event = SetupDefined(name, source, code, self._setups)
+        event = SetupDefined(name, source, self._setups)
         engine.orchestrator.call(lambda: engine.orchestrator.record(engine.run, event))
 
     # -- waiting --------------------------------------------------------------------------
@@ -323,12 +394,26 @@ class Session:
         """The step as people are shown it."""
         return step_view(self.state, name, note=self._notes.get(name, ""))
 
+    def agent_step_view(self, step: Step) -> StepView:
+        """The card of a step that belongs to an agent."""
+        note = f"step of agent {step.flow!r}; it runs when the agent is called"
+        reads = tuple((name, "") for name in step.reads)
+        return StepView(
+            name=step.name,
+            run=self.state.run,
+            phase=Phase.DEFERRED,
+            reads=reads,
+            writes=step.writes,
+            note=note,
+            source=step.source,
+        )
+
     # -- inside ---------------------------------------------------------------------------
 
     def _refuse_missing(self, name: str, captured: Captured) -> None:
         definition = self.state.flow[name]
         for missing in captured.missing:
-            if missing in definition.defaults:
+            if missing in definition.defaults or missing in definition.optional:
                 continue
             known = [*self.namespace, *(out for step in self.state.flow for out in step.writes)]
             public = [word for word in known if not word.startswith("_")]
@@ -341,8 +426,7 @@ class Session:
             lines.append(f"cannot tell whether these have changed: {listed}")
         for read in self.state.flow[name].reads:
             if self.is_output(read) and self.engine.outputs.is_rebound(read):
-                lines.append(f"{read!r} in the notebook is not what its step stored; "
-                             f"{name!r} reads the stored one")
+                lines.append(f"{read!r} has been changed here; {name!r} reads what was stored")
         self._notes[name] = "; ".join(lines)
 
     def _former_name(self, state: State, step: Step) -> tuple[str, str] | None:
@@ -350,24 +434,17 @@ class Session:
         if not step.cell or step.name in state.flow:
             return None
         for known in state.flow:
-            if known.cell == step.cell and known.name not in (step.name,):
+            is_running = state.step(known.name).running is not None
+            if known.cell == step.cell and not is_running:
                 return known.name, step.name
         return None
 
 
 def check_all(state: State, steps: Sequence[Step]) -> None:
-    """Try the definitions on the flow; on an error put back what was there. Raises `FlowError`."""
-    before = {step.name: state.flow.get(step.name) for step in steps}
-    done: list[str] = []
-    try:
-        for step in steps:
-            state.flow.add(step)
-            done.append(step.name)
-    except StepwellError:
-        for name in reversed(done):
-            previous = before[name]
-            state.flow.remove(name)
-            if previous is not None:
-                state.flow.add(previous)
-        raise
-
+    """Try the definitions on a flow of their own; the state is not touched. Raises `FlowError`."""
+    for name in dict.fromkeys(step.flow for step in steps):
+        mine = [step for step in steps if step.flow == name]
+        known = state.agents.get(name) if name else state.flow
+        trial = Flow(name)
+        for step in (*(known or ()), *mine):
+            trial.add(step)

@@ -2,14 +2,14 @@
 
 from collections.abc import Callable, Iterable, Mapping, MutableMapping
 from dataclasses import dataclass, field
-from hashlib import blake2b
 from importlib import import_module
 from typing import Any
 
 from stepwell.errors import InvalidStep
-from stepwell.flow import Step
+from stepwell.flow import Fingerprint, Step
 from stepwell.frontend import Frontend
 from stepwell.orchestrator import AttemptId, EnvironmentCaptured
+from stepwell.store.values import Signer
 from stepwell.workers import Recorder, Relay
 from stepwell.workers.namespace import Captured, build, capture
 
@@ -18,8 +18,7 @@ __all__ = ["Surroundings", "environment_digest"]
 
 def environment_digest(captured: Captured) -> str:
     """Equal when nothing in the environment differs that can be told apart."""
-    parts = sorted(f"{name}={item.kind}:{item.digest}" for name, item in captured.bindings.items())
-    return blake2b("\0".join(parts).encode(), digest_size=16).hexdigest()
+    return Fingerprint(code="", environment=captured.bindings).digest
 
 
 @dataclass(slots=True)
@@ -36,6 +35,7 @@ class Surroundings:
     places: dict[str, object] = field(default_factory=dict[str, object])
     """Step → the cell its card is in."""
     relay: Relay | None = None
+    _signer: Signer | None = None
 
     def __post_init__(self) -> None:
         self.relay = Relay(self.frontend.relay)
@@ -44,7 +44,11 @@ class Surroundings:
 
     def capture(self, names: Iterable[str]) -> tuple[str, Captured]:
         """The environment these names make up now, and its digest."""
-        captured = capture(names, self.namespace_of_notebook, is_input=self.is_output)
+        if self._signer is None:
+            self._signer = Signer.of_user()
+        captured = capture(
+            names, self.namespace_of_notebook, is_input=self.is_output, signer=self._signer
+        )
         digest = environment_digest(captured)
         self.captured[digest] = captured
         return digest, captured

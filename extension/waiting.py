@@ -7,7 +7,6 @@ they were, and interrupting the cell stops the waiting, never the run.
 
 import ast
 from collections.abc import Callable
-from typing import Any
 
 __all__ = ["WaitTransformer", "names_read", "wait_for"]
 
@@ -57,7 +56,7 @@ def names_read(tree: ast.Module) -> list[str]:
 def _call(names: list[str], first: ast.stmt) -> ast.stmt:
     # Through an import, so that nothing of ours has to stand in the user's namespace.
     source = f"__import__('stepwell.waiting', fromlist=['_']).wait_for({', '.join(map(repr, names))})"
-    call: Any = ast.parse(source).body[0]
+    call = ast.parse(source).body[0]
     for node in ast.walk(call):
         ast.copy_location(node, first)
     return ast.fix_missing_locations(call)

@@ -155,7 +155,7 @@ class Expressions(ast.NodeVisitor):
         self._all([node.func, *node.args, *node.keywords])
         match node.func:
             case ast.Name(id=name) if self._scopes.is_global(name):
-                if name in _UNSEEN_BUILTINS and not (name == "vars" and node.args):
+                if self._is_unseen(name, node):
                     self._note(f"{name}()")
                 elif not self._scopes.in_function:
                     self.ledger.call(name)
@@ -167,6 +167,10 @@ class Expressions(ast.NodeVisitor):
             case _:
                 pass
         self._ipython(node)
+
+    def _is_unseen(self, name: str, node: ast.Call) -> bool:
+        own = name in self.ledger.bindings or (name == "vars" and bool(node.args))
+        return name in _UNSEEN_BUILTINS and not own
 
     def visit_Attribute(self, node: ast.Attribute) -> None:
         """Also notices code that goes past the analysis by way of the shell object."""
@@ -189,7 +193,7 @@ class Expressions(ast.NodeVisitor):
         for text in texts[1:] if magic else texts:
             statements = code_in(text) if magic in CODE_MAGICS else []
             if statements and magic == "timeit":
-                with self._scopes.inside(Scope.COMPREHENSION, bound_in(statements).names):
+                with self._scopes.inside(Scope.FUNCTION, bound_in(statements).names):
                     self.statements(statements)
             elif statements:
                 self.statements(statements)

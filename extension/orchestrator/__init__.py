@@ -35,7 +35,7 @@ from stepwell.orchestrator._events import (
     StepsDefined,
     StepsRequested,
 )
-from stepwell.orchestrator._history import load, runs
+from stepwell.orchestrator._history import decode, load, runs
 from stepwell.orchestrator._port import (
     Attempt,
     AttemptId,
@@ -50,7 +50,7 @@ from stepwell.orchestrator._port import (
 )
 from stepwell.orchestrator._request import closure, interrupted, recover, request
 from stepwell.orchestrator._shell import Orchestrator, system_clock
-from stepwell.orchestrator._snapshot import is_stuck, phase_of, run_view, step_view
+from stepwell.orchestrator._snapshot import is_stuck, phase_of, run_view, status_of, step_view
 from stepwell.orchestrator._state import Checkpoint, Running, State, StepState
 from stepwell.orchestrator._views import Phase, RunView, StepView
 
@@ -99,6 +99,7 @@ __all__ = [
     "closure",
     "current_inputs",
     "decide",
+    "decode",
     "interrupted",
     "is_current",
     "is_stuck",
@@ -108,6 +109,7 @@ __all__ = [
     "request",
     "run_view",
     "runs",
+    "status_of",
     "step_view",
     "system_clock",
 ]

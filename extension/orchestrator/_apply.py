@@ -223,8 +223,13 @@ def _owe(state: State, step: StepState, *, owed: bool) -> None:
 
 
 def _define(state: State, definition: Step) -> None:
-    state.flow.add(definition)
-    state.step(definition.name)
+    flow = state.flow_of(definition)
+    previous = flow.get(definition.name)
+    flow.add(definition)
+    if previous is not None and previous.digest != definition.digest:
+        state.sources[previous.digest] = previous.source
+    if flow is state.flow:
+        state.step(definition.name)
 
 
 def _forget(state: State, name: str) -> None:

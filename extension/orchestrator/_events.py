@@ -82,7 +82,6 @@ class SetupDefined(_Event, frozen=True, tag="setup_defined"):
 
     name: str
     source: str
-    code: str
     order: int = 0
 
 

@@ -10,7 +10,7 @@ from stepwell.store import Row, Store
 
 __all__ = ["decode", "load", "runs"]
 
-_decoder = msgspec.json.Decoder(Event)
+_decoder: "msgspec.json.Decoder[Event]" = msgspec.json.Decoder(Event)
 # Kinds that carry no event: blobs that belong to the record after them.
 _NO_EVENT = frozenset({"value"})
 

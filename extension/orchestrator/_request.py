@@ -30,8 +30,9 @@ def request(
     does not pay for the same failure again.
     """
     wanted: dict[str, str] = {}
-    for name in closure(state, names):
-        if name in names or _is_due(state, name, environments.get(name, ""), wanted):
+    named = frozenset(names)
+    for name in closure(state, named):
+        if name in named or _is_due(state, name, environments.get(name, ""), wanted):
             wanted[name] = environments.get(name, "")
     return StepsRequested(environments=wanted, by=by, force=tuple(force))
 

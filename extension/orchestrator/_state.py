@@ -7,7 +7,7 @@ no handle: two states that were given the same events are equal.
 
 from dataclasses import dataclass, field
 
-from stepwell.flow import Flow
+from stepwell.flow import Flow, Step
 from stepwell.orchestrator._events import (
     EnvironmentCaptured,
     ErrorInfo,
@@ -85,6 +85,10 @@ class State:
 
     run: str
     flow: Flow = field(default_factory=Flow)
+    agents: dict[str, Flow] = field(default_factory=dict[str, Flow])
+    """Flows of their own that were declared in the notebook; nothing of theirs runs by itself."""
+    sources: dict[str, str] = field(default_factory=dict[str, str])
+    """Code digest → source, for versions of steps that have been replaced."""
     started: RunStarted | None = None
     started_at: int = 0
     steps: dict[str, StepState] = field(default_factory=dict[str, StepState])
@@ -115,6 +119,12 @@ class State:
         if found is None:
             found = self.steps[name] = StepState(name)
         return found
+
+    def flow_of(self, definition: Step) -> Flow:
+        """The flow a step belongs to."""
+        if not definition.flow:
+            return self.flow
+        return self.agents.setdefault(definition.flow, Flow(definition.flow))
 
     def set_ready(self, step: StepState) -> None:
         """The step waits for nothing any more."""

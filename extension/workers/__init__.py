@@ -7,6 +7,7 @@ back. It does not know why a step runs, what depends on it, or who is watching.
 from stepwell.workers._code import register_source
 from stepwell.workers._kernel import KernelWorker, Surroundings
 from stepwell.workers._output import Recorder, Relay, recording
+from stepwell.workers._pool import ThreadPool
 from stepwell.workers._stream import install_streams, remove_streams
 from stepwell.workers._values import Values
 
@@ -15,6 +16,7 @@ __all__ = [
     "Recorder",
     "Relay",
     "Surroundings",
+    "ThreadPool",
     "Values",
     "install_streams",
     "recording",

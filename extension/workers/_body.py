@@ -1,6 +1,7 @@
 """What an attempt executes: a cell's code or a function, and how its outputs are gathered."""
 
 import inspect
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -88,13 +89,8 @@ def _show(value: object) -> None:
     """Display the value of a cell's last expression, as the notebook does."""
     if value is None:
         return
-    try:
-        from IPython.core.getipython import get_ipython
-        from IPython.display import display
-    except ImportError:
-        print(repr(value))
-        return
-    if get_ipython() is None:
+    ipython: Any = sys.modules.get("IPython")
+    if ipython is None or ipython.get_ipython() is None:
         print(repr(value))
     else:
-        display(value)
+        ipython.display.display(value)

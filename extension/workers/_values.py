@@ -2,12 +2,11 @@
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable
 
-from stepwell.errors import ValueNotStorable, ValueUnreadable
+from stepwell.errors import ValueNotStorable
 from stepwell.orchestrator import Output
 from stepwell.store import Blob, Digest, Store
-from stepwell.store.values import Signer, Trust, decode, encode, is_immutable, type_name
+from stepwell.store.values import Resolve, Signer, Trust, decode, encode, is_immutable, type_name
 
 __all__ = ["Values"]
 
@@ -25,12 +24,12 @@ class Values:
         signer: Signer,
         trust: Trust,
         *,
-        resolve: Callable[[str], object] | None = None,
+        resolve: Resolve = lambda name: None,
         cache_bytes: int = 64 << 20,
     ) -> None:
         self._store = store
         self._signer = signer
-        self._trust = trust
+        self.trust = trust
         self._resolve = resolve
         self._room = cache_bytes
         self._lock = threading.Lock()
@@ -42,7 +41,7 @@ class Values:
     def encode(self, step: str, variable: str, value: object) -> tuple[Output, Blob]:
         """The value written down, ready for a record. Raises `ValueNotStorable`, with both names."""
         try:
-            blob = encode(value, signer=self._signer)
+            blob = encode(value, signer=self._signer, resolve=self._resolve)
         except ValueNotStorable as error:
             raise error.at(step=step, variable=variable) from error
         self._remember(blob)
@@ -68,7 +67,7 @@ class Values:
         if blob is None or blob.data is None:
             blob = self._store.blob(Digest(digest))
             self._remember(blob)
-        value = decode(blob, trust=self._trust, resolve=self._resolve)
+        value = decode(blob, trust=self.trust, resolve=self._resolve)
         if blob.size <= 1024 and is_immutable(value):
             self._share(digest, value)
         return value
@@ -96,7 +95,3 @@ class Values:
                 _, oldest = self._blobs.popitem(last=False)
                 self._size -= len(oldest.data or b"") + 200
 
-
-def missing(step: str, name: str) -> ValueUnreadable:
-    """An input that no checkpoint has."""
-    return ValueUnreadable(f"step {step!r} reads {name!r}, which has not been made")

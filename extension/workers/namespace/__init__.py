@@ -1,0 +1,15 @@
+"""A step's namespace: found out, built, and brought back in another process.
+
+`capture` says what code finds around it, with digests that are equal in two processes for
+the same notebook; `build` makes the namespace one attempt runs in; `restore` brings the
+names back where there is no notebook yet.
+
+Knows Python's objects, their source and how they refer to each other. Does not know what a
+step is, why it runs, or where blobs are kept.
+"""
+
+from stepwell.workers.namespace._build import build
+from stepwell.workers.namespace._capture import Captured, Opaque, capture
+from stepwell.workers.namespace._digest import code_object_digest
+
+__all__ = ["Captured", "Opaque", "build", "capture", "code_object_digest"]
