@@ -10,12 +10,14 @@ import textwrap
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from enum import Enum
 
 from stepwell.errors import InvalidUsage, NotYetSupported, near_misses
 
-__all__ = ["Kind", "Option", "Parsed", "Takes", "describe", "parse"]
+__all__ = ["HELP", "WIDTH", "Kind", "Option", "Parsed", "Takes", "describe", "parse"]
 
+WIDTH = 92
 HELP = ("--help", "-h")
 
 # What a text editor may have made of two hyphens.
@@ -123,9 +125,11 @@ def _known(command: str, name: str, known: Mapping[str, Option]) -> Option:
     if option is not None:
         return option
     meant = "--" + name.lstrip(_DASHES)
+    # A slip of the finger may mean an option of a later version; a list of what there is
+    # must not name one.
     usable = [each.name for each in known.values() if not each.later]
-    near = near_misses(meant, known if meant in known else usable) if known else ""
-    raise InvalidUsage(f"{command} has no option {name}.{near} `{command} --help` explains them.")
+    near = near_misses(meant, known if get_close_matches(meant, known) else usable)
+    raise InvalidUsage(f"{command} has no option {name}.{near} `{command} --help` explains it.")
 
 
 def _values(
@@ -174,11 +178,11 @@ def _items(command: str, option: Option, text: str) -> tuple[str, ...]:
 def _refuse_later(command: str, given: Iterable[Option]) -> None:
     later = [option.name for option in given if option.later]
     if later:
-        others = f" (nor {', '.join(later[1:])})" if later[1:] else ""
+        others = f" (like {', '.join(later[1:])})" if later[1:] else ""
         raise NotYetSupported(f"{command} {later[0]}{others}")
 
 
-def describe(rows: Iterable[tuple[str, str]], *, width: int = 92) -> str:
+def describe(rows: Iterable[tuple[str, str]]) -> str:
     """Two columns: what is typed, what it does."""
     rows = list(rows)
     left = min(28, max(len(typed) for typed, _ in rows)) + 4
@@ -189,5 +193,5 @@ def describe(rows: Iterable[tuple[str, str]], *, width: int = 92) -> str:
             lines.append(first)
             first = " " * left
         indent = " " * left
-        lines += textwrap.wrap(text, width, initial_indent=first, subsequent_indent=indent)
+        lines += textwrap.wrap(text, WIDTH, initial_indent=first, subsequent_indent=indent)
     return "\n".join(lines)

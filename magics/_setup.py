@@ -22,16 +22,16 @@ SETUP_HELP = """Run this cell now, and again wherever the flow is rebuilt.
     code
 
 For what cannot be stored and every step may use: imports, connections, settings. The cell
-runs as an ordinary cell does; after a restart `%stepwell resume` runs it again, in the
-order of the cells, before any step goes on. It takes no options.
+runs as an ordinary cell does; after a restart `%stepwell resume` runs it again before any
+step goes on. It takes no options.
 """
 
 _CALL = "__import__('stepwell.magics', fromlist=['_']).remember_setup"
 _SHOWN = "# %%setup"
-_FIRST_LINE = re.compile(r"%%setup[ \t]*(#.*)?\n?")
-_ONE_LINE = re.compile(r"%%(step|stepwell|setup)(?!\?)\b.*\n?")
-_PREFACE = re.compile(r"\s*(#.*)?\n?")
-_FUTURE = re.compile(r"(from[ \t]+__future__[ \t]+import[ \t]+[\w, \t]*\w)[ \t]*(#.*)?\n?")
+_FIRST_LINE = re.compile(r"%%setup[ \t]*(#.*)?\s*")
+_ONE_LINE = re.compile(r"%%(step|stepwell|setup)(\s.*)?")
+_PREFACE = re.compile(r"\s*(#.*)?\s*")
+_FUTURE = re.compile(r"(from[ \t]+__future__[ \t]+import[ \t]+[\w, \t]*\w)[ \t]*(#.*)?\s*")
 
 _notebook: Notebook | None = None
 
@@ -61,13 +61,11 @@ def rewrite_setup(lines: list[str]) -> list[str]:
     if not any(line.strip() for line in body) or not _FIRST_LINE.fullmatch(lines[at]):
         return lines
     call = f"{_CALL}({''.join(body)!r})\n"
-    future = _last_future_import(body)
-    if future is None:
+    # Nothing but comments may stand before an import from __future__: call behind the last.
+    index, statement = _last_future_import(body)
+    if not statement:
         return [*lines[:at], call, *body]
-    # Nothing but comments may stand before an import from __future__.
-    statement = _FUTURE.fullmatch(body[future])
-    assert statement is not None
-    body[future] = f"{statement[1]}; {call}"
+    body[index] = f"{statement}; {call}"
     return [*lines[:at], f"{_SHOWN}\n", *body]
 
 
@@ -77,16 +75,16 @@ def give_empty_body(lines: list[str]) -> list[str]:
     IPython refuses a cell magic without a body in its own words; with one, `--help` works
     and our message can say what is missing.
     """
-    if len(lines) == 1 and _ONE_LINE.fullmatch(lines[0]):
-        return [lines[0].rstrip("\n") + "\n", "\n"]
+    if len(lines) == 1 and _ONE_LINE.fullmatch(lines[0].rstrip()):
+        return [lines[0].rstrip() + "\n", "\n"]
     return lines
 
 
-def _last_future_import(body: list[str]) -> int | None:
-    last = None
+def _last_future_import(body: list[str]) -> tuple[int, str]:
+    last = (0, "")
     for index, line in enumerate(body):
-        if _FUTURE.fullmatch(line):
-            last = index
+        if statement := _FUTURE.fullmatch(line):
+            last = (index, statement[1])
         elif not _PREFACE.fullmatch(line):
             break
     return last

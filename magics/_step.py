@@ -113,7 +113,7 @@ def parse_step(line: str) -> StepOptions | None:
         transient=_variables("--transient", parsed),
         defer=parsed.has("--defer"),
         always=parsed.has("--always"),
-        agent=parsed.one("--agent"),
+        agent="".join(_variables("--agent", parsed)),
     )
 
 
@@ -125,15 +125,19 @@ def check_body(source: str) -> None:
 
 
 def _step_name(words: tuple[str, ...]) -> str:
-    if not words:
-        raise InvalidUsage("a step needs a name: %%step NAME [options]. `%%step --help` explains.")
-    if len(words) > 1:
-        names = " and ".join(map(repr, words))
-        raise InvalidUsage(
-            f"a step has one name; here are {names}. Join them ({'_'.join(words)}), "
-            "or put the option before what belongs to it."
-        )
-    return _checked_name(words[0], "the step's name")
+    match words:
+        case ():
+            raise InvalidUsage(
+                "a step needs a name: %%step NAME [options]. `%%step --help` explains."
+            )
+        case (name,):
+            return _checked_name(name, "the name")
+        case _:
+            names = " and ".join(map(repr, words))
+            raise InvalidUsage(
+                f"a step has one name; here are {names}. Join them ({'_'.join(words)}), "
+                "or put the option before what belongs to it."
+            )
 
 
 def _checked_name(name: str, what: str) -> str:
@@ -146,7 +150,11 @@ def _checked_name(name: str, what: str) -> str:
 
 
 def _variables(option: str, parsed: Parsed) -> tuple[str, ...]:
-    for name in parsed.all(option):
+    names = parsed.all(option)
+    for name in names:
         if not name.isidentifier() or iskeyword(name):
-            raise InvalidUsage(f"%%step: {option} {name!r} is not the name of a variable.")
-    return parsed.all(option)
+            raise InvalidUsage(
+                f"%%step: {option} {name!r} is not a name as Python has them: "
+                "a letter or _, then letters, digits and _."
+            )
+    return names

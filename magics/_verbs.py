@@ -1,11 +1,12 @@
 """The verbs of `%stepwell`: what each takes, what it promises, what it asks the notebook for."""
 
+import textwrap
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from stepwell.errors import InvalidUsage
 from stepwell.magics._duration import seconds
-from stepwell.magics._options import Kind, Option, Parsed, Takes, describe
+from stepwell.magics._options import WIDTH, Kind, Option, Parsed, Takes, describe
 from stepwell.magics._port import Notebook
 
 __all__ = ["LATER_VERBS", "VERBS", "Verb"]
@@ -57,7 +58,8 @@ class Verb:
     @property
     def help(self) -> str:
         """What `%stepwell VERB --help` prints."""
-        parts = [self.usage, f"{self.summary[:1].upper()}{self.summary[1:]}. {self.more}"]
+        text = f"{self.summary[:1].upper()}{self.summary[1:]}. {self.more}"
+        parts = [self.usage, textwrap.fill(text, WIDTH)]
         if self.options:
             parts.append(describe((option.usage, option.help) for option in self.options))
         return "\n\n".join(parts)
@@ -139,7 +141,7 @@ _ALL = (
         "runs",
         "",
         "every run in the store",
-        "The latest first. `%stepwell show RUN` shows one of them.",
+        "The current one is marked. `%stepwell show RUN` shows one of them.",
         lambda notebook, parsed: notebook.runs(),
     ),
     Verb(
@@ -156,7 +158,7 @@ _ALL = (
         "rerun",
         "STEP…",
         "run steps again although nothing has changed",
-        "What reads from them runs again only if their values come out different.",
+        "What reads from them stays valid where their values come out equal.",
         lambda notebook, parsed: notebook.rerun(parsed.words),
         at_least=1,
         at_most=None,

@@ -1,0 +1,126 @@
+"""`%stepwell VERB …`."""
+
+from typing import Any
+
+import pytest
+
+from stepwell.errors import InvalidUsage, NotYetSupported
+from stepwell.magics._stepwell import STEPWELL_HELP, obey
+from stepwell.magics._verbs import LATER_VERBS, VERBS
+
+
+@pytest.mark.parametrize(
+    ("line", "call"),
+    [
+        ("plan", ("plan", ())),
+        ("plan a b", ("plan", ("a", "b"))),
+        ("run", ("run", (), {"fresh": False})),
+        ("run a, b,c --fresh", ("run", ("a", "b", "c"), {"fresh": True})),
+        ("run\ta", ("run", ("a",), {"fresh": False})),
+        ("resume", ("resume", "")),
+        ("resume brave-otter", ("resume", "brave-otter")),
+        ("wait", ("wait", (), {"timeout": None})),
+        ("wait a b --timeout 1.5m", ("wait", ("a", "b"), {"timeout": 90.0})),
+        ("wait --timeout 0", ("wait", (), {"timeout": 0.0})),
+        ("status", ("status",)),
+        ("  status  # how far are we", ("status",)),
+        ("runs", ("runs",)),
+        ("show a", ("show", "a")),
+        ("rerun a b", ("rerun", ("a", "b"))),
+        ("forget a", ("forget", "a")),
+        ("cancel", ("cancel", ())),
+        ("cancel a", ("cancel", ("a",))),
+        ("history a", ("history", "a")),
+        ("store", ("store", "")),
+        ("store 'my folder/x.duckdb'", ("store", "my folder/x.duckdb")),
+    ],
+)
+def test_each_verb_asks_the_notebook(notebook: Any, line: str, call: tuple[object, ...]) -> None:
+    """One line, one request."""
+    obey(notebook, line)
+    assert notebook.calls == [call]
+
+
+def test_the_answer_is_handed_on(notebook: Any) -> None:
+    """What the notebook answers is what IPython displays."""
+    assert obey(notebook, "status") == "<status>"
+    assert obey(notebook, "wait") is None
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "select * from steps where name = 'a b'",
+        """select '{x}', "$y" -- no # comment""",
+        "select 'it''s' --help",
+        "select   1",
+    ],
+)
+def test_a_query_is_taken_word_for_word(notebook: Any, query: str) -> None:
+    """Quotes, dollars, braces, hyphens and spaces belong to SQL."""
+    obey(notebook, f"sql {query}")
+    assert notebook.calls == [("sql", query)]
+
+
+def test_a_query_may_stand_in_the_cell(notebook: Any) -> None:
+    """Below the line, or begun on it."""
+    obey(notebook, "sql", "select 1,\n  2\n")
+    obey(notebook, "sql select 1,", "  2\n")
+    assert notebook.calls == [("sql", "select 1,\n  2"), ("sql", "select 1,\n  2")]
+
+
+@pytest.mark.parametrize(
+    ("line", "cell", "says"),
+    [
+        ("rn", None, "%stepwell has no verb 'rn'. Did you mean 'run'"),
+        ("show", None, "it is written %stepwell show STEP|RUN"),
+        ("show a b", None, "it is written %stepwell show STEP|RUN; got a b"),
+        ("status a", None, "it is written %stepwell status; got a"),
+        ("rerun", None, "it is written %stepwell rerun STEP…"),
+        ("forget a b", None, "it is written %stepwell forget STEP; got a b"),
+        ("run --fersh", None, "%stepwell run has no option --fersh. Did you mean '--fresh'"),
+        ("status --fresh", None, "%stepwell status has no option --fresh."),
+        ("wait --timeout soon", None, "--timeout: 'soon' is not a duration"),
+        ("wait --timeout ''", None, "--timeout: '' is not a duration"),
+        ("show 'a", None, "%stepwell show: a quotation mark is opened and not closed"),
+        ("sql", None, "there is no query: %stepwell sql select"),
+        ("sql", "\n \n", "there is no query"),
+        ("run", "x = 1\n", "%%stepwell run: only sql takes the rest of the cell"),
+    ],
+)
+def test_mistakes_are_named(notebook: Any, line: str, cell: str | None, says: str) -> None:
+    """The message says what is wrong and how it is written; the notebook is not bothered."""
+    with pytest.raises(InvalidUsage) as caught:
+        obey(notebook, line, cell)
+    assert says in str(caught.value)
+    assert notebook.calls == []
+
+
+@pytest.mark.parametrize("verb", LATER_VERBS)
+def test_verbs_of_later_versions_say_so(notebook: Any, verb: str) -> None:
+    """They are known, and refused by name, whatever follows."""
+    with pytest.raises(NotYetSupported, match=f"%stepwell {verb} is not in this version"):
+        obey(notebook, f"{verb} something --else")
+
+
+@pytest.mark.parametrize("line", ["", "   ", "--help", "-h"])
+def test_without_a_verb_it_lists_them(
+    notebook: Any, capsys: pytest.CaptureFixture[str], line: str
+) -> None:
+    """Every verb, and a line that says what it is for."""
+    assert obey(notebook, line) is None
+    printed = capsys.readouterr().out
+    assert printed == STEPWELL_HELP
+    assert [name for name in VERBS if f"\n  {name}" not in printed] == []
+
+
+@pytest.mark.parametrize("name", list(VERBS))
+def test_each_verb_explains_itself(
+    notebook: Any, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    """Its usage first, then what it promises, then its options."""
+    assert obey(notebook, f"{name} --help") is None
+    printed = capsys.readouterr().out
+    assert printed.startswith(VERBS[name].usage)
+    assert all(option.help in printed for option in VERBS[name].options)
+    assert notebook.calls == []
