@@ -11,5 +11,6 @@ step is, why it runs, or where blobs are kept.
 from stepwell.workers.namespace._build import build
 from stepwell.workers.namespace._capture import Captured, Opaque, capture
 from stepwell.workers.namespace._digest import code_object_digest
+from stepwell.workers.namespace._restore import Restored, restore
 
-__all__ = ["Captured", "Opaque", "build", "capture", "code_object_digest"]
+__all__ = ["Captured", "Opaque", "Restored", "build", "capture", "code_object_digest", "restore"]

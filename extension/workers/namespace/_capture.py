@@ -14,7 +14,7 @@ from stepwell.store.values import Signer
 from stepwell.workers.namespace._describe import Describer
 from stepwell.workers.namespace._description import Description
 from stepwell.workers.namespace._kinds import is_dunder, module_of, wrapped_by
-from stepwell.workers.namespace._recipe import import_recipe, recipe_for
+from stepwell.workers.namespace._recipe import alias_recipe, import_recipe, recipe_for
 
 __all__ = ["Captured", "Opaque", "capture"]
 
@@ -108,6 +108,8 @@ def capture(
         _keep(captured, wanted.key, value, found, describer)
         pending += (_Wanted(key, wanted.key) for key in found.uses)
         pending += (_Wanted(key, wanted.key, at_run=False) for key in found.needs)
+        if not module and (first := describer.key(value)) is not None:
+            pending.append(_Wanted(first, wanted.key, at_run=False))
     return captured
 
 
@@ -129,10 +131,7 @@ def _note_missing(captured: Captured, wanted: _Wanted, *, is_notebook: bool) -> 
 def _is_left_out(name: str, value: object) -> bool:
     if _HISTORY.fullmatch(name) or (name in ("In", "Out") and isinstance(value, list | dict)):
         return True
-    if isinstance(value, MethodType):
-        module = module_of(value.__self__)
-    else:
-        module = module_of(value)
+    module = module_of(value.__self__) if isinstance(value, MethodType) else module_of(value)
     root = (module or "").partition(".")[0]
     if name in _SHELL_NAMES:
         return root in ("IPython", "ipykernel", "stepwell") or name == "get_ipython"
@@ -145,7 +144,11 @@ def _keep(
     captured.bindings[key] = Binding(found.kind, found.digest, found.detail, found.uses)
     if "." in key:
         return
-    blob, reason = recipe_for(key, value, found, describer)
+    first = describer.key(value)
+    if first not in (None, key) and "." not in first:
+        blob, reason = alias_recipe(first), ""
+    else:
+        blob, reason = recipe_for(key, value, found, describer)
     if blob is not None:
         captured.blobs[key] = blob
     if found.opaque:

@@ -56,7 +56,8 @@ def _read_code(code: CodeType) -> CodeFacts:
         return CodeFacts(digest, shown, None, names, (), code.co_flags)
     later = _defined_with(source, code.co_flags) - set(names)
     # What the source reads beyond the compiled code is in the text of a shell command.
-    more = [name for name in uses(source.text) if name not in names and name not in later]
+    told = {*names, *later, *code.co_freevars}
+    more = [name for name in uses(source.text) if name not in told]
     return CodeFacts(
         source_digest(source.text),
         source.shown,

@@ -86,6 +86,9 @@ class Describer:
                 parts = self._callable(value)
         if parts is not None:
             return parts.described(BindingKind.FUNCTION, self._shown(value))
+        parts = self._annotation(value) if type(value).__module__ in _TYPING else None
+        if parts is not None:
+            return parts.described(BindingKind.CLASS, repr(value))
         if _is_importable(value):
             return self._installed(value)
         return describe_value(value, self.namespace, self.signer, self._classes_of(value))
@@ -176,8 +179,6 @@ class Describer:
                 self._container(parts, value)
             case _ if (wrapped := wrapped_by(value)) is not None:
                 self._wrapper(parts, value, wrapped)
-            case _ if type(value).__module__ in _TYPING:
-                return self._annotation(parts, value)
             case _:
                 return None
         return parts
@@ -198,14 +199,16 @@ class Describer:
             self._entries(parts, "cache", value.cache_parameters())
         self._part(parts, "wrapped", wrapped)
 
-    def _annotation(self, parts: Parts, value: Any) -> Parts | None:
+    def _annotation(self, value: Any) -> Parts | None:
         """`list[int]`, `int | None`, `Literal["a"]`, a NewType, a TypeVar."""
         inside = [getattr(value, name, None) for name in ("__origin__", "__supertype__")]
         arguments: tuple[object, ...] = getattr(value, "__args__", ())
         bound = getattr(value, "__bound__", None)
         name = getattr(value, "__name__", "")
-        if not (any(inside) or arguments or isinstance(name, str) and name):
+        if not (any(inside) or arguments or (isinstance(name, str) and name)):
             return None
+        parts = Parts()
+        parts.add(type(value).__qualname__)
         parts.add(name if isinstance(name, str) else "")
         self._each(parts, "argument", (*inside, bound, *arguments))
         return parts
@@ -280,7 +283,7 @@ class Describer:
             parts.opaque = f"{inner.opaque} ({what})"
 
     def _alone(self, parts: Parts, value: object) -> str:
-        key = self._key(value)
+        key = self.key(value)
         if key is not None:
             parts.uses[key] = None
             return f"name {key}"
@@ -294,8 +297,8 @@ class Describer:
             parts.opaque = parts.opaque or found.opaque
         return f"{found.kind}:{found.digest}"
 
-    def _key(self, value: object) -> str | None:
-        """The name another part of the environment describes it under."""
+    def key(self, value: object) -> str | None:
+        """The key a function or class of the user's is described under; None for others."""
         if not isinstance(value, types.FunctionType | type):
             return None
         name = value.__name__
@@ -326,9 +329,8 @@ class Describer:
 def _told(found: Iterable[str], names: Mapping[str, object]) -> Iterator[str]:
     """Without Python's own names, unless somebody has given them another meaning."""
     for name in found:
-        if name in names or not hasattr(builtins, name):
-            if not is_dunder(name):
-                yield name
+        if (name in names or not hasattr(builtins, name)) and not is_dunder(name):
+            yield name
 
 
 def _is_bound(value: Any) -> bool:

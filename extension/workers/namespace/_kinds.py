@@ -38,7 +38,7 @@ def attribute(value: object, name: str) -> Any:
     """An attribute, past any `__getattr__`: a proxy may ask a server. None if there is none."""
     try:
         return object.__getattribute__(value, name)
-    except Exception:  # noqa: BLE001 - a property of the user's may raise anything
+    except Exception:
         return None
 
 

@@ -291,5 +291,5 @@ def _set_state(function: types.FunctionType, state: dict[str, Any]) -> None:
     function.__dict__.update(state["attributes"])
 
 
-def _cached(function: Callable[..., Any], size: int | None, typed: bool) -> Any:  # noqa: FBT001 - as functools keeps it
+def _cached(function: Callable[..., Any], size: int | None, typed: bool) -> Any:
     return functools.lru_cache(size, typed)(function)

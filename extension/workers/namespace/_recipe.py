@@ -23,7 +23,17 @@ from stepwell.workers.namespace._kinds import attribute, wrapped_by
 from stepwell.workers.namespace._modules import Origin, origin_of
 from stepwell.workers.namespace._pickle import Pickled, pickled
 
-__all__ = ["Define", "Import", "Recipe", "Unpickle", "import_recipe", "read_recipe", "recipe_for"]
+__all__ = [
+    "Alias",
+    "Define",
+    "Import",
+    "Recipe",
+    "Unpickle",
+    "alias_recipe",
+    "import_recipe",
+    "read_recipe",
+    "recipe_for",
+]
 
 
 class Import(msgspec.Struct, frozen=True, tag="import"):
@@ -31,6 +41,12 @@ class Import(msgspec.Struct, frozen=True, tag="import"):
 
     module: str
     qualname: str = ""
+
+
+class Alias(msgspec.Struct, frozen=True, tag="alias"):
+    """The same function or class under another name."""
+
+    of: str
 
 
 class Define(msgspec.Struct, frozen=True, omit_defaults=True, tag="define"):
@@ -50,7 +66,7 @@ class Unpickle(msgspec.Struct, frozen=True, tag="pickle"):
     content: Pickled
 
 
-Recipe = Import | Define | Unpickle
+Recipe = Import | Alias | Define | Unpickle
 
 
 class Around(Protocol):
@@ -93,6 +109,12 @@ def recipe_for(
     if facts is not None and facts.source is not None:
         return _blob(Define(facts.source.name, facts.source.text, facts.flags, kept)), ""
     return (_blob(Unpickle(kept)), "") if kept is not None else (None, reason)
+
+
+@lru_cache(2048)
+def alias_recipe(of: str) -> Blob:
+    """The recipe of a second name for what `of` is the first."""
+    return _blob(Alias(of))
 
 
 def import_recipe(value: object) -> Blob | None:
@@ -161,11 +183,11 @@ def _is_complete(value: Any, facts: CodeFacts) -> bool:
         return True
     if type(value) is not FunctionType or value.__closure__ or wrapped_by(value) is not None:
         return False
-    return facts.source is not None and has_plain_defaults(facts.source.text)
+    return facts.source is not None and _has_plain_defaults(facts.source.text)
 
 
 @lru_cache(2048)
-def has_plain_defaults(text: str) -> bool:
+def _has_plain_defaults(text: str) -> bool:
     """Whether a definition has no decorators and its defaults are written out."""
     try:
         node = ast.parse(text).body[0]

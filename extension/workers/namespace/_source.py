@@ -11,7 +11,7 @@ import linecache
 import textwrap
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from hashlib import blake2b
 from types import CodeType, FunctionType
 
@@ -164,7 +164,7 @@ def _first_line(node: Definition) -> int:
     return min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
 
 
-def _cut(file: _File, node: Definition, is_top_level: bool, filename: str) -> Source:  # noqa: FBT001 - as the index keeps it
+def _cut(file: _File, node: Definition, is_top_level: bool, filename: str) -> Source:
     text = "".join(file.lines[_first_line(node) - 1 : node.end_lineno])
     return Source(text.rstrip("\n"), node.name, is_top_level, filename)
 

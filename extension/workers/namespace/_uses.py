@@ -5,10 +5,10 @@ import inspect
 from collections.abc import Iterator
 from types import CodeType
 
-__all__ = ["defined_with", "global_names", "methods_names"]
+__all__ = ["FUTURE_FLAGS", "defined_with", "global_names", "methods_names"]
 
 _READS = frozenset({"LOAD_GLOBAL", "LOAD_NAME", "LOAD_FROM_DICT_OR_GLOBALS"})
-_FUTURE_FLAGS = 0x1FF0000  # the `from __future__` bits of a code object's flags
+FUTURE_FLAGS = 0x1FF0000  # the `from __future__` bits of a code object's flags
 
 
 def global_names(code: CodeType) -> tuple[str, ...]:
@@ -46,7 +46,7 @@ def defined_with(source: str, flags: int = 0) -> tuple[str, ...]:
 
 def _compiled(source: str, flags: int) -> CodeType:
     try:
-        return compile(source, "<definition>", "exec", flags & _FUTURE_FLAGS, dont_inherit=True)
+        return compile(source, "<definition>", "exec", flags & FUTURE_FLAGS, dont_inherit=True)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return compile("", "<definition>", "exec", dont_inherit=True)
 

@@ -1,5 +1,7 @@
 """Values of an environment: by content where that can be written down, else by type."""
 
+import logging
+import re
 from collections.abc import Iterable, Mapping
 from itertools import islice
 from typing import Any
@@ -55,7 +57,10 @@ def describe_value(
     except ValueNotStorable as error:
         return _opaque(value, classes, None, str(error.facts["reason"]))
     if not is_canonical(blob.codec):
-        return _opaque(value, classes, blob, "")
+        known = _known(value)
+        if not known:
+            return _opaque(value, classes, blob, "")
+        return Description(BindingKind.VALUE, combined(*known), blob.preview, blob=blob)
     unnamed = any(token.startswith(("class:", "around")) for token in classes.tokens)
     digest = combined(blob.digest, *classes.tokens) if unnamed else blob.digest
     uses = tuple(classes.uses)
@@ -67,6 +72,17 @@ def _encoded(value: object, namespace: Mapping[str, object], signer: Signer | No
     if type(value) in ATOMS or digest_value(value, resolve=namespace.get) is not None:
         return encode(value, signer=signer, resolve=namespace.get)
     return encode(value, signer=signer, resolve=namespace.get, max_bytes=MOST_PICKLED_BYTES)
+
+
+def _known(value: object) -> tuple[str, ...]:
+    """What tells apart two values of types that notebooks are full of; empty for all others."""
+    match value:
+        case re.Pattern():
+            return ("pattern", repr(value.pattern), str(value.flags))
+        case logging.Logger():
+            return ("logger", value.name)
+        case _:
+            return ()
 
 
 def _opaque(value: object, classes: Parts, blob: Blob | None, reason: str) -> Description:
