@@ -124,6 +124,8 @@ def _known(command: str, name: str, known: Mapping[str, Option]) -> Option:
     option = known.get(name)
     if option is not None:
         return option
+    if not known:
+        raise InvalidUsage(f"{command} takes no options; leave {name} out.")
     meant = "--" + name.lstrip(_DASHES)
     # A slip of the finger may mean an option of a later version; a list of what there is
     # must not name one.

@@ -79,7 +79,7 @@ def test_a_query_may_stand_in_the_cell(notebook: Any) -> None:
         ("rerun", None, "it is written %stepwell rerun STEP…"),
         ("forget a b", None, "it is written %stepwell forget STEP; got a b"),
         ("run --fersh", None, "%stepwell run has no option --fersh. Did you mean '--fresh'"),
-        ("status --fresh", None, "%stepwell status has no option --fresh."),
+        ("status --fresh", None, "%stepwell status takes no options; leave --fresh out"),
         ("wait --timeout soon", None, "--timeout: 'soon' is not a duration"),
         ("wait --timeout ''", None, "--timeout: '' is not a duration"),
         ("show 'a", None, "%stepwell show: a quotation mark is opened and not closed"),
