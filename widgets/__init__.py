@@ -10,14 +10,9 @@ from stepwell.widgets._board import Board, Publisher
 from stepwell.widgets._card import STEP_MIME, card
 from stepwell.widgets._replay import replay
 from stepwell.widgets._rows import Column, HistoryRow, PlanRow, RunRow
-from stepwell.widgets._tables import (
-    history_table,
-    plan_table,
-    run_table,
-    runs_table,
-    store_table,
-    table,
-)
+from stepwell.widgets._run_table import run_table, runs_table
+from stepwell.widgets._sheet import table
+from stepwell.widgets._tables import history_table, plan_table, store_table
 from stepwell.widgets._view import Bundle, View
 
 __all__ = [

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from stepwell.orchestrator import Output, Phase, StepView
 from stepwell.widgets._html import PRE, Markup, code, details, element, join, muted, pre, text
 from stepwell.widgets._plain import plain_card
-from stepwell.widgets._said import NAMES, about, error_line, facts, stale_label, times, way_out
+from stepwell.widgets._said import NAMES, about, error_line, facts, times, way_out
 from stepwell.widgets._state import DONE, FAILED, STALE, Look, chip, look
 from stepwell.widgets._text import block, line
 from stepwell.widgets._view import Bundle
@@ -84,13 +84,22 @@ def _in_sight(view: StepView) -> Iterator[Markup]:
         names = [text(name, 60) for name in view.waiting_for[:NAMES]]
         waiting = join(["waits for ", join(names, ", "), _and_more(len(view.waiting_for))])
         yield element("div", muted(waiting), style=_ROW)
+    yield from _reasons(view)
+    if view.note:
+        yield element("div", element("b", "note: "), text(view.note, 600), style=_ROW)
+
+
+def _reasons(view: StepView) -> Iterator[Markup]:
+    """Why the stored result is not taken, or was not."""
+    is_stale = look(view) is STALE
+    sign = element("b", "↳ " if is_stale else "runs again: ", style=f"color:{STALE.solid}")
     for reason in view.stale[:5]:
-        sign = element("b", f"{stale_label(view)}: ", style=f"color:{STALE.solid}")
         yield element("div", sign, text(reason), style=_ROW)
     if len(view.stale) > 5:
         yield element("div", muted(f"and {len(view.stale) - 5:,} more reasons"), style=_ROW)
-    if view.note:
-        yield element("div", element("b", "note: "), text(view.note, 600), style=_ROW)
+    if view.stale and is_stale:
+        way_out = ["run its cell, or ", code(f"%stepwell run {view.name}")]
+        yield element("div", muted(*way_out), style=_ROW)
 
 
 def _error(view: StepView) -> Iterator[Markup]:
@@ -99,17 +108,21 @@ def _error(view: StepView) -> Iterator[Markup]:
         return
     kind = element("b", line(error.type, 80), style=f"color:{FAILED.solid}")
     yield element("div", kind, ": " if error.message else "", text(error.message, 500), style=_ROW)
-    number, source = error_line(view)
+    number, failed = error_line(view)
     if number:
-        at = muted(f"line {number} of the cell: " if source else f"in line {number} of the cell")
-        yield element("div", at, code(source, 200) if source else "", style=_ROW)
+        at = muted(f"line {number} of the cell: " if failed else f"in line {number} of the cell")
+        yield element("div", at, code(failed, 200) if failed else "", style=_ROW)
     if error.traceback:
-        yield details("traceback", pre(error.traceback))
+        source = pre(view.source, lines=80) if view.source else ""
+        yield details("traceback and code" if source else "traceback", pre(error.traceback), source)
 
 
 def _on_request(view: StepView) -> Iterator[Markup]:
-    """What is folded away. Nothing while the step runs: each tick would fold it up again."""
-    if view.phase in (Phase.RUNNING, Phase.WAITING):
+    """What is folded away. Nothing while the step runs: each tick would fold it up again.
+
+    An error brings its own.
+    """
+    if view.phase in (Phase.RUNNING, Phase.WAITING, Phase.FAILED):
         return
     if view.stale and view.diff:
         yield _titled("what changed in the code", diff(view.diff))

@@ -35,6 +35,16 @@ class Grid:
     columns: Sequence[Column]
     rows: Sequence[Sequence[Cell]]
 
+    def without_empty(self) -> "Grid":
+        """The same, without the columns in which nothing is said."""
+        used = [
+            at
+            for at in range(len(self.columns))
+            if at == 0 or any(row[at] != "" for row in self.rows)
+        ]
+        columns = [self.columns[at] for at in used]
+        return Grid(columns, [[row[at] for at in used] for row in self.rows])
+
     def html(self) -> Markup:
         """The table as HTML."""
         head = [_html_head(column) for column in self.columns]
@@ -48,9 +58,12 @@ class Grid:
 
     def plain(self) -> str:
         """The table as text, columns aligned."""
+        # Only the last column may run on: it pushes nothing out of line.
+        limits = [min(column.at_most, 60) for column in self.columns]
+        limits[-1] = self.columns[-1].at_most
         said = [[line(column.title) for column in self.columns]]
         said += [
-            [_plain(c, cell) for c, cell in zip(self.columns, row, strict=True)]
+            [line(str(cell), limit) for cell, limit in zip(row, limits, strict=True)]
             for row in self.rows
         ]
         widths = [max(map(width, cells)) for cells in zip(*said, strict=True)]
@@ -78,15 +91,9 @@ def _html_cell(column: Column, cell: Cell) -> Markup:
     content = text(str(cell), column.at_most)
     if column.is_code and cell != "":
         content = element("code", line(str(cell), column.at_most), style=MONO)
-    if column.is_number:
+    if column.is_number or column.is_short:
         style += ";white-space:nowrap"
     return element("td", join([content]), style=style)
-
-
-def _plain(column: Column, cell: Cell) -> str:
-    if isinstance(cell, int):
-        return str(cell)
-    return line(str(cell), min(column.at_most, 60))
 
 
 def _plain_row(columns: Sequence[Column], row: Sequence[str], widths: Sequence[int]) -> str:

@@ -1,7 +1,7 @@
 """What a step printed and displayed, as it is shown again below a restored step's card."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 __all__ = ["replay"]
 
@@ -71,7 +71,7 @@ def _error(entry: Mapping[str, Any]) -> Entry:
 
 def _text(said: Any) -> str:
     # On disk nbformat keeps text as a list of lines.
-    return "".join(map(str, said)) if isinstance(said, list) else str(said)
+    return "".join(map(str, cast("list[Any]", said))) if isinstance(said, list) else str(said)
 
 
 def _shortened(text: str) -> str:

@@ -15,6 +15,8 @@ class Column:
     """Set to the right."""
     is_code: bool = False
     """Names and values, in a typewriter face."""
+    is_short: bool = False
+    """Never broken into lines."""
     at_most: int = 60
     """Longer cells are cut."""
 

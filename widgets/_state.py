@@ -9,13 +9,17 @@ __all__ = [
     "CANCELLED",
     "DONE",
     "FAILED",
+    "NEEDED",
+    "NOT_RUN",
     "RESTORED",
     "RUNNING",
     "STALE",
+    "TO_RUN",
     "WAITING",
     "Look",
     "chip",
     "look",
+    "look_of",
 ]
 
 
@@ -47,6 +51,8 @@ STALE = Look("stale", "≠", "200,120,0")
 FAILED = Look("failed", "✗", "220,60,60")
 CANCELLED = Look("cancelled", "⊘", "150,100,190")
 
+TO_RUN = Look("will run", "▸", "33,125,225")
+NEEDED = Look("needs a person", "!", "200,120,0")
 
 _LOOKS = {
     Phase.DEFERRED: NOT_RUN,
@@ -65,6 +71,24 @@ def look(view: StepView) -> Look:
     if view.phase is Phase.COMPLETED and view.restored:
         return RESTORED
     return _LOOKS[view.phase]
+
+
+_WORDS = {
+    "running": RUNNING,
+    "completed": DONE,
+    "done": DONE,
+    "restored": RESTORED,
+    "reused": RESTORED,
+    "failed": FAILED,
+    "cancelled": CANCELLED,
+    "interrupted": STALE,
+    "waiting": WAITING,
+}
+
+
+def look_of(word: str) -> Look:
+    """The state that a word of the run's or an attempt's stands for."""
+    return _WORDS.get(word, NOT_RUN)
 
 
 def chip(state: Look, word: str = "") -> Markup:
