@@ -77,11 +77,11 @@ def _canonical(value: object, resolve: Resolve) -> Encoded | None:
     if reason:
         raise not_storable(value, value, reason)
     try:
-        if kind.__module__.partition(".")[0] in ("numpy", "pandas", "polars", "pyarrow"):
-            from stepwell.store.values._tables import encode_table
-
-            return encode_table(value)
+        from stepwell.store.values._tables import encode_table, is_table
         from stepwell.store.values._tree import write_tree
+
+        if is_table(kind):
+            return encode_table(value)
 
         return write_tree(value, resolve)
     except Unsuited:
@@ -155,7 +155,7 @@ def _read(blob: Blob, payload: bytes, trust: Trust, resolve: Resolve) -> Any:
 
 
 def _by_codec(blob: Blob, payload: bytes, trust: Trust, resolve: Resolve) -> Any:
-    codec, _, kind = blob.codec.partition(":")
+    codec = blob.codec
     if codec == "json":
         return read_json(payload)
     if codec == "bytes":
@@ -164,13 +164,13 @@ def _by_codec(blob: Blob, payload: bytes, trust: Trust, resolve: Resolve) -> Any
         from stepwell.store.values._tree import read_tree
 
         return read_tree(payload, resolve, is_trusted=trust.covers(blob))
-    if codec in ("npy", "arrow"):
+    if codec == "npy" or codec.startswith("arrow:"):
         from stepwell.store.values._tables import decode_table
 
-        return decode_table(codec, kind, payload)
+        return decode_table(codec, payload)
     if codec != "pickle":
         raise ValueUnreadable(
-            f"codec {blob.codec!r} is unknown. Install the version of stepwell that wrote it"
+            f"codec {codec!r} is unknown. Install the version of stepwell that wrote it"
         )
     if not trust.covers(blob):
         raise ValueNotTrusted("it is a pickle, which can run anything when it is loaded")

@@ -23,5 +23,5 @@ class Encoded:
     """Reading it back runs code or looks for classes by name: it is signed."""
 
 
-class Unsuited(Exception):  # noqa: N818 - an answer between codecs, not an error
+class Unsuited(Exception):
     """This codec would not bring the value back as it was; the next one is asked."""

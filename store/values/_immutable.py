@@ -28,7 +28,7 @@ def is_immutable(value: object) -> bool:
     while waiting:
         one = waiting.pop()
         kind = type(one)
-        if kind in _ATOMS or isinstance(one, Enum):
+        if kind in _ATOMS or issubclass(kind, Enum):
             continue
         if kind is tuple or kind is frozenset:
             waiting.extend(one)

@@ -13,6 +13,7 @@ from typing import Any
 
 from stepwell.errors import ValueUnreadable
 from stepwell.store.values._encoded import Unsuited
+from stepwell.store.values._sketches import LIBRARIES
 from stepwell.store.values._tree import Node, Read, Reader, Writer
 
 __all__ = ["INSTANCE_READS", "write_instance"]
@@ -24,9 +25,9 @@ _MISSING = dataclasses.MISSING
 def write_instance(writer: Writer, value: Any) -> Node:
     """A value whose type has no shape of its own. Raises `Unsuited` if it is not one of these."""
     kind = type(value)
-    if isinstance(value, Enum):
+    if issubclass(kind, Enum):
         return writer.tagged("enum", _write_enum(writer, value))
-    if kind.__module__.partition(".")[0] in ("numpy", "pandas", "polars", "pyarrow"):
+    if kind.__module__.partition(".")[0] in LIBRARIES:
         from stepwell.store.values._tables import write_table
 
         return write_table(writer, value)
@@ -81,7 +82,7 @@ def _set_state(made: object, attributes: dict[str, Any], slots: dict[str, Any]) 
 def _write_enum(writer: Writer, value: Enum) -> Node:
     kind = type(value)
     name = writer.class_name(kind)
-    if isinstance(value, Flag):
+    if issubclass(kind, Flag):
         return [name, writer.node(value._value_)]
     if kind.__members__.get(value._name_) is not value:
         raise Unsuited

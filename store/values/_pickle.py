@@ -25,7 +25,7 @@ _DEEP = "it is nested too deeply"
 _resolve: ContextVar[Resolve] = ContextVar("resolve", default=nothing)
 
 
-class _Refused(Exception):  # noqa: N818 - how a part is handed up through the pickler
+class _Refused(Exception):
     def __init__(self, part: object, reason: str) -> None:
         super().__init__(reason)
         self.part = part

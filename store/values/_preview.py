@@ -6,12 +6,17 @@ they go by, and by the look of the well-known ones.
 """
 
 import re
-import sys
+from collections import deque
 from dataclasses import dataclass, field
+from enum import Enum
+from types import BuiltinFunctionType, FunctionType, MethodType
 from typing import Any
+
+import msgspec
 
 from stepwell.store.values._names import full_name, type_name
 from stepwell.store.values._refused import parts
+from stepwell.store.values._sketches import LIBRARIES, sketch_of_table
 
 __all__ = ["PREVIEW_CHARACTERS", "json_preview", "masked", "preview"]
 
@@ -62,6 +67,9 @@ def preview(value: object, limit: int = PREVIEW_CHARACTERS) -> str:
         sketch.draw(value)
     except _Full:
         sketch.pieces.append(_MORE)
+    # A preview is a courtesy: a value that cannot be drawn must not fail to be stored.
+    except Exception:
+        sketch.pieces.append(f"<{type(value).__name__}>")
     return _cut(masked("".join(sketch.pieces)), limit)
 
 
@@ -69,7 +77,7 @@ def _cut(text: str, limit: int) -> str:
     return text if len(text) <= limit else text[: max(limit - 1, 0)] + _MORE
 
 
-class _Full(Exception):  # noqa: N818 - the way out of a deep drawing, not an error
+class _Full(Exception):
     """Enough was drawn."""
 
 
@@ -89,6 +97,8 @@ _TEXT = {
     "pathlib._local.PosixPath",
     "pathlib._local.PurePosixPath",
 }
+_CALLABLES = (FunctionType, BuiltinFunctionType, MethodType)
+_BASES: tuple[Any, ...] = (str, int, float, dict, list, tuple, set, frozenset, deque)
 _SECRET_KINDS = {"SecretStr", "SecretBytes", "Secret"}
 
 
@@ -134,19 +144,17 @@ class _Sketch:
         elif kind.__name__ in _SECRET_KINDS and kind.__module__.startswith("pydantic"):
             self.put(f'"{MASK}"')
         elif full_name(kind) in _TEXT:
-            self.put(f'"{value}"')
-        elif isinstance(value, type):
+            self.put(_quoted(str(value), self.left))
+        elif issubclass(kind, type):
             self.put(f"class {value.__qualname__}")
-        elif kind.__module__.partition(".")[0] in ("numpy", "pandas", "polars", "pyarrow"):
-            from stepwell.store.values._sketches import sketch_of_table
-
+        elif kind.__module__.partition(".")[0] in LIBRARIES:
             self.put(sketch_of_table(value))
         else:
             self._draw_object(value, kind)
 
     def _draw_dict(self, value: dict[Any, Any]) -> None:
         self.put("{")
-        for at, (key, item) in enumerate(value.items()):
+        for at, (key, item) in enumerate(dict.items(value)):
             self.put("," if at else "")
             self.draw(key)
             self.put(":")
@@ -160,13 +168,26 @@ class _Sketch:
             self.draw(item)
         self.put(closing)
 
+    def _draw_contents(self, value: Any, kind: type, base: type) -> None:
+        self.put(type_name(value) + "(")
+        if base is dict:
+            self._draw_dict(value)
+        elif base in (str, int, float):
+            self.draw(base.__getnewargs__(value)[0])
+        else:
+            self._draw_items("[", base.__iter__(value), "]")
+        self.put(")")
+
     def _draw_object(self, value: Any, kind: type) -> None:
-        enum = sys.modules.get("enum")
-        if enum is not None and isinstance(value, enum.Enum):
+        if issubclass(kind, Enum):
             self.put(f"{kind.__qualname__}.{value._name_}")
             return
-        if callable(value) and hasattr(value, "__qualname__"):
-            self.put(f"{type_name(value)} {value.__qualname__}")
+        if kind in _CALLABLES:
+            self.put(f"{kind.__name__} {value.__qualname__}")
+            return
+        base = next((base for base in _BASES if issubclass(kind, base)), None)
+        if base is not None and not hasattr(kind, "_fields"):
+            self._draw_contents(value, kind, base)
             return
         self.put(type_name(value) + "(")
         for at, (step, item) in enumerate(_attributes(value)):
@@ -186,7 +207,5 @@ def _whole(value: int) -> str:
 
 
 def _quoted(text: str, room: int) -> str:
-    import msgspec
-
     shown = text[: room + 1].encode("utf-8", "replace").decode()
     return msgspec.json.encode(shown).decode()

@@ -2,7 +2,7 @@
 
 import types
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 from stepwell.errors import ValueNotStorable
@@ -113,31 +113,27 @@ def path_to(root: object, part: object) -> str:
 
 def parts(value: Any) -> Iterator[tuple[str, object]]:
     """What a value is made of, each with its step of the path. Runs none of the value's code."""
-    if isinstance(value, (str, bytes, int, float, type, types.ModuleType)):
+    kind = type(value)
+    if issubclass(kind, (str, bytes, int, float, type, types.ModuleType)):
         return
-    if isinstance(value, types.FunctionType):
+    if kind is types.FunctionType:
         yield from _of_function(value)
         return
-    if isinstance(value, dict):
+    if issubclass(kind, dict):
         for key, item in dict.items(value):  # pyright: ignore[reportUnknownVariableType]
             yield f"[{_key(key)}]", item
-            if isinstance(key, (tuple, frozenset)) or not isinstance(key, str):
-                yield f"[{_key(key)}]", key
-    elif isinstance(value, (list, tuple, deque)):
-        yield from _of_sequence(value)
-    elif isinstance(value, (set, frozenset)):
-        yield from (("{…}", item) for item in _members(value))
+            yield f"[{_key(key)}]", key
+    elif issubclass(kind, (list, tuple, deque)):
+        yield from _of_sequence(value, kind)
+    elif issubclass(kind, (set, frozenset)):
+        base = set if issubclass(kind, set) else frozenset
+        yield from (("{…}", item) for item in base.__iter__(value))
     yield from _of_attributes(value)
 
 
-def _members(value: Iterable[Any]) -> Iterable[Any]:
-    base = set if isinstance(value, set) else frozenset
-    return base.__iter__(value)  # type: ignore[arg-type]
-
-
-def _of_sequence(value: Any) -> Iterator[tuple[str, object]]:
-    base = next(base for base in (list, tuple, deque) if isinstance(value, base))
-    fields = getattr(type(value), "_fields", ())
+def _of_sequence(value: Any, kind: type) -> Iterator[tuple[str, object]]:
+    base = next(base for base in (list, tuple, deque) if issubclass(kind, base))
+    fields = getattr(kind, "_fields", ())
     for at, item in enumerate(base.__iter__(value)):
         yield (f".{fields[at]}" if at < len(fields) else f"[{at}]"), item
 
