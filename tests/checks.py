@@ -101,7 +101,7 @@ class Checks:
             announce("browser")
             print("no test is marked `browser`")
             return True
-        self.environment["STEPWELL_BROWSER"] = find_browser(self.python)
+        self.environment["STEPWELL_BROWSER"] = find_browser()
         return self._pytest("browser", "-m", "browser")
 
     def _tool(self, name: str, *arguments: str) -> bool:
@@ -192,26 +192,12 @@ def has_browser_tests() -> bool:
     return any(re.search(r"\bmark\.browser\b", file.read_text("utf-8")) for file in files)
 
 
-def find_browser(python: str) -> str:
-    """The path of a Chromium; installs one where an ordinary package client can."""
+def find_browser() -> str:
+    """The path of a Chromium or Chrome; Debian's is installed if there is none."""
     if found := next(filter(None, map(shutil.which, BROWSERS)), None):
         return found
-    try:
-        install_debian_package("chromium", "a Chromium browser")
-    except CannotCheck as lacking:
-        return playwright_browser(python, lacking)
+    install_debian_package("chromium", "a Chromium or Chrome browser")
     return shutil.which("chromium") or "chromium"
-
-
-def playwright_browser(python: str, lacking: CannotCheck) -> str:
-    """The Chromium that Playwright downloads, on machines without a package for it."""
-    if subprocess.run([python, "-m", "playwright", "install", "chromium"], check=False).returncode:
-        raise lacking
-    ask = (
-        "from playwright.sync_api import sync_playwright\n"
-        "with sync_playwright() as it: print(it.chromium.executable_path)"
-    )
-    return subprocess.check_output([python, "-c", ask], text=True).strip()
 
 
 def install_debian_package(name: str, what: str) -> None:
@@ -219,7 +205,8 @@ def install_debian_package(name: str, what: str) -> None:
     is_debian = "ID=debian" in read_if_there(Path("/etc/os-release")).splitlines()
     if not (is_debian and os.geteuid() == 0 and shutil.which("apt-get")):
         raise CannotCheck(
-            f"{what} is missing; on Debian: apt-get install {name}, then run this again"
+            f"{what} is missing. Install it and run this again "
+            f"(on Debian this is done for root, or: sudo apt-get install {name})"
         )
     announce(f"apt-get install {name}")
     quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
