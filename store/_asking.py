@@ -20,7 +20,19 @@ def ask(instance: Instance, query: str, parameters: Sequence[Any]) -> "duckdb.Du
     """
     import duckdb
 
-    found = duckdb.extract_statements(query)
+    guest = instance.guest()
+    try:
+        # Not `duckdb.extract_statements`: that would start a second DuckDB, with threads.
+        _check(guest.extract_statements(query))
+        return instance.hand_out(guest.sql(query, params=list(parameters) or None))
+    except (duckdb.Error, InvalidUsage):
+        guest.close()
+        raise
+
+
+def _check(found: "list[duckdb.Statement]") -> None:
+    import duckdb
+
     if len(found) != 1:
         raise InvalidUsage(f"one SQL statement at a time; here are {len(found)}")
     kind = found[0].type
@@ -30,12 +42,6 @@ def ask(instance: Instance, query: str, parameters: Sequence[Any]) -> "duckdb.Du
             "SELECT, FROM, DESCRIBE, SHOW, SUMMARIZE and EXPLAIN are possible; to work on a copy, "
             "store.snapshot(PATH)"
         )
-    guest = instance.guest()
-    try:
-        return guest.sql(query, params=list(parameters) if parameters else None)
-    except duckdb.Error:
-        guest.close()
-        raise
 
 
 def _article(word: str) -> str:

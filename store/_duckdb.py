@@ -25,7 +25,7 @@ from stepwell.store._packing import Packed, pack
 from stepwell.store._payloads import Payloads
 from stepwell.store._port import Blob, Committed, Digest, Record, Row, Store, Then
 from stepwell.store._reading import read_latest, read_rows
-from stepwell.store._schema import check_key, prepare
+from stepwell.store._schema import check_key, prepare, refresh_views
 from stepwell.store._snapshot import write_snapshot
 from stepwell.store._sql import statement
 from stepwell.store._writer import Submission, Writer
@@ -84,7 +84,7 @@ class _DuckStore(Store):
         self._dead = ""
         self._files = BlobFiles(path.with_name(path.name + ".blobs"))
         self._payloads = Payloads(instance, self._files, Known())
-        self._journal = Journal(instance, path)
+        self._journal = Journal(instance, path, lambda: refresh_views(instance, meta))
         self._writer = Writer(self._journal, self._payloads.learn, self._end)
         watch_forks(self)
 

@@ -36,6 +36,7 @@ class Instance:
         self._local = threading.local()
         self._cursors: WeakSet[duckdb.DuckDBPyConnection] = WeakSet()
         self._guests: WeakSet[duckdb.DuckDBPyConnection] = WeakSet()
+        self._answers: WeakSet[duckdb.DuckDBPyRelation] = WeakSet()
         self._has_views = False
         self._views_lock = threading.Lock()
         try:
@@ -88,6 +89,11 @@ class Instance:
         self._guests.add(guest)
         return guest
 
+    def hand_out(self, answer: "duckdb.DuckDBPyRelation") -> "duckdb.DuckDBPyRelation":
+        """Remember what a user was given, for as long as it is held."""
+        self._answers.add(answer)
+        return answer
+
     def _make_views(self) -> None:
         # In the instance and not only in the file: a file from somebody else may hold
         # anything under these names, one from an older stepwell may lack some.
@@ -114,7 +120,10 @@ class Instance:
         """In a forked child: make sure that nothing of this is ever closed or freed.
 
         The instance's threads do not exist here, and a child that closed its copy could
-        unlink the parent's write-ahead log.
+        unlink the parent's write-ahead log. (When such a child ends by leaving its main
+        program, DuckDB's bindings list what was leaked on stderr. `multiprocessing` ends its
+        children in another way, without that.)
         """
-        for leaked in (self._connection, *self._cursors, *self._guests, *others):
+        ours = (self._connection, *self._cursors, *self._guests, *self._answers)
+        for leaked in (*ours, *others):
             ctypes.pythonapi.Py_IncRef(ctypes.py_object(leaked))

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from stepwell.errors import StoreCorrupt, StoreError, StoreFull, StoreReadOnly
 from stepwell.store._instance import Instance
 from stepwell.store._packing import Packed
+from stepwell.store._salvage import wal_of
 
 if TYPE_CHECKING:
     import duckdb
@@ -32,13 +33,16 @@ Row = tuple[int, str, str, str | None, bytes | None]
 class Journal:
     """Commits rows to the attached file `s`."""
 
-    def __init__(self, instance: Instance, path: Path | None) -> None:
+    def __init__(self, instance: Instance, path: Path, chore: Callable[[], None]) -> None:
+        """`chore` is a piece of writing that can wait until nothing else is to be written."""
+        self._chore = chore
         self._instance = instance
         self._path = path
-        self._wal = None if path is None else path.with_name(path.name + ".wal")
+        self._wal = wal_of(path)
         self._wal_inode = 0
-        self._file_inode = 0 if path is None else path.stat().st_ino
-        self._commits = 0
+        self._file_inode = path.stat().st_ino
+        # A log left by a crash was replayed; moving it into the file can wait.
+        self._commits = int(self._wal.exists())
         self._checkpoint_at = CHECKPOINT_BYTES
         self._cursor: duckdb.DuckDBPyConnection | None = None
         self._appender: Any = None
@@ -160,8 +164,6 @@ class Journal:
 
     def _watch(self) -> None:
         """Notice files that vanish under us: a forked child, a second writer, `rm`."""
-        if self._path is None or self._wal is None:
-            return
         try:
             if os.stat(self._path).st_ino != self._file_inode:  # noqa: PTH116 - 2 µs matter here
                 raise FileNotFoundError
@@ -215,10 +217,20 @@ class Journal:
         self._commits = 0
         self._wal_inode = 0
 
+    def rest(self) -> None:
+        """Nobody is waiting: write what can wait, and move everything into the file."""
+        import duckdb
+
+        # What fails here is only put off: records have been answered for already.
+        with suppress(duckdb.Error):
+            self._chore()
+            self.checkpoint()
+
     def close(self) -> None:
         """Write everything into the file and let go of it."""
         self._drop_appender()
-        self.checkpoint()
+        self._commits += 1
+        self.rest()
 
 
 _SIGNS: tuple[tuple[tuple[str, ...], type[StoreError], str], ...] = (
@@ -235,7 +247,7 @@ _SIGNS: tuple[tuple[tuple[str, ...], type[StoreError], str], ...] = (
 )
 
 
-def _explain(error: Exception, path: Path | None) -> StoreError:
+def _explain(error: Exception, path: Path) -> StoreError:
     said = str(error)
     for signs, kind, meaning in _SIGNS:
         if any(sign in said for sign in signs):

@@ -2,7 +2,7 @@
 
 A store of schema N is brought to N + 1 by `migration_00N+1.sql`, in one transaction,
 followed at once by a checkpoint. A released migration is never edited. Views are not part
-of the version: they are refreshed whenever `views.sql` has changed.
+of the version: they are refreshed, at leisure, whenever `views.sql` has changed.
 """
 
 from collections.abc import Generator, Mapping
@@ -21,7 +21,7 @@ from stepwell.store._sql import statement, statements, text
 if TYPE_CHECKING:
     import duckdb
 
-__all__ = ["RESERVED", "SCHEMA", "check_key", "migrations", "prepare"]
+__all__ = ["RESERVED", "SCHEMA", "check_key", "migrations", "prepare", "refresh_views"]
 
 SCHEMA = 1
 RESERVED = frozenset({"schema", "created", "stepwell", "store", "views"})
@@ -58,7 +58,6 @@ def prepare(instance: Instance, path: Path | None) -> dict[str, str]:
     if tables:
         _migrate(instance, path, meta)
         _check_numbers(instance, path)
-    _refresh_views(instance, meta)
     return meta
 
 
@@ -68,15 +67,12 @@ def _create(instance: Instance) -> None:
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "stepwell": _own_version(),
         "store": uuid4().hex,
-        "views": _views_digest(),
     }
     with _transaction(instance) as cursor:
         for definition in statements("schema.sql").values():
             cursor.execute(definition)
-        cursor.execute(text("views.sql"))
         for item in facts.items():
             cursor.execute(statement("write_meta"), item)
-    instance.query("checkpoint")
 
 
 @contextmanager
@@ -151,13 +147,16 @@ def _check_numbers(instance: Instance, path: Path | None) -> None:
         )
 
 
-def _refresh_views(instance: Instance, meta: dict[str, str]) -> None:
+def refresh_views(instance: Instance, meta: dict[str, str]) -> None:
+    """Have the file hold the views as they are now, for those who open it with DuckDB alone.
+
+    Takes some 50 ms the first time and is done when nobody waits: `sql` needs none of it.
+    """
     if meta.get("views") == _views_digest():
         return
     with _transaction(instance) as cursor:
         cursor.execute(text("views.sql"))
         cursor.execute(statement("write_meta"), ("views", _views_digest()))
-    instance.query("checkpoint")
     meta["views"] = _views_digest()
 
 

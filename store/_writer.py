@@ -88,7 +88,7 @@ class Writer:
             try:
                 head = self._queue.get(timeout=IDLE_SECONDS)
             except Empty:
-                self._journal.checkpoint()
+                self._journal.rest()
                 continue
             batch, goes_on = self._take(head)
             self._keep(batch)
