@@ -146,6 +146,16 @@ class Run(Mapping[str, Any]):
     def __len__(self) -> int:
         return sum(1 for _ in self)
 
+    def add(self, steps: Sequence[FunctionStep[..., Any]]) -> None:
+        """Have further steps run. Raises `FlowError`, `UnknownName`; returns at once."""
+        session = self._session
+        for made in steps:
+            session.surroundings.functions[made.definition.name] = made.function
+        session.define([made.definition for made in steps])
+        names = [made.definition.name for made in steps]
+        always = [made.definition.name for made in steps if made.definition.always]
+        session.ask(names, by="run", force=always)
+
     def wait(self, *, timeout: float | None = None) -> None:
         """Wait for every step. Raises `StepFailed`, `StepCancelled`, `WaitTimedOut`."""
         self._session.wait(timeout=timeout)
@@ -204,18 +214,14 @@ def run(
         store=MemoryStore() if store is None else None,
     )
     try:
-        for made in chosen:
-            session.surroundings.functions[made.definition.name] = made.function
-        session.define([made.definition for made in chosen])
-        names = [made.definition.name for made in chosen]
-        always = [made.definition.name for made in chosen if made.definition.always]
-        session.ask(names, by="run", force=always)
+        made_run = Run(session)
+        made_run.add(chosen)
         if wait:
-            session.wait(names, timeout=timeout)
+            made_run.wait(timeout=timeout)
     except BaseException:
         session.close()
         raise
-    return Run(session)
+    return made_run
 
 
 def _script_namespace(

@@ -75,6 +75,11 @@ class Outputs:
         known = self._published.get(name)
         return known is not None and known.digest == digest
 
+    @property
+    def has_problems(self) -> bool:
+        """Whether any stored value could not be read back."""
+        return bool(self._problems)
+
     def problem(self, name: str) -> StepwellError | None:
         """Why a stored value could not be read back, if it could not."""
         return self._problems.get(name)

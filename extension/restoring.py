@@ -6,6 +6,8 @@ from stepwell.errors import StepwellError, ValueProblem
 from stepwell.orchestrator import State
 from stepwell.session import Session
 from stepwell.store import Digest
+from stepwell.workers import describe_error
+from stepwell.workers.namespace import restore
 
 __all__ = ["resume"]
 
@@ -20,7 +22,7 @@ def resume(session: Session, shell: Any, run: str = "") -> list[str]:
     if run:
         engine.switch(engine.resolve(run))
     state = engine.state
-    notes = [*_run_setups(state, shell), *_bring_environment_back(session, state)]
+    notes = [*_run_setups(session, shell), *_bring_environment_back(session, state)]
     for name, step in state.steps.items():
         if step.is_settled:
             session.bring_back(name)
@@ -42,21 +44,20 @@ def _is_pending(state: State, name: str) -> bool:
     )
 
 
-def _run_setups(state: State, shell: Any) -> list[str]:
+def _run_setups(session: Session, shell: Any) -> list[str]:
     notes: list[str] = []
-    for setup in sorted(state.setups.values(), key=lambda setup: setup.order):
-        if shell is None:
-            continue
-        result = shell.run_cell(setup.source, store_history=False)
-        error = result.error_before_exec or result.error_in_exec
-        if error is not None:
-            notes.append(f"a setup cell failed: {type(error).__name__}: {error}")
+    for setup in sorted(session.state.setups.values(), key=lambda setup: setup.order):
+        try:
+            code = shell.transform_cell(setup.source) if shell is not None else setup.source
+            session.engine.worker.execute(setup.name, code, session.namespace)
+        except Exception as error:  # noqa: BLE001 - told; the others are run all the same
+            info = describe_error(error)
+            where = f" in line {info.line}" if info.line else ""
+            notes.append(f"a setup cell failed{where}: {info.type}: {info.message}")
     return notes
 
 
 def _bring_environment_back(session: Session, state: State) -> list[str]:
-    from stepwell.workers.namespace import restore
-
     engine = session.engine
     notes: list[str] = []
     seen: set[str] = set()

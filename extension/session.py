@@ -314,34 +314,38 @@ class Session:
         self._wait(outputs, timeout)
 
     def _wait(self, steps: Mapping[str, str], timeout: float | None) -> None:
-        open_ = {label: step for label, step in steps.items() if not self._is_there(label, step)}
-        if not open_:
-            return
-        engine = self.engine
+        engine, state = self.engine, self.state
+        pending = dict(steps)
 
         def is_done() -> bool:
-            for label in [label for label, step in open_.items() if self._is_there(label, step)]:
-                del open_[label]
-            return not open_ or any(self._is_hopeless(step) for step in open_.values())
+            # Looks at one name as long as all is well: of ten thousand, the next.
+            while pending and self._is_there(state, *(first := next(iter(pending.items())))):
+                del pending[first[0]]
+            if not pending:
+                return True
+            if not (state.troubled or state.settled or engine.outputs.has_problems):
+                return False
+            return any(self._is_hopeless(state, step) for step in pending.values())
 
         if not engine.outputs.wait_until(is_done, timeout):
-            raise WaitTimedOut(", ".join(dict.fromkeys(open_.values())), timeout or 0.0)
-        for label, step in open_.items():
+            waiting = ", ".join(list(dict.fromkeys(pending.values()))[:5])
+            raise WaitTimedOut(waiting, timeout or 0.0)
+        for label, step in pending.items():
             self._raise_for(label, step)
 
-    def _is_there(self, label: str, name: str) -> bool:
-        step = self.state.steps.get(name)
+    def _is_there(self, state: State, label: str, name: str) -> bool:
+        step = state.steps.get(name)
         if step is None or step.checkpoint is None or step.owed or step.error is not None:
             return False
         output = step.checkpoint.outputs.get(label)
         return output is None or self.engine.outputs.is_published(label, output.digest)
 
-    def _is_hopeless(self, name: str) -> bool:
-        step = self.state.steps.get(name)
+    def _is_hopeless(self, state: State, name: str) -> bool:
+        step = state.steps.get(name)
         if step is not None and step.checkpoint is not None and not step.owed and not step.error:
             problem = (self.engine.outputs.problem(out) for out in step.checkpoint.outputs)
             return any(problem)
-        return is_stuck(self.state, name)
+        return is_stuck(state, name)
 
     def _raise_for(self, label: str, name: str) -> None:
         """Say why the wait is over although the name is not there."""

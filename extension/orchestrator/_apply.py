@@ -98,6 +98,7 @@ def _start(state: State, step: StepState, event: AttemptStarted, attempt: int, a
     step.failed = None
     step.cancelled = False
     step.force = False
+    state.troubled.pop(step.name, None)
     state.unset_ready(step.name)
     state.running[step.name] = None
 
@@ -128,6 +129,7 @@ def _complete(
 def _fail(state: State, step: StepState, run: Running, event: AttemptFailed, at: int) -> None:
     step.error = event.error
     step.failed = run
+    state.troubled[step.name] = None
     if step.again:
         _look_again(state, step)
         return
@@ -142,6 +144,7 @@ def _interrupt(state: State, step: StepState, event: AttemptInterrupted, at: int
         _look_again(state, step)
         return
     step.cancelled = True
+    state.troubled[step.name] = None
     _owe(state, step, owed=False)
 
 
@@ -154,6 +157,7 @@ def _stopped(state: State, step: StepState) -> None:
 def _look_again(state: State, step: StepState) -> None:
     step.again = False
     step.error = None
+    state.troubled.pop(step.name, None)
     if step.owed:
         _wait_or_ready(state, step)
 
@@ -165,6 +169,7 @@ def _answered(state: State, step: StepState, at: int) -> None:
     step.failed = None
     step.cancelled = False
     step.force = False
+    state.troubled.pop(step.name, None)
     state.unset_ready(step.name)
     _owe(state, step, owed=False)
     if not state.owed:
@@ -236,8 +241,9 @@ def _forget(state: State, name: str) -> None:
     step = state.steps.pop(name, None)
     if step is not None:
         _owe(state, step, owed=False)
-    for group in (state.fresh, state.ready, state.running, state.unfinished, state.superseded):
+    for group in (state.fresh, state.ready, state.running, state.unfinished, state.troubled):
         group.pop(name, None)
+    state.superseded.pop(name, None)
     state.live.discard(name)
     readers = state.flow.downstream(name) if name in state.flow else ()
     if name in state.flow:
@@ -270,6 +276,7 @@ def _cancel(state: State, names: tuple[str, ...], at: int) -> None:
         state.unfinished.pop(name, None)
         if step.owed:
             step.cancelled = True
+            state.troubled[name] = None
             step.again = False
             step.since = at
             _owe(state, step, owed=False)

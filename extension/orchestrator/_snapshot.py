@@ -57,16 +57,18 @@ def _reads(state: State, definition: Step) -> tuple[tuple[str, str], ...]:
     return tuple((name, writer.name if writer and name in inputs else "") for name, writer in pairs)
 
 
-def is_stuck(state: State, name: str, seen: frozenset[str] = frozenset()) -> bool:
+def is_stuck(state: State, name: str) -> bool:
     """Whether the step cannot come to an end without somebody mending something."""
-    step = state.steps.get(name)
-    if step is None or name in seen:
-        return True
-    if step.running is not None:
-        return False
-    if not step.owed:
-        return not step.is_settled
-    return any(is_stuck(state, other, seen | {name}) for other in step.waiting)
+    pending, seen = [name], {name}
+    while pending:
+        step = state.steps.get(pending.pop())
+        if step is None or not (step.owed or step.running or step.is_settled):
+            return True
+        if step.owed and step.running is None:
+            new = step.waiting - seen
+            seen |= new
+            pending += new
+    return False
 
 
 def run_view(

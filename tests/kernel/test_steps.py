@@ -137,7 +137,7 @@ def test_resume_brings_everything_back_without_running_a_cell(tmp_path: Path) ->
     kernel = Kernel(tmp_path)
     with kernel:
         kernel.ok("%load_ext stepwell")
-        kernel.ok("%%setup\nimport math")
+        kernel.ok("%%setup\nimport math, asyncio\nawait asyncio.sleep(0)\nready = True")
         kernel.ok("factor = 3\ndef scale(x):\n    return x * factor")
         kernel.ok(f"%%step a\nopen({str(log)!r}, 'a').write('a')\nvalue = scale(math.floor(2.5))")
         kernel.ok("value")
@@ -154,5 +154,5 @@ def test_resume_brings_everything_back_without_running_a_cell(tmp_path: Path) ->
         kernel.ok("import time; time.sleep = lambda seconds: None")
         kernel.ok("%stepwell resume")
         kernel.ok("%stepwell wait")
-        assert kernel.value("(value, other, scale(10), math.pi > 3)") == "(6, 9, 30, True)"
+        assert kernel.value("(value, other, scale(10), math.pi > 3, ready)") == "(6, 9, 30, True, True)"
     assert log.read_text() == "abb"
