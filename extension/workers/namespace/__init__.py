@@ -2,7 +2,7 @@
 
 `capture` says what code finds around it, with digests that are equal in two processes for
 the same notebook; `build` makes the namespace one attempt runs in; `restore` brings the
-names back where there is no notebook yet.
+names back where there is no notebook yet; `Watch` tells which shared objects were changed.
 
 Knows Python's objects, their source and how they refer to each other. Does not know what a
 step is, why it runs, or where blobs are kept.
@@ -12,5 +12,15 @@ from stepwell.workers.namespace._build import build
 from stepwell.workers.namespace._capture import Captured, Opaque, capture
 from stepwell.workers.namespace._digest import code_object_digest
 from stepwell.workers.namespace._restore import Restored, restore
+from stepwell.workers.namespace._watch import Watch
 
-__all__ = ["Captured", "Opaque", "Restored", "build", "capture", "code_object_digest", "restore"]
+__all__ = [
+    "Captured",
+    "Opaque",
+    "Restored",
+    "Watch",
+    "build",
+    "capture",
+    "code_object_digest",
+    "restore",
+]

@@ -18,6 +18,7 @@ from stepwell.flow import BindingKind
 from stepwell.store import Blob
 from stepwell.store.values import decode, is_immutable
 from stepwell.workers.namespace._capture import Captured
+from stepwell.workers.namespace._kinds import kind_of
 
 __all__ = ["build"]
 
@@ -83,19 +84,19 @@ def _bound(value: Any, namespace: dict[str, Any], done: dict[int, Any]) -> Any:
     """The value with the notebook's functions in it bound to this namespace."""
     if id(value) in done:
         return done[id(value)]
-    match value:
-        case types.FunctionType() if value.__globals__.get("__name__") == "__main__":
-            return _function(value, namespace, done)
-        case functools.partial() if type(value) is functools.partial:
-            arguments = [_bound(item, namespace, done) for item in value.args]
-            named = {key: _bound(item, namespace, done) for key, item in value.keywords.items()}
-            return functools.partial(_bound(value.func, namespace, done), *arguments, **named)
-        case list() | tuple() if type(value) in (list, tuple):
-            return type(value)(_bound(item, namespace, done) for item in value)
-        case dict() if type(value) is dict:
-            return {key: _bound(item, namespace, done) for key, item in value.items()}
-        case _:
-            return value
+    kind = kind_of(value)
+    if kind is types.FunctionType and value.__globals__.get("__name__") == "__main__":
+        return _function(value, namespace, done)
+    if kind is functools.partial:
+        arguments = [_bound(item, namespace, done) for item in value.args]
+        named = {key: _bound(item, namespace, done) for key, item in value.keywords.items()}
+        return functools.partial(_bound(value.func, namespace, done), *arguments, **named)
+    if kind is list or kind is tuple:
+        items = [_bound(item, namespace, done) for item in value]
+        return items if kind is list else tuple(items)
+    if kind is dict:
+        return {key: _bound(item, namespace, done) for key, item in value.items()}
+    return value
 
 
 def _function(

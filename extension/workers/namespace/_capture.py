@@ -144,10 +144,10 @@ def _keep(
     captured.bindings[key] = Binding(found.kind, found.digest, found.detail, found.uses)
     if "." in key:
         return
-    first = describer.key(value)
-    if first not in (None, key) and "." not in first:
-        blob, reason = alias_recipe(first), ""
-    else:
+    first = describer.key(value) or key
+    blob: Blob | None = alias_recipe(first)
+    reason = ""
+    if first == key or "." in first:
         blob, reason = recipe_for(key, value, found, describer)
     if blob is not None:
         captured.blobs[key] = blob

@@ -1,12 +1,15 @@
-"""What a description of one object says."""
+"""What a description of one object says, and what takes part in making it."""
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Any, Protocol
 
 from stepwell.flow import BindingKind
 from stepwell.store import Blob
+from stepwell.workers.namespace._code import CodeFacts
 from stepwell.workers.namespace._digest import combined
 
-__all__ = ["Description", "Parts"]
+__all__ = ["Describing", "Description", "Parts"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,3 +54,34 @@ class Parts:
             tuple(key for key in self.needs if key not in self.uses),
             opaque=self.opaque,
         )
+
+
+class Describing(Protocol):
+    """What the describers of functions and of classes ask of the one that calls them."""
+
+    @property
+    def namespace(self) -> Mapping[str, object]:
+        """The notebook's names."""
+        ...
+
+    def part(self, parts: Parts, what: str, value: object, *, tell: bool = True) -> None:
+        """Make `value` a part. `tell`: if it is opaque, so is the owner to that extent."""
+        ...
+
+    def each(self, parts: Parts, what: str, values: Iterable[object]) -> None:
+        """Make every one of them a part, in order."""
+        ...
+
+    def entries(self, parts: Parts, what: str, values: Mapping[Any, object]) -> None:
+        """Make keys and values parts, in order."""
+        ...
+
+    def token(self, parts: Parts, value: object) -> str:
+        """What stands for `value` among the tokens."""
+        ...
+
+    def code(
+        self, parts: Parts, facts: CodeFacts, module: str | None, names: Mapping[str, object]
+    ) -> None:
+        """Make a definition a part, and what it reads from these globals."""
+        ...

@@ -2,6 +2,9 @@
 
 from hashlib import blake2b
 from types import CodeType
+from typing import Any
+
+from stepwell.workers.namespace._kinds import kind_of
 
 __all__ = ["code_object_digest", "combined"]
 
@@ -42,14 +45,13 @@ def _parts(code: CodeType) -> list[str]:
     ]
 
 
-def _constant(value: object) -> str:
-    match value:
-        case CodeType():
-            return f"code:{combined(*_parts(value))}"
-        case frozenset():
-            # Sorted, for the order of a set is another in every process.
-            return f"frozenset:{sorted(map(_constant, value))}"
-        case tuple():
-            return f"tuple:{[_constant(item) for item in value]}"
-        case _:
-            return f"{type(value).__name__}:{value!r}"
+def _constant(value: Any) -> str:
+    kind = kind_of(value)
+    if kind is CodeType:
+        return f"code:{combined(*_parts(value))}"
+    if kind is frozenset:
+        # Sorted, for the order of a set is another in every process.
+        return f"frozenset:{sorted(map(_constant, value))}"
+    if kind is tuple:
+        return f"tuple:{[_constant(item) for item in value]}"
+    return f"{kind.__name__}:{value!r}"

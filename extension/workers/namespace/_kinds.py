@@ -7,11 +7,13 @@ from typing import Any
 
 __all__ = [
     "ATOMS",
+    "CACHED",
     "CONTAINERS",
     "MOST_LOOKED_AT",
     "attribute",
     "is_code_inside",
     "is_dunder",
+    "kind_of",
     "module_of",
     "wrapped_by",
 ]
@@ -21,6 +23,9 @@ CONTAINERS: frozenset[type] = frozenset({list, tuple, dict, set, frozenset})
 
 MOST_LOOKED_AT = 1_000
 """Of a container's parts; a large table of numbers is not searched for functions."""
+
+CACHED: type = type(functools.lru_cache(lambda: None))
+"""What `functools.lru_cache` makes of a function."""
 
 _CODE = (
     types.FunctionType,
@@ -32,6 +37,11 @@ _CODE = (
     classmethod,
     type,
 )
+
+
+def kind_of(value: object) -> type:
+    """`type(value)`, for checkers that would rather know of what."""
+    return type(value)
 
 
 def attribute(value: object, name: str) -> Any:
@@ -76,7 +86,7 @@ def is_code_inside(value: Any) -> bool:
     while pending and seen < MOST_LOOKED_AT:
         one = pending.pop()
         seen += 1
-        kind = type(one)
+        kind = kind_of(one)
         if kind in ATOMS:
             continue
         if kind in CONTAINERS:

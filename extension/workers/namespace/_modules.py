@@ -28,23 +28,25 @@ class Origin(Enum):
 
 def origin_of(module: str | None, filename: str | None = None) -> Origin:
     """Whose code the module of this name is. `filename` helps where it is not loaded."""
-    if module == "__main__":
-        return Origin.NOTEBOOK
-    if module is None:
-        return Origin.DETACHED
-    root = module.partition(".")[0]
-    if root == "stepwell":
-        return Origin.STEPWELL
-    if root in sys.stdlib_module_names:
-        return Origin.INSTALLED
-    loaded = sys.modules.get(module)
-    file = getattr(loaded, "__file__", None) or filename
+    match (module or "").partition(".")[0]:
+        case "":
+            return Origin.DETACHED
+        case "__main__":
+            return Origin.NOTEBOOK
+        case "stepwell":
+            return Origin.STEPWELL
+        case root if root in sys.stdlib_module_names:
+            return Origin.INSTALLED
+        case _:
+            return _of_loaded(sys.modules.get(module or ""), filename)
+
+
+def _of_loaded(module: ModuleType | None, filename: str | None) -> Origin:
+    folders = [str(path) for path in getattr(module, "__path__", ())]
+    file = getattr(module, "__file__", None) or filename or next(iter(folders), None)
     if file is not None:
         return _of_file(file)
-    if loaded is None:
-        return Origin.DETACHED
-    paths = [str(path) for path in getattr(loaded, "__path__", ())]
-    return _of_file(paths[0]) if paths else Origin.INSTALLED
+    return Origin.DETACHED if module is None else Origin.INSTALLED
 
 
 @lru_cache(4096)

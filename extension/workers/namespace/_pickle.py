@@ -13,6 +13,7 @@ import types
 from collections.abc import Callable, Mapping
 from functools import cache
 from hashlib import blake2b
+from importlib import import_module
 from typing import Any
 
 import msgspec
@@ -20,7 +21,7 @@ import msgspec
 from stepwell.errors import ValueNotStorable
 from stepwell.store import Blob, Digest
 from stepwell.store.values import Signer, Trust, decode, encode, type_name
-from stepwell.workers.namespace._kinds import ATOMS, CONTAINERS
+from stepwell.workers.namespace._kinds import ATOMS, CACHED, CONTAINERS, kind_of
 from stepwell.workers.namespace._modules import Origin, origin_of
 from stepwell.workers.namespace._source import register
 
@@ -37,7 +38,7 @@ _NATIVE = (
     types.ModuleType,
     types.CodeType,
     functools.partial,
-    functools._lru_cache_wrapper,
+    CACHED,
     staticmethod,
     classmethod,
     property,
@@ -158,7 +159,7 @@ class _Unpickler(pickle.Unpickler):
 
 @cache
 def _pickler() -> Any:
-    import cloudpickle
+    cloudpickle: Any = import_module("cloudpickle")
 
     class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
         """cloudpickle for code that is importable; our own way for the notebook's."""
@@ -170,7 +171,10 @@ def _pickler() -> Any:
             namespace: Mapping[str, object],
             signer: Signer | None,
         ) -> None:
-            super().__init__(file, protocol=PROTOCOL)
+            super().__init__(  # pyright: ignore[reportUnknownMemberType]  # untyped
+                file, protocol=PROTOCOL
+            )
+            self.base: Any = super()
             self.root = root
             self.namespace = namespace
             self.signer = signer
@@ -179,21 +183,18 @@ def _pickler() -> Any:
             self.known: dict[int, tuple[object, int]] = {}
 
         def persistent_id(self, obj: Any) -> Any:
-            kind = type(obj)
+            kind = kind_of(obj)
             if kind in ATOMS or kind in CONTAINERS:
                 return None
             if kind is _Globals:
                 return ("globals",)
             if kind is _File:
                 return ("file", obj.name)
-            is_named = isinstance(obj, types.FunctionType | type) and obj is not self.root
-            if is_named and self.namespace.get(obj.__name__) is obj:
-                return ("name", obj.__name__)
-            if isinstance(obj, type):
-                return None if origin_of(obj.__module__) is not Origin.NOTEBOOK else self.keep(obj)
-            if isinstance(obj, _NATIVE) or kind.__module__.partition(".")[0] == "cloudpickle":
-                return None
-            return self.keep(obj)
+            if isinstance(obj, types.FunctionType | type) and obj is not self.root:
+                name = obj.__name__
+                if self.namespace.get(name) is obj:
+                    return ("name", name)
+            return None if _is_code(obj) else self.keep(obj)
 
         def keep(self, obj: object) -> Any:
             """A value of its own; the same object is kept once."""
@@ -215,14 +216,14 @@ def _pickler() -> Any:
             return ("value", self.known[id(obj)][1])
 
         def reducer_override(self, obj: Any) -> Any:
-            if isinstance(obj, functools._lru_cache_wrapper):
+            if kind_of(obj) is CACHED:
                 parameters = obj.cache_parameters()
                 return _cached, (obj.__wrapped__, parameters["maxsize"], parameters["typed"])
             if type(obj) is types.FunctionType and self.is_of_notebook(obj):
                 self.remember_text(obj.__code__.co_filename)
                 made = (obj.__code__, _File(obj.__code__.co_filename), _GLOBALS)
                 return _new_function, made, _state(obj), None, None, _set_state
-            return super().reducer_override(obj)
+            return self.base.reducer_override(obj)
 
         def is_of_notebook(self, function: types.FunctionType) -> bool:
             names = function.__globals__
@@ -234,6 +235,13 @@ def _pickler() -> Any:
                 self.texts[filename] = "".join(entry[2])
 
     return Pickler
+
+
+def _is_code(value: object) -> bool:
+    """Whether the pickle takes it apart itself; the rest are values of their own."""
+    if isinstance(value, type):
+        return origin_of(value.__module__) is not Origin.NOTEBOOK
+    return isinstance(value, _NATIVE) or type(value).__module__.startswith("cloudpickle")
 
 
 class _File:

@@ -7,6 +7,7 @@ classes of the notebook are defined again from their source; what has no source 
 
 import ast
 import sys
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from types import FunctionType, ModuleType
 from typing import Any, Protocol
@@ -73,7 +74,7 @@ class Around(Protocol):
     """What a recipe has to know of the place it is written in."""
 
     @property
-    def namespace(self) -> Any:
+    def namespace(self) -> Mapping[str, object]:
         """The notebook's names."""
         ...
 
@@ -85,7 +86,8 @@ class Around(Protocol):
 
 def read_recipe(data: object) -> Recipe:
     """A recipe from the plain data that was kept. Raises `msgspec.ValidationError`."""
-    return msgspec.convert(data, Recipe)  # type: ignore[arg-type]
+    recipe: Recipe = msgspec.convert(data, Recipe)
+    return recipe
 
 
 def recipe_for(
@@ -154,20 +156,29 @@ def _definition(name: str, value: Any) -> CodeFacts | None:
     if isinstance(value, type):
         facts = class_facts(value)
         return facts if facts.source is not None and facts.source.is_top_level else None
-    pending, seen = [value], 0
-    while pending and seen < 20:
+    for function in _functions_within(value):
+        facts = code_facts(function.__code__)
+        if function is not value and function.__globals__.get("__name__") != "__main__":
+            continue
+        if facts.source is None or not facts.source.is_top_level:
+            continue
+        if function is value or facts.source.name == name:
+            return facts
+    return None
+
+
+def _functions_within(value: Any) -> Iterator[FunctionType]:
+    """The function, what it wraps and what its closure holds; twenty at most."""
+    pending = [value]
+    for _ in range(20):
+        if not pending:
+            return
         one = pending.pop(0)
-        seen += 1
         if isinstance(one, FunctionType):
-            facts = code_facts(one.__code__)
-            is_own = one.__globals__.get("__name__") == "__main__" or one is value
-            if is_own and facts.source is not None and facts.source.is_top_level:
-                if one is value or facts.source.name == name:
-                    return facts
+            yield one
             pending += [cell.cell_contents for cell in one.__closure__ or () if _is_full(cell)]
         inner = wrapped_by(one)
         pending += [inner] if inner is not None else []
-    return None
 
 
 def _is_full(cell: Any) -> bool:

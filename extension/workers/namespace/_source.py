@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from hashlib import blake2b
 from types import CodeType, FunctionType
+from typing import Any
 
 __all__ = ["Source", "class_source", "code_source", "lambda_source", "register"]
 
@@ -236,7 +237,7 @@ def _module_of(kind: type) -> object:
 
 def _could_be(node: ast.ClassDef, kind: type) -> bool:
     """Whether the class, as far as it shows, was made by this definition."""
-    annotations = kind.__dict__.get("__annotations__", {})
+    annotations = inspect.get_annotations(kind)
     bases = [ast.unparse(base).rpartition(".")[2].partition("[")[0] for base in node.bases]
     if bases and not {base.__name__ for base in kind.__mro__}.issuperset(bases):
         return False
@@ -263,8 +264,8 @@ def _has(kind: type, name: str, value: ast.expr | None) -> bool:
 
 
 def _default(kind: type, name: str) -> object:
-    fields = kind.__dict__.get("__pydantic_fields__") or kind.__dict__.get("model_fields")
-    if isinstance(fields, dict) and name in fields:
+    fields: dict[str, Any] = kind.__dict__.get("__pydantic_fields__") or {}
+    if name in fields:
         return fields[name].default
     found = kind.__dict__.get(name)
     return getattr(found, "_value_", found)

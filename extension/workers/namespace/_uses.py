@@ -45,10 +45,12 @@ def defined_with(source: str, flags: int = 0) -> tuple[str, ...]:
 
 
 def _compiled(source: str, flags: int) -> CodeType:
+    code: CodeType
     try:
-        return compile(source, "<definition>", "exec", flags & FUTURE_FLAGS, dont_inherit=True)
+        code = compile(source, "<definition>", "exec", flags & FUTURE_FLAGS, dont_inherit=True)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return compile("", "<definition>", "exec", dont_inherit=True)
+        code = compile("", "<definition>", "exec", dont_inherit=True)
+    return code
 
 
 def _nested(code: CodeType) -> Iterator[CodeType]:

@@ -12,7 +12,7 @@ from stepwell.store import Blob
 from stepwell.store.values import Signer, digest_value, encode, is_canonical, type_name
 from stepwell.workers.namespace._description import Description, Parts
 from stepwell.workers.namespace._digest import combined
-from stepwell.workers.namespace._kinds import ATOMS, CONTAINERS, MOST_LOOKED_AT, attribute
+from stepwell.workers.namespace._kinds import ATOMS, CONTAINERS, MOST_LOOKED_AT, attribute, kind_of
 
 __all__ = ["describe_value", "instances_in"]
 
@@ -27,7 +27,7 @@ def instances_in(value: Any) -> tuple[type, ...]:
     seen: set[int] = set()
     while pending and len(seen) < MOST_LOOKED_AT:
         one = pending.pop()
-        kind = type(one)
+        kind = kind_of(one)
         if kind in ATOMS or id(one) in seen:
             continue
         seen.add(id(one))
@@ -36,8 +36,8 @@ def instances_in(value: Any) -> tuple[type, ...]:
             items = one.values() if kind is dict else one
         else:
             found[kind] = None
-            attributes = attribute(one, "__dict__")
-            items = attributes.values() if isinstance(attributes, dict) else ()
+            attributes: dict[str, Any] = attribute(one, "__dict__") or {}
+            items = attributes.values()
         pending += islice(items, MOST_LOOKED_AT)
     return tuple(found)
 
@@ -74,15 +74,11 @@ def _encoded(value: object, namespace: Mapping[str, object], signer: Signer | No
     return encode(value, signer=signer, resolve=namespace.get, max_bytes=MOST_PICKLED_BYTES)
 
 
-def _known(value: object) -> tuple[str, ...]:
+def _known(value: Any) -> tuple[str, ...]:
     """What tells apart two values of types that notebooks are full of; empty for all others."""
-    match value:
-        case re.Pattern():
-            return ("pattern", repr(value.pattern), str(value.flags))
-        case logging.Logger():
-            return ("logger", value.name)
-        case _:
-            return ()
+    if kind_of(value) is re.Pattern:
+        return ("pattern", repr(value.pattern), str(value.flags))
+    return ("logger", value.name) if isinstance(value, logging.Logger) else ()
 
 
 def _opaque(value: object, classes: Parts, blob: Blob | None, reason: str) -> Description:
