@@ -15,7 +15,7 @@ SET enable_progress_bar = false;
 PRAGMA disable_checkpoint_on_shutdown;
 
 -- name: attach
-ATTACH ? AS s (ROW_GROUP_SIZE 16384);
+ATTACH ? AS s (TYPE duckdb, ROW_GROUP_SIZE 16384);
 
 -- name: tables
 SELECT table_name FROM duckdb_tables() WHERE database_name = 's';
@@ -79,7 +79,7 @@ SELECT right(head, 32), meta, data FROM s.journal WHERE seq = $seq;
 CHECKPOINT s;
 
 -- name: attach_copy
-ATTACH ? AS copy (ROW_GROUP_SIZE 16384);
+ATTACH ? AS copy (TYPE duckdb, ROW_GROUP_SIZE 16384);
 
 -- name: copy
 COPY FROM DATABASE s TO copy;
