@@ -33,8 +33,8 @@ Row = tuple[int, str, str, str | None, bytes | None]
 class Journal:
     """Commits rows to the attached file `s`."""
 
-    def __init__(self, instance: Instance, path: Path, chore: Callable[[], None]) -> None:
-        """`chore` is a piece of writing that can wait until nothing else is to be written."""
+    def __init__(self, instance: Instance, path: Path, chore: Callable[[], bool]) -> None:
+        """`chore` is what can wait until nothing else is to be written; it says if it wrote."""
         self._chore = chore
         self._instance = instance
         self._path = path
@@ -221,15 +221,17 @@ class Journal:
         """Nobody is waiting: write what can wait, and move everything into the file."""
         import duckdb
 
+        self.checkpoint()
         # What fails here is only put off: records have been answered for already.
         with suppress(duckdb.Error):
-            self._chore()
-            self.checkpoint()
+            self._commits += self._chore()
+        self.checkpoint()
 
     def close(self) -> None:
         """Write everything into the file and let go of it."""
         self._drop_appender()
-        self._commits += 1
+        # While a reader holds an older state, DuckDB would not move changed views.
+        self._instance.dismiss_guests()
         self.rest()
 
 

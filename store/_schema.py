@@ -147,17 +147,19 @@ def _check_numbers(instance: Instance, path: Path | None) -> None:
         )
 
 
-def refresh_views(instance: Instance, meta: dict[str, str]) -> None:
+def refresh_views(instance: Instance, meta: dict[str, str]) -> bool:
     """Have the file hold the views as they are now, for those who open it with DuckDB alone.
 
-    Takes some 50 ms the first time and is done when nobody waits: `sql` needs none of it.
+    Answers whether there was anything to write. Takes some 50 ms the first time and is done
+    when nobody waits: `sql` needs none of it.
     """
     if meta.get("views") == _views_digest():
-        return
+        return False
     with _transaction(instance) as cursor:
         cursor.execute(text("views.sql"))
         cursor.execute(statement("write_meta"), ("views", _views_digest()))
     meta["views"] = _views_digest()
+    return True
 
 
 def _views_digest() -> str:
