@@ -1,14 +1,14 @@
 """The same in plain Python: in a notebook beside `%%step` cells, in a module, in a script.
 
-    @stepwell.step(out="queries")
-    def plan(topic): ...
+@stepwell.step(out="queries")
+def plan(topic): ...
 
-    with stepwell.run("agent.duckdb", topic="heat pumps") as run:
-        print(run["queries"])
+with stepwell.run("agent.duckdb", topic="heat pumps") as run:
+    print(run["queries"])
 """
 
 import sys
-from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import update_wrapper
 from os import PathLike
 from pathlib import Path
@@ -226,7 +226,7 @@ def run(
 
 def _script_namespace(
     chosen: Sequence[FunctionStep[..., Any]], parameters: Mapping[str, Any]
-) -> MutableMapping[str, object]:
+) -> dict[str, Any]:
     """What the steps' parameters are looked up in: their modules' names, then what was given."""
     names = {name for made in chosen for name in made.definition.reads}
     written = {name for made in chosen for name in made.definition.writes}
@@ -303,5 +303,7 @@ def open(path: str | PathLike[str]) -> Reader:  # noqa: A001 - stepwell.open is 
     from stepwell.store import open_store
 
     if not Path(path).exists():
-        raise StoreError(f"there is no store at {path}. Stores are made beside the notebook, in .stepwell")
+        raise StoreError(
+            f"there is no store at {path}. Stores are made beside the notebook, in .stepwell"
+        )
     return Reader(open_store(Path(path), create=False))

@@ -4,19 +4,14 @@ Exit codes: 0 done, 1 failed, 2 usage; 3 is kept for a run that waits for a pers
 Everything is told on standard error, in one or two lines where it can be.
 """
 
+import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
-if TYPE_CHECKING:
-    from stepwell.headless._progress import Progress
-    from stepwell.headless._result import Result
-
 __all__ = ["main"]
-
-_TRACEBACK_LINES = 20
 
 app = typer.Typer(
     add_completion=False,
@@ -79,8 +74,7 @@ def run(  # noqa: PLR0917 - typer makes the command's arguments and options of t
 ) -> None:
     """Execute a notebook in a fresh kernel, wait for its steps, write the executed notebook."""
     from stepwell.errors import InvalidUsage
-    from stepwell.headless import run_notebook
-    from stepwell.headless._parameters import parse
+    from stepwell.headless import parse_parameters, progress_on, report, run_notebook
 
     if fresh and resume:
         raise InvalidUsage("--fresh begins a new run and --resume continues one; choose")
@@ -88,58 +82,22 @@ def run(  # noqa: PLR0917 - typer makes the command's arguments and options of t
         notebook,
         output=output,
         store=store,
-        parameters=parse(parameter or []),
+        parameters=parse_parameters(parameter or []),
         mode="fresh" if fresh else "resume" if resume else "",
         timeout=timeout,
         kernel=kernel,
-        progress=_progress(),
+        progress=progress_on(sys.stderr),
     )
-    _tell(result)
+    _say(report(result, colours=_has_colours()))
     raise typer.Exit(result.exit_code)
 
 
-def _progress() -> "Progress":
-    if not sys.stderr.isatty():
-        from stepwell.headless._progress import Lines
-
-        return Lines(sys.stderr)
-    from rich.console import Console
-
-    from stepwell.headless._live import Live
-
-    return Live(Console(stderr=True, highlight=False))
-
-
-def _tell(result: "Result") -> None:
-    from stepwell.headless._progress import plain, summary
-
-    if result.message:
-        if result.failed_cell is not None:
-            _say(_tail(result.failed_cell.traceback))
-        _say(f"stepwell: {plain(result.message, at_most=1000)}")
-    _say(summary(result))
-
-
-def _tail(traceback: str) -> str:
-    from stepwell.headless._progress import without_ansi
-
-    lines = traceback.rstrip().splitlines()
-    if len(lines) < 2:
-        # No more than the error itself, which is told anyway.
-        return ""
-    tail = "\n".join(["…", *lines[-_TRACEBACK_LINES:]] if len(lines) > _TRACEBACK_LINES else lines)
-    return tail if _has_colours() else without_ansi(tail)
-
-
 def _has_colours() -> bool:
-    import os
-
     return sys.stderr.isatty() and not os.environ.get("NO_COLOR")
 
 
 def _say(text: str) -> None:
-    if text:
-        print(text, file=sys.stderr, flush=True)
+    print(text, file=sys.stderr, flush=True)
 
 
 def _invoke(command: typer.Typer, name: str) -> int:

@@ -159,7 +159,9 @@ class TwoWriters(FlowError):
 class CyclicFlow(FlowError):
     """Steps that wait for each other."""
 
-    template = "these steps wait for each other: {cycle}. Break the circle with --in, --out or --after"
+    template = (
+        "these steps wait for each other: {cycle}. Break the circle with --in, --out or --after"
+    )
 
     def __init__(self, steps: Sequence[str]) -> None:
         super().__init__(steps=tuple(steps), cycle=" → ".join([*steps, steps[0]]))

@@ -18,10 +18,8 @@ def show_new_figures() -> None:
     backend = str(sys.modules["matplotlib"].get_backend()).lower()
     if "inline" not in backend:
         return
-    from IPython import display as ipython
-
-    display: Any = ipython.display
+    ipython: Any = sys.modules["IPython"]
     for number in pyplot.get_fignums():
         figure = pyplot.figure(number)
-        display(figure)
+        ipython.display.display(figure)
         pyplot.close(figure)

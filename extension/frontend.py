@@ -95,7 +95,8 @@ class KernelFrontend:
 
     def cell_id(self) -> str:
         """As sent with the request; nbclient and others send none."""
-        metadata = (self._shell.get_parent() or {}).get("metadata") or {}
+        parent: Content = self._shell.get_parent() or {}
+        metadata: Content = parent.get("metadata") or {}
         return str(metadata.get("cellId") or "")
 
     def show(self, bundle: Mapping[str, object], display_id: str, where: object) -> None:

@@ -2,16 +2,13 @@
 
 import atexit
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import Any
 
 from stepwell import waiting
 from stepwell.frontend import frontend_for
 from stepwell.notebook import SessionNotebook
 from stepwell.session import Session
 from stepwell.workers import install_streams, remove_streams
-
-if TYPE_CHECKING:
-    from IPython.core.interactiveshell import InteractiveShell
 
 __all__ = ["current_notebook", "load", "unload"]
 
@@ -23,7 +20,7 @@ def current_notebook() -> SessionNotebook | None:
     return _loaded[0] if _loaded else None
 
 
-def load(shell: "InteractiveShell") -> None:
+def load(shell: Any) -> None:
     """`%load_ext stepwell`. Opens no store and starts no thread before one is needed."""
     global _loaded  # noqa: PLW0603 - one kernel, one notebook
     if _loaded is not None:
@@ -31,7 +28,8 @@ def load(shell: "InteractiveShell") -> None:
     from stepwell.magics import register
 
     frontend = frontend_for(shell)
-    session = Session(shell.user_ns, frontend)
+    namespace: dict[str, Any] = shell.user_ns
+    session = Session(namespace, frontend)
     notebook = SessionNotebook(session, shell)
     undo: list[Callable[[], None]] = [session.close]
     try:
@@ -49,7 +47,7 @@ def load(shell: "InteractiveShell") -> None:
     _loaded = notebook, undo
 
 
-def unload(shell: "InteractiveShell") -> None:
+def unload(shell: Any) -> None:
     """`%unload_ext stepwell`: what runs is stopped as at a shutdown; the store keeps it all."""
     global _loaded  # noqa: PLW0603 - as above
     if _loaded is not None:
@@ -63,7 +61,7 @@ def _undo(undo: list[Callable[[], None]]) -> None:
         undo.pop()()
 
 
-def _wait_in_cells(shell: "InteractiveShell", session: Session) -> Callable[[], None]:
+def _wait_in_cells(shell: Any, session: Session) -> Callable[[], None]:
     def is_awaited(name: str) -> bool:
         if session.is_open:
             return session.is_output(name)

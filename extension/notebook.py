@@ -142,7 +142,9 @@ class SessionNotebook:
         if run == self.session.engine.run:
             return self.status()
         state = self.session.load_run(run)
-        return run_table(run_view(state, store=str(self.session.engine.store.path)), now=reports.now())
+        return run_table(
+            run_view(state, store=str(self.session.engine.store.path)), now=reports.now()
+        )
 
     def history(self, name: str) -> View:
         """Every version and attempt of a step."""
@@ -178,4 +180,3 @@ class SessionNotebook:
         if not self.session.is_open:
             return []
         return [name for step in self.session.state.flow for name in step.writes]
-

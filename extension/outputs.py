@@ -1,9 +1,10 @@
 """Outputs into the notebook's namespace, when they are stored and not before."""
 
 import threading
-from collections.abc import Callable, Mapping, MutableMapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 from stepwell.errors import StepwellError
 from stepwell.orchestrator import Output
@@ -24,7 +25,7 @@ class Published:
 class Outputs:
     """The namespace's side of the steps. Any thread may call; waiting is the main thread's."""
 
-    def __init__(self, namespace: MutableMapping[str, object], values: Values) -> None:
+    def __init__(self, namespace: dict[str, Any], values: Values) -> None:
         self._namespace = namespace
         self._values = values
         self._published: dict[str, Published] = {}

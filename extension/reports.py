@@ -107,8 +107,7 @@ def view_with_reasons(session: Session, name: str) -> StepView:
 def status(session: Session, *, notes: Sequence[str] = ()) -> View:
     """The current run, step by step, as far as it is on disk."""
     stale = {
-        name: tuple(change.summary for change in reasons(session, name))
-        for name in session.names()
+        name: tuple(change.summary for change in reasons(session, name)) for name in session.names()
     }
     engine = session.engine
     path = str(engine.store.path or "memory")
@@ -134,7 +133,7 @@ def plan(session: Session, names: Collection[str] = ()) -> View:
 
 def _plan_row(session: Session, name: str, above: Sequence[str]) -> PlanRow:
     state = session.state
-    step, definition = state.steps[name], state.flow[name]
+    step = state.steps[name]
     after = state.flow.upstream(name)
     seconds = step.checkpoint.seconds if step.checkpoint else None
     if step.running is not None:
@@ -145,9 +144,7 @@ def _plan_row(session: Session, name: str, above: Sequence[str]) -> PlanRow:
     if found:
         why = tuple(change.summary for change in found)
         diff = "\n".join(change.diff for change in found if change.diff)
-        return PlanRow(
-            step=name, action="stale", why=why, diff=diff, seconds=seconds, after=after
-        )
+        return PlanRow(step=name, action="stale", why=why, diff=diff, seconds=seconds, after=after)
     why = tuple(f"unless the result of {up} changes" for up in above)
     return PlanRow(step=name, action="reuse", why=why, seconds=seconds, after=after)
 
@@ -227,10 +224,14 @@ def history(session: Session, name: str) -> View:
             rows.append(_history_row(row.run, row.attempt, past, event, users.get(row.run, "")))
     if not rows:
         session.check_names([name])
-    changed = [
-        replace(later, code_changed=later.code != earlier.code)
-        for earlier, later in pairwise([rows[0], *rows])
-    ] if rows else []
+    changed = (
+        [
+            replace(later, code_changed=later.code != earlier.code)
+            for earlier, later in pairwise([rows[0], *rows])
+        ]
+        if rows
+        else []
+    )
     return history_table(changed, now=now(), step=name)
 
 

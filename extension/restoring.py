@@ -39,8 +39,10 @@ def _is_pending(state: State, name: str) -> bool:
     if name in state.unfinished:
         return True
     # A transient output went with the old process; whoever resumes wants it back.
-    return bool(state.flow[name].transient) and state.steps[name].is_settled and (
-        name not in state.live
+    return (
+        bool(state.flow[name].transient)
+        and state.steps[name].is_settled
+        and (name not in state.live)
     )
 
 
@@ -50,7 +52,7 @@ def _run_setups(session: Session, shell: Any) -> list[str]:
         try:
             code = shell.transform_cell(setup.source) if shell is not None else setup.source
             session.engine.worker.execute(setup.name, code, session.namespace)
-        except Exception as error:  # noqa: BLE001 - told; the others are run all the same
+        except Exception as error:
             info = describe_error(error)
             where = f" in line {info.line}" if info.line else ""
             notes.append(f"a setup cell failed{where}: {info.type}: {info.message}")
@@ -76,6 +78,8 @@ def _bring_environment_back(session: Session, state: State) -> list[str]:
             for name, digest in environment.values.items()
             if Digest(digest) in blobs
         }
-        restored = restore(environment.bindings, found, session.namespace, trust=engine.values.trust)
+        restored = restore(
+            environment.bindings, found, session.namespace, trust=engine.values.trust
+        )
         notes += [f"{name} did not come back: {why}" for name, why in restored.failures.items()]
     return list(dict.fromkeys(notes))

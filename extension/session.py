@@ -8,9 +8,10 @@ thread (`_hear`), and passes on at once.
 import builtins
 import dataclasses
 import time
-from collections.abc import Collection, Iterable, Mapping, MutableMapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from msgspec.structs import replace
 
@@ -60,7 +61,7 @@ class Session:
 
     def __init__(
         self,
-        namespace: MutableMapping[str, object],
+        namespace: dict[str, Any],
         frontend: Frontend,
         *,
         place: Place | None = None,
@@ -234,7 +235,9 @@ class Session:
             for name in missing:
                 definition = self.state.flow[name]
                 found[name] = self.capture(name)
-                via = [key for key in found[name][1].inputs_via_helpers if key not in definition.reads]
+                via = [
+                    key for key in found[name][1].inputs_via_helpers if key not in definition.reads
+                ]
                 if via:
                     self.define([replace(definition, reads=(*definition.reads, *via))])
         return found
@@ -306,9 +309,7 @@ class Session:
         """
         self.check_names(names)
         wanted = list(names) or [
-            name
-            for name, step in self.state.steps.items()
-            if step.owed or step.error is not None
+            name for name, step in self.state.steps.items() if step.owed or step.error is not None
         ]
         outputs = {f"step {name}": name for name in wanted}
         self._wait(outputs, timeout)
@@ -428,9 +429,12 @@ class Session:
         if captured.opaque:
             listed = ", ".join(f"{key} ({kind})" for key, kind in sorted(captured.opaque.items()))
             lines.append(f"cannot tell whether these have changed: {listed}")
-        for read in self.state.flow[name].reads:
-            if self.is_output(read) and self.engine.outputs.is_rebound(read):
-                lines.append(f"{read!r} has been changed here; {name!r} reads what was stored")
+        outputs = self.engine.outputs
+        lines += [
+            f"{read!r} has been changed here; {name!r} reads what was stored"
+            for read in self.state.flow[name].reads
+            if self.is_output(read) and outputs.is_rebound(read)
+        ]
         self._notes[name] = "; ".join(lines)
 
     def _former_name(self, state: State, step: Step) -> tuple[str, str] | None:

@@ -1,6 +1,6 @@
 """What steps find around them: the notebook's names as they were when a step was asked for."""
 
-from collections.abc import Callable, Iterable, Mapping, MutableMapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Any
@@ -25,7 +25,7 @@ def environment_digest(captured: Captured) -> str:
 class Surroundings:
     """Keeps what was captured alive for the attempts that run in it. See `workers.Surroundings`."""
 
-    namespace_of_notebook: MutableMapping[str, object]
+    namespace_of_notebook: dict[str, Any]
     frontend: Frontend
     is_output: Callable[[str], bool] = lambda name: False
     captured: dict[str, Captured] = field(default_factory=dict[str, Captured])
@@ -56,7 +56,7 @@ class Surroundings:
     def event(self, digest: str) -> EnvironmentCaptured:
         """The environment as it is written down."""
         captured = self.captured[digest]
-        values = {name: blob.digest for name, blob in captured.blobs.items()}
+        values: dict[str, str] = {name: blob.digest for name, blob in captured.blobs.items()}
         return EnvironmentCaptured(digest, dict(captured.bindings), values)
 
     # -- for the worker, on its threads --------------------------------------------------
@@ -79,7 +79,8 @@ class Surroundings:
         found: Any = import_module(definition.module)
         for part in definition.qualname.split("."):
             found = getattr(found, part)
-        return getattr(found, "__wrapped__", found)
+        function: Callable[..., object] = getattr(found, "__wrapped__", found)
+        return function
 
     def recorder(self, attempt: AttemptId) -> Recorder:
         """Outputs go to the step's cell, if it is shown anywhere."""

@@ -32,7 +32,7 @@ class WaitTransformer(ast.NodeTransformer):
     def __init__(self, is_output: Callable[[str], bool]) -> None:
         self._is_output = is_output
 
-    def visit_Module(self, node: ast.Module) -> ast.Module:  # noqa: N802 - ast's own spelling
+    def visit_Module(self, node: ast.Module) -> ast.Module:
         """Only a whole cell is looked at."""
         names = [name for name in names_read(node) if self._is_output(name)]
         if names and node.body:
@@ -55,7 +55,9 @@ def names_read(tree: ast.Module) -> list[str]:
 
 def _call(names: list[str], first: ast.stmt) -> ast.stmt:
     # Through an import, so that nothing of ours has to stand in the user's namespace.
-    source = f"__import__('stepwell.waiting', fromlist=['_']).wait_for({', '.join(map(repr, names))})"
+    source = (
+        f"__import__('stepwell.waiting', fromlist=['_']).wait_for({', '.join(map(repr, names))})"
+    )
     call = ast.parse(source).body[0]
     for node in ast.walk(call):
         ast.copy_location(node, first)

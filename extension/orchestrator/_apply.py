@@ -30,19 +30,20 @@ from stepwell.orchestrator._state import Checkpoint, Running, State, StepState
 __all__ = ["apply"]
 
 
-def apply(state: State, event: Event, *, step: str = "", attempt: int = 0, at: int = 0) -> State:
+def apply(  # noqa: PLR0912 - one branch to an event, none of them with a thought of its own
+    state: State, event: Event, *, step: str = "", attempt: int = 0, at: int = 0
+) -> State:
     """The state after `event`. The state passed in is used up; go on with the answer.
 
     `step`, `attempt` and `at` (microseconds, UTC) are the columns the event was stored with.
     """
+    if isinstance(event, AttemptStarted | AttemptCompleted | AttemptFailed | AttemptInterrupted):
+        if (known := state.steps.get(step)) is not None:
+            _attempt(state, known, event, attempt, at)
+        return state
     match event:
-        case AttemptStarted() | AttemptCompleted() | AttemptFailed() | AttemptInterrupted():
-            known = state.steps.get(step)
-            if known is not None:
-                _attempt(state, known, event, attempt, at)
         case StepReused():
-            known = state.steps.get(step)
-            if known is not None:
+            if (known := state.steps.get(step)) is not None:
                 known.restored = step not in state.live
                 _answered(state, known, at)
         case StepsRequested():

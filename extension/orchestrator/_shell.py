@@ -21,6 +21,7 @@ from typing import Any, TypeVar
 
 import anyio
 import anyio.abc
+import anyio.lowlevel
 import msgspec
 
 from stepwell.errors import StoreClosed, StoreError
@@ -211,7 +212,7 @@ class Orchestrator:
                     self._advance(run)
                 self._write()
                 # A full slice means more is waiting; the kernel's threads go first.
-                await anyio.sleep(0)
+                await anyio.lowlevel.checkpoint()
 
     def _cancel(self) -> None:
         if self._scope is not None:
@@ -316,7 +317,7 @@ class Orchestrator:
     def _answer(self, call: _Call) -> None:
         try:
             result = call.work()
-        except BaseException as error:  # noqa: BLE001 - the caller is to have it, whatever it is
+        except BaseException as error:
             call.answer.set_exception(error)
             return
         if self._trouble is not None:

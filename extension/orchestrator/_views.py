@@ -59,7 +59,7 @@ class RunView:
     run: str
     flow: str
     status: str
-    """`running`, `completed`, `failed` (parked: a step failed, nothing is lost), `cancelled`, `idle`."""
+    """`running`, `completed`, `cancelled`, `idle`; `failed`: a step failed, nothing is lost."""
     started: int = 0
     notebook: str = ""
     store: str = ""

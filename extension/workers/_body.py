@@ -2,9 +2,9 @@
 
 import inspect
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from stepwell.errors import InvalidStep
 from stepwell.flow import Step
@@ -36,7 +36,7 @@ def prepare(
     def collect(_: object) -> dict[str, object]:
         return _written(definition, namespace)
 
-    return Body(lambda: eval(compiled.code, namespace), collect, compiled.is_async)  # noqa: S307 - it is what the user asked us to run
+    return Body(lambda: eval(compiled.code, namespace), collect, compiled.is_async)
 
 
 def _written(definition: Step, namespace: Mapping[str, object]) -> dict[str, object]:
@@ -58,9 +58,7 @@ def _of_function(
     def collect(result: object) -> dict[str, object]:
         return _returned(definition, result)
 
-    return Body(
-        lambda: function(**arguments), collect, inspect.iscoroutinefunction(function)
-    )
+    return Body(lambda: function(**arguments), collect, inspect.iscoroutinefunction(function))
 
 
 def _returned(definition: Step, result: object) -> dict[str, object]:
@@ -75,8 +73,9 @@ def _returned(definition: Step, result: object) -> dict[str, object]:
                 f"Give it one with out=, or return nothing",
             )
         return {}
-    values: Any = result
-    if not isinstance(values, tuple | list) or len(values) != len(names):
+    is_many = isinstance(result, tuple | list)
+    values = cast("Sequence[object]", result) if is_many else ()
+    if len(values) != len(names):
         raise InvalidStep(
             definition.name,
             f"out= names {len(names)} outputs ({', '.join(names)}), so it must return a tuple "

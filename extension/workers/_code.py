@@ -92,7 +92,7 @@ def describe_error(error: BaseException, *, is_user_code: bool = True) -> ErrorI
 def _message(error: BaseException) -> str:
     try:
         return str(error)
-    except Exception:  # noqa: BLE001 - a broken __str__ must not hide the error
+    except Exception:
         return "(its message cannot be shown: __str__ failed)"
 
 

@@ -8,7 +8,7 @@ orchestrator's. Inputs are decoded and outputs encoded on pool threads.
 
 import threading
 import time
-from collections.abc import Callable, Coroutine, Mapping, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from concurrent.futures import Future
 from contextvars import copy_context
 from dataclasses import dataclass
@@ -114,10 +114,9 @@ class KernelWorker:
         waited for. Raises what the code raises.
         """
         compiled = compile_code(f"setup {name}", code)
-        result = eval(compiled.code, cast("dict[str, Any]", namespace))  # noqa: S307 - the user's own cell
-        if isinstance(result, Coroutine):
-            awaited: Coroutine[Any, Any, Any] = result
-            self._loop().start_task_soon(_awaited, awaited).result()
+        result = eval(compiled.code, cast("dict[str, Any]", namespace))
+        if compiled.is_async:
+            self._loop().start_task_soon(_awaited, result).result()
 
     def close(self) -> None:
         """Start nothing more; let go of idle threads."""
@@ -141,7 +140,7 @@ class KernelWorker:
         task.began = time.perf_counter()
         try:
             body = self._prepare(task.attempt)
-        except BaseException as error:  # noqa: BLE001 - whatever it was, the step has failed
+        except BaseException as error:
             self._end(task, self._failed(task, error, is_user_code=False))
             return
         if body.is_async:
@@ -163,7 +162,7 @@ class KernelWorker:
         try:
             result = context.run(body.run)
             context.run(self._surroundings.after_body)
-        except BaseException as error:  # noqa: BLE001 - SystemExit too: it is the step's, not ours
+        except BaseException as error:
             self._end(task, self._failed(task, error))
             return
         self._finish(task, body, result)
@@ -172,13 +171,13 @@ class KernelWorker:
         seconds = time.perf_counter() - task.began
         try:
             objects = body.collect(result)
-        except BaseException as error:  # noqa: BLE001 - as above
+        except BaseException as error:
             self._end(task, self._failed(task, error))
             return
         try:
             outputs, blobs = self._encode(task.attempt, objects)
             log = self._log(task)
-        except BaseException as error:  # noqa: BLE001 - a user's __reduce__ may raise anything
+        except BaseException as error:
             is_ours = isinstance(error, ValueProblem)
             self._end(task, self._failed(task, error, is_user_code=not is_ours))
             return
@@ -203,9 +202,7 @@ class KernelWorker:
             return None
         return self._values.encode(task.attempt.id.step, "its output", entries)[1]
 
-    def _failed(
-        self, task: _Task, error: BaseException, *, is_user_code: bool = True
-    ) -> Failed:
+    def _failed(self, task: _Task, error: BaseException, *, is_user_code: bool = True) -> Failed:
         seconds = time.perf_counter() - task.began
         info = describe_error(error, is_user_code=is_user_code)
         try:
@@ -238,9 +235,7 @@ class KernelWorker:
     async def _await(self, task: _Task, body: Body) -> None:
         recording.set(task.recorder)
         try:
-            result = body.run()
-            if isinstance(result, Coroutine):
-                result = await result
+            result = await cast("Awaitable[object]", body.run())
             self._surroundings.after_body()
         except anyio.get_cancelled_exc_class() as error:
             if task.is_cancelled:
@@ -248,20 +243,22 @@ class KernelWorker:
                 raise
             self._end(task, self._failed(task, error))
             return
-        except BaseException as error:  # noqa: BLE001 - as in `_run_sync`
+        except BaseException as error:
             self._end(task, self._failed(task, error))
             return
         self._pool.submit(partial(self._finish, task, body, result))
 
     def _loop(self) -> anyio.from_thread.BlockingPortal:
         with self._lock:
-            if self._portal is None:
-                self._portal_manager = anyio.from_thread.start_blocking_portal(name="stepwell-async")
-                self._portal = self._portal_manager.__enter__()
-                self._portal.call(self._surroundings.before_thread)
-            return self._portal
+            portal = self._portal
+            if portal is None:
+                self._portal_manager = anyio.from_thread.start_blocking_portal(
+                    name="stepwell-async"
+                )
+                portal = self._portal = self._portal_manager.__enter__()
+                portal.call(self._surroundings.before_thread)
+            return portal
 
 
-
-async def _awaited(coroutine: Coroutine[Any, Any, Any]) -> None:
+async def _awaited(coroutine: Awaitable[object]) -> None:
     await coroutine

@@ -42,7 +42,9 @@ class ThreadPool:
                 self._add()
             elif not self._is_watched and self._threads < self._size:
                 self._is_watched = True
-                threading.Thread(target=self._watch, name=f"{self._name}-watch", daemon=True).start()
+                threading.Thread(
+                    target=self._watch, name=f"{self._name}-watch", daemon=True
+                ).start()
 
     def close(self) -> None:
         """Let idle threads end; busy ones end with their work."""

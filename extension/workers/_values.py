@@ -39,7 +39,7 @@ class Values:
         self._live: dict[str, object] = {}
 
     def encode(self, step: str, variable: str, value: object) -> tuple[Output, Blob]:
-        """The value written down, ready for a record. Raises `ValueNotStorable`, with both names."""
+        """The value, ready for a record. Raises `ValueNotStorable`, with both names."""
         try:
             blob = encode(value, signer=self._signer, resolve=self._resolve)
         except ValueNotStorable as error:
@@ -94,4 +94,3 @@ class Values:
             while self._size > self._room:
                 _, oldest = self._blobs.popitem(last=False)
                 self._size -= len(oldest.data or b"") + 200
-

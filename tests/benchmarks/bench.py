@@ -52,9 +52,11 @@ def make_steps(count: int, *, chained: bool) -> list[object]:
 
     steps: list[object] = []
     for number in range(count):
-        source = f"def s{number}({f'v{number - 1}' if chained and number else ''}):\n    return KB\n"
+        source = (
+            f"def s{number}({f'v{number - 1}' if chained and number else ''}):\n    return KB\n"
+        )
         namespace: dict[str, object] = {"KB": KB, "__name__": "bench"}
-        exec(source, namespace)  # noqa: S102 - a thousand functions, written by this loop
+        exec(source, namespace)
         function = namespace[f"s{number}"]
         steps.append(stepwell.step(out=f"v{number}", defer=True)(function))  # type: ignore[type-var]
     return steps
@@ -76,7 +78,12 @@ def chain(folder: Path) -> dict[str, float]:
     steps = make_steps(1000, chained=True)
     floor = floor_chain(folder, 1000)
     seconds = timed_run(folder / "chain.duckdb", steps)
-    return {"steps/s": 1000 / seconds, "ms/step": seconds, "floor ms/step": floor, "× floor": seconds / floor}
+    return {
+        "steps/s": 1000 / seconds,
+        "ms/step": seconds,
+        "floor ms/step": floor,
+        "times floor": seconds / floor,
+    }
 
 
 def fan(folder: Path) -> dict[str, float]:
@@ -127,7 +134,8 @@ def latency(folder: Path) -> dict[str, float]:
         kernel.ok(
             "steps = bench.make_steps(10_000, chained=False)\nseconds = []\n"
             f"store = pathlib.Path({str(folder)!r}) / 'latency.duckdb'\n"
-            "worker = threading.Thread(target=lambda: seconds.append(bench.timed_run(store, steps)))\n"
+            "def work(): seconds.append(bench.timed_run(store, steps))\n"
+            "worker = threading.Thread(target=work)\n"
             "worker.start()"
         )
         busy: list[float] = []
@@ -208,7 +216,10 @@ def main() -> None:
             for count in RESUMES:
                 with tempfile.TemporaryDirectory(dir=".") as folder:
                     in_process(f"prepare:{count}", Path(folder))
-                    _print(f"resume {count:,}", [in_process(f"resume:{count}", Path(folder)) for _ in range(3)])
+                    _print(
+                        f"resume {count:,}",
+                        [in_process(f"resume:{count}", Path(folder)) for _ in range(3)],
+                    )
             continue
         results: list[dict[str, float]] = []
         for _ in range(3):
@@ -219,7 +230,11 @@ def main() -> None:
 
 def _print(label: str, results: list[dict[str, float]]) -> None:
     medians = {key: statistics.median(result[key] for result in results) for key in results[0]}
-    print(f"{label:16}", "  ".join(f"{key} {value:,.2f}" for key, value in medians.items()), flush=True)
+    print(
+        f"{label:16}",
+        "  ".join(f"{key} {value:,.2f}" for key, value in medians.items()),
+        flush=True,
+    )
 
 
 if __name__ == "__main__":

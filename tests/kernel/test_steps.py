@@ -154,5 +154,8 @@ def test_resume_brings_everything_back_without_running_a_cell(tmp_path: Path) ->
         kernel.ok("import time; time.sleep = lambda seconds: None")
         kernel.ok("%stepwell resume")
         kernel.ok("%stepwell wait")
-        assert kernel.value("(value, other, scale(10), math.pi > 3, ready)") == "(6, 9, 30, True, True)"
+        assert (
+            kernel.value("(value, other, scale(10), math.pi > 3, ready)")
+            == "(6, 9, 30, True, True)"
+        )
     assert log.read_text() == "abb"

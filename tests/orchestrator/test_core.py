@@ -20,7 +20,7 @@ from stepwell.orchestrator import Phase, phase_of
 def test_crashes_change_nothing_about_the_outcome(
     seed: int, size: int, crashes: int, by_resume: bool
 ) -> None:
-    """Whatever the flow and wherever it dies, resuming ends in the outputs of an undisturbed run."""
+    """Whatever the flow and wherever it dies, resuming ends in the undisturbed outputs."""
     choose = random.Random(seed)
     steps = random_flow(choose, size)
     world = World()
@@ -175,7 +175,7 @@ def test_a_late_result_of_an_attempt_that_was_given_up_changes_nothing() -> None
 
 
 def test_a_transient_output_is_made_again_in_a_new_process() -> None:
-    """A transient output is not stored, so a new process makes it again, and its readers stay valid."""
+    """A new process makes a transient output again, and its readers stay valid."""
     world = World()
     steps = [make_step("a", []), make_step("b", ["a"])]
     from msgspec.structs import replace

@@ -90,7 +90,8 @@ class Kernel:
             self._client.stop_channels()
         if self._manager is not None:
             self._manager.shutdown_kernel(now=now)
-            self._manager.context.destroy()
+            manager: Any = self._manager
+            manager.context.destroy()
         self._client = self._manager = None
 
     def __enter__(self) -> "Kernel":

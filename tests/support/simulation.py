@@ -43,7 +43,7 @@ def digest(*parts: str) -> str:
     return blake2b("\0".join(parts).encode(), digest_size=8).hexdigest()
 
 
-def make_step(name: str, reads: Sequence[str], *, code: str = "1", **options: bool) -> Step:
+def make_step(name: str, reads: Sequence[str], *, code: str = "1") -> Step:
     """A step that writes one name, its own."""
     return Step(
         name=name,
@@ -52,7 +52,6 @@ def make_step(name: str, reads: Sequence[str], *, code: str = "1", **options: bo
         digest=digest(name, code),
         reads=tuple(reads),
         writes=(name,),
-        **options,
     )
 
 
@@ -101,7 +100,9 @@ class World:
 
     def completed(self) -> Counter[str]:
         """How often each step has completed, as far as the disk knows."""
-        return Counter(step for step, _, _, event in self.disk if isinstance(event, AttemptCompleted))
+        return Counter(
+            step for step, _, _, event in self.disk if isinstance(event, AttemptCompleted)
+        )
 
 
 @dataclass
@@ -257,4 +258,3 @@ def random_flow(choose: random.Random, size: int) -> list[Step]:
         reads = choose.sample(earlier, choose.randint(0, min(3, len(earlier))))
         steps.append(make_step(f"s{i}", reads))
     return steps
-
