@@ -4,6 +4,7 @@ import io
 from typing import Any
 
 from stepwell.store.values._encoded import Unsuited
+from stepwell.store.values._libraries import library
 
 __all__ = ["read_array", "write_array"]
 
@@ -12,7 +13,7 @@ _LONG = "gG"  # long doubles: 6 of their 16 bytes are whatever was in memory
 
 def write_array(value: Any) -> bytes:
     """The array as `.npy`, in C or Fortran order as it is. Raises `Unsuited` for objects."""
-    from numpy.lib import format as npy
+    npy = library("numpy.lib.format")
 
     dtype = value.dtype
     if not _is_plain(dtype):
@@ -42,7 +43,7 @@ def _is_plain(dtype: Any) -> bool:
 
 def read_array(payload: bytes) -> Any:
     """The array that `write_array` was given."""
-    from numpy.lib import format as npy
+    npy = library("numpy.lib.format")
 
     buffer = io.BytesIO(payload)
     return npy.read_array(buffer, allow_pickle=False, max_header_size=len(payload))

@@ -3,13 +3,14 @@
 from typing import Any
 
 from stepwell.store.values._encoded import Unsuited
+from stepwell.store.values._libraries import library
 
 __all__ = ["read_arrow", "read_stream", "write_arrow", "write_stream"]
 
 
 def write_stream(table: Any) -> bytes:
     """A table as one batch. Equal tables give equal bytes, however they were put together."""
-    import pyarrow as pa
+    pa = library("pyarrow")
 
     try:
         settled = pa.table(
@@ -21,13 +22,14 @@ def write_stream(table: Any) -> bytes:
                 stream.write_table(settled)
     except (pa.ArrowException, NotImplementedError) as error:
         raise Unsuited from error
-    return sink.getvalue().to_pybytes()
+    written: bytes = sink.getvalue().to_pybytes()
+    return written
 
 
 def _settled(column: Any) -> Any:
     """The column without what lies under its gaps and behind its last bit."""
-    import pyarrow as pa
-    from pyarrow import compute
+    pa = library("pyarrow")
+    compute = library("pyarrow.compute")
 
     is_bits = pa.types.is_boolean(column.type)
     if not (column.null_count or is_bits) or not len(column):
@@ -42,7 +44,7 @@ def _settled(column: Any) -> Any:
 
 def read_stream(payload: bytes) -> Any:
     """The table that `write_stream` was given."""
-    import pyarrow as pa
+    pa = library("pyarrow")
 
     with pa.ipc.open_stream(pa.py_buffer(payload)) as stream:
         return stream.read_all()
@@ -50,7 +52,7 @@ def read_stream(payload: bytes) -> Any:
 
 def write_arrow(value: Any) -> bytes:
     """A `Table` or `RecordBatch`."""
-    import pyarrow as pa
+    pa = library("pyarrow")
 
     table = value if isinstance(value, pa.Table) else pa.Table.from_batches([value])
     return write_stream(table)
@@ -58,7 +60,7 @@ def write_arrow(value: Any) -> bytes:
 
 def read_arrow(kind: str, payload: bytes) -> Any:
     """What `write_arrow` was given."""
-    import pyarrow as pa
+    pa = library("pyarrow")
 
     table = read_stream(payload)
     if kind == "Table":

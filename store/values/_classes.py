@@ -34,14 +34,14 @@ def find_class(name: str, resolve: Resolve, *, is_trusted: bool) -> type:
     """
     module, _, qualname = name.partition(":")
     if module == NOTEBOOK:
-        found = find_notebook_class(qualname, resolve)
-        if found is None:
+        known = find_notebook_class(qualname, resolve)
+        if known is None:
             raise ValueUnreadable(
                 f"its class {qualname!r} was defined in the notebook and is not there now. "
                 "Run the cell (or %%setup) that defines it, then read the value again",
                 name=qualname,
             )
-        return found
+        return known
     found = find_in(_imported(module, qualname, is_trusted=is_trusted), qualname)
     if not isinstance(found, type):
         raise ValueUnreadable(

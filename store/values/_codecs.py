@@ -12,7 +12,7 @@ from stepwell.errors import ValueNotStorable, ValueNotTrusted, ValueProblem, Val
 from stepwell.store._port import Blob, Digest
 from stepwell.store.values._encoded import Encoded, Resolve, Unsuited, nothing
 from stepwell.store.values._json import exact_json, read_json
-from stepwell.store.values._names import type_name
+from stepwell.store.values._names import class_of, type_name
 from stepwell.store.values._pack import digest_of, pack, unpack
 from stepwell.store.values._preview import json_preview, preview
 from stepwell.store.values._refused import not_storable, refusal
@@ -70,7 +70,7 @@ def _encoded(value: object, resolve: Resolve, max_bytes: int) -> Encoded:
 
 
 def _canonical(value: object, resolve: Resolve) -> Encoded | None:
-    kind = type(value)
+    kind = class_of(value)
     if kind is bytes:
         return Encoded("bytes", value)  # type: ignore[arg-type]
     reason = refusal(kind)

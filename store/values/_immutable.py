@@ -9,6 +9,8 @@ from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
+from stepwell.store.values._names import class_of
+
 __all__ = ["is_immutable"]
 
 _ATOMS: frozenset[type] = frozenset(
@@ -27,7 +29,7 @@ def is_immutable(value: object) -> bool:
     waiting: list[Any] = [value]
     while waiting:
         one = waiting.pop()
-        kind = type(one)
+        kind = class_of(one)
         if kind in _ATOMS or issubclass(kind, Enum):
             continue
         if kind is tuple or kind is frozenset:

@@ -13,21 +13,24 @@ from typing import Any
 
 from stepwell.errors import ValueUnreadable
 from stepwell.store.values._encoded import Unsuited
-from stepwell.store.values._sketches import LIBRARIES
+from stepwell.store.values._libraries import LIBRARIES, library_of
+from stepwell.store.values._names import class_of
 from stepwell.store.values._tree import Node, Read, Reader, Writer
 
 __all__ = ["INSTANCE_READS", "write_instance"]
 
-_BASES: tuple[type, ...] = (str, int, float, bytes, tuple, list, dict, set, frozenset)
+_BASES: tuple[Any, ...] = (str, int, float, bytes, tuple, list, dict, set, frozenset)
+_FILLED = {list: "extend", dict: "update", set: "update"}
 _MISSING = dataclasses.MISSING
+_PICKLED = ("__reduce_ex__", "__reduce__", "__new__")
 
 
 def write_instance(writer: Writer, value: Any) -> Node:
     """A value whose type has no shape of its own. Raises `Unsuited` if it is not one of these."""
-    kind = type(value)
+    kind = class_of(value)
     if issubclass(kind, Enum):
         return writer.tagged("enum", _write_enum(writer, value))
-    if kind.__module__.partition(".")[0] in LIBRARIES:
+    if library_of(kind) in LIBRARIES:
         from stepwell.store.values._tables import write_table
 
         return write_table(writer, value)
@@ -35,21 +38,19 @@ def write_instance(writer: Writer, value: Any) -> Node:
         return writer.tagged("model", _write_model(writer, value))
     if dataclasses.is_dataclass(kind):
         return writer.tagged("dataclass", _write_dataclass(writer, value))
-    if issubclass(kind, tuple) and hasattr(kind, "_fields"):
+    if tuple in kind.__mro__ and hasattr(kind, "_fields"):
         return writer.tagged("namedtuple", _write_namedtuple(writer, value))
     return writer.tagged("subclass", _write_subclass(writer, value))
 
 
-def _is_ordinary(kind: type, base: type = object, *, own_getnewargs: bool = False) -> bool:
+def _is_ordinary(kind: type[Any], base: Any = object) -> bool:
     """Whether pickle would do with it what it does with a class that says nothing."""
     state = kind.__dict__.get("__getstate__") or getattr(kind, "__getstate__", None)
     slotted = getattr(dataclasses, "_dataclass_getstate", None)
     return (
-        kind.__reduce_ex__ is base.__reduce_ex__
-        and kind.__reduce__ is base.__reduce__
+        all(_inherits(kind, base, name) for name in _PICKLED)
         and (state is getattr(base, "__getstate__", None) or state is slotted)
-        and kind.__new__ is base.__new__
-        and (own_getnewargs or _inherits(kind, base, "__getnewargs__"))
+        and _inherits(kind, base, "__getnewargs__")
         and _inherits(kind, base, "__getnewargs_ex__")
         and (_inherits(kind, base, "__setstate__") or state is slotted)
     )
@@ -61,8 +62,11 @@ def _inherits(kind: type, base: type, name: str) -> bool:
 
 def _state(value: object) -> tuple[dict[str, Any], dict[str, Any]]:
     """What is in `__dict__` and what is in slots."""
-    found = object.__getstate__(value)
-    attributes, slots = found if isinstance(found, tuple) else (found, None)
+    found: Any = object.__getstate__(value)
+    attributes: dict[str, Any] | None = found
+    slots: dict[str, Any] | None = None
+    if class_of(found) is tuple:
+        attributes, slots = found
     # What a cached property remembers says nothing that the value does not say without it.
     kept = {
         name: item
@@ -80,7 +84,7 @@ def _set_state(made: object, attributes: dict[str, Any], slots: dict[str, Any]) 
 
 
 def _write_enum(writer: Writer, value: Enum) -> Node:
-    kind = type(value)
+    kind = class_of(value)
     name = writer.class_name(kind)
     if issubclass(kind, Flag):
         return [name, writer.node(value._value_)]
@@ -90,17 +94,20 @@ def _write_enum(writer: Writer, value: Enum) -> Node:
 
 
 def _read_enum(reader: Reader, node: Node) -> Enum:
-    kind, member = reader.find(node[0]), reader.value(node[1])
+    kind: Any = reader.find(node[0])
+    member = reader.value(node[1])
     _expect(issubclass(kind, Enum), kind, "an enum")
     if issubclass(kind, Flag):
-        return kind(member)
+        made: Enum = kind(member)
+        return made
     if member not in kind.__members__:
         raise ValueUnreadable(
             f"its class {kind.__qualname__!r} has no member {member!r} any more. "
             "Put it back, or run the step again",
             name=kind.__qualname__,
         )
-    return kind.__members__[member]
+    found: Enum = kind.__members__[member]
+    return found
 
 
 def _is_model(kind: type) -> bool:
@@ -112,10 +119,10 @@ def _is_model(kind: type) -> bool:
 def _write_model(writer: Writer, value: Any) -> Node:
     from pydantic import BaseModel
 
-    kind = type(value)
-    ordinary = kind.__reduce_ex__ is object.__reduce_ex__ and kind.__reduce__ is object.__reduce__
+    kind = class_of(value)
+    plain = all(_inherits(kind, object, name) for name in _PICKLED)
     own = all(_inherits(kind, BaseModel, name) for name in ("__getstate__", "__setstate__"))
-    if not (ordinary and own and kind.__new__ is object.__new__):
+    if not (plain and own):
         raise Unsuited
     name = _model_name(writer, kind)
     state = BaseModel.__getstate__(value)
@@ -181,7 +188,7 @@ def _read_model(reader: Reader, node: Node) -> Any:
 
 
 def _write_dataclass(writer: Writer, value: Any) -> Node:
-    kind = type(value)
+    kind = class_of(value)
     if not _is_ordinary(kind):
         raise Unsuited
     attributes, slots = _state(value)
@@ -189,10 +196,10 @@ def _write_dataclass(writer: Writer, value: Any) -> Node:
 
 
 def _read_dataclass(reader: Reader, node: Node) -> Any:
-    kind = reader.find(node[0])
+    kind: Any = reader.find(node[0])
     _expect(dataclasses.is_dataclass(kind), kind, "a dataclass")
     attributes = reader.value(node[1])
-    slots = reader.value(node[2]) if len(node) > 2 else {}
+    slots: dict[str, Any] = reader.value(node[2]) if len(node) > 2 else {}
     for field in dataclasses.fields(kind):
         if field.name in attributes or field.name in slots or not field.init:
             continue
@@ -202,7 +209,7 @@ def _read_dataclass(reader: Reader, node: Node) -> Any:
             attributes[field.name] = field.default
         else:
             raise _changed(kind, field.name)
-    made = object.__new__(kind)
+    made: Any = object.__new__(kind)
     slotted = {name: attributes.pop(name) for name in list(attributes) if not _has_dict(made)}
     _set_state(made, attributes, slots | slotted)
     return made
@@ -213,29 +220,28 @@ def _has_dict(value: object) -> bool:
 
 
 def _write_namedtuple(writer: Writer, value: Any) -> Node:
-    kind = type(value)
+    kind = class_of(value)
     # The class that collections or typing made defines __new__ and __getnewargs__ itself.
-    made = next(base for base in kind.__mro__ if "_fields" in base.__dict__)
-    if made.__bases__[0] is not tuple or kind.__new__ is not made.__new__:
+    made: Any = next(base for base in kind.__mro__ if "_fields" in base.__dict__)
+    own = all(_inherits(kind, made, name) for name in (*_PICKLED, "__getnewargs__"))
+    plain = all(_inherits(made, object, name) for name in _PICKLED[:2])
+    if made.__bases__[0] is not tuple or not (own and plain) or getattr(value, "__dict__", None):
         raise Unsuited
-    if kind.__reduce_ex__ is not object.__reduce_ex__ or kind.__reduce__ is not object.__reduce__:
-        raise Unsuited
-    if kind.__getnewargs__ is not made.__getnewargs__ or getattr(value, "__dict__", None):
-        raise Unsuited
-    return [writer.class_name(kind), [writer.node(item) for item in tuple.__iter__(value)]]
+    return [writer.class_name(kind), [writer.node(item) for item in _copied(tuple, value)]]
 
 
 def _read_namedtuple(reader: Reader, node: Node) -> Any:
-    kind = reader.find(node[0])
+    kind: Any = reader.find(node[0])
     fields: tuple[str, ...] = getattr(kind, "_fields", ())
-    _expect(issubclass(kind, tuple) and bool(fields or not node[1]), kind, "a named tuple")
+    _expect(hasattr(kind, "_fields") and tuple in kind.__mro__, kind, "a named tuple")
     if len(fields) != len(node[1]):
         raise _changed(kind, ", ".join(fields))
-    return tuple.__new__(kind, [reader.value(item) for item in node[1]])
+    base: Any = tuple
+    return base.__new__(kind, [reader.value(item) for item in node[1]])
 
 
 def _write_subclass(writer: Writer, value: Any) -> Node:
-    kind = type(value)
+    kind = class_of(value)
     base = next((base for base in _BASES if issubclass(kind, base)), None)
     if base is None or not _is_ordinary(kind, base):
         raise Unsuited
@@ -245,22 +251,22 @@ def _write_subclass(writer: Writer, value: Any) -> Node:
     return [writer.class_name(kind), base.__name__, writer.node(plain), state]
 
 
-def _copied(base: type, value: Any) -> Any:
+def _copied(base: Any, value: Any) -> Any:
     # By the builtin's own method: the subclass may have given it another meaning.
     if base is dict:
-        return dict(dict.items(value))
-    return base(base.__iter__(value))  # type: ignore[attr-defined]
+        return dict(dict[Any, Any].items(value))
+    return base(base.__iter__(value))
 
 
 def _read_subclass(reader: Reader, node: Node) -> Any:
     name, base_name, content, state = node
-    kind, value = reader.find(name), reader.value(content)
+    kind: Any = reader.find(name)
+    value = reader.value(content)
     base = next(base for base in _BASES if base.__name__ == base_name)
     _expect(issubclass(kind, base), kind, f"a subclass of {base_name}")
-    if base in (list, dict, set):
+    if base in _FILLED:
         made = base.__new__(kind)
-        fill = {list: list.extend, dict: dict.update, set: set.update}[base]
-        fill(made, value)
+        getattr(base, _FILLED[base])(made, value)
     else:
         made = base.__new__(kind, value)
     attributes, slots = reader.value(state)

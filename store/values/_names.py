@@ -1,9 +1,13 @@
 """What a type is called by people."""
 
 import sys
+from collections.abc import Callable
 from typing import Any
 
-__all__ = ["full_name", "type_name"]
+__all__ = ["class_of", "full_name", "type_name"]
+
+class_of: Callable[[object], type[Any]] = type
+"""`type`, and no more than that: what a value of any type is an instance of."""
 
 
 def full_name(kind: type) -> str:
@@ -13,7 +17,7 @@ def full_name(kind: type) -> str:
 
 def type_name(value: object) -> str:
     """The value's type as a person would write it: `dict`, `pandas.DataFrame`, `Plan`."""
-    kind = type(value)
+    kind = class_of(value)
     module = kind.__module__
     if module in ("builtins", "__main__"):
         return kind.__qualname__

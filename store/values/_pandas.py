@@ -12,6 +12,7 @@ import msgspec
 
 from stepwell.store.values._arrow import read_stream, write_stream
 from stepwell.store.values._encoded import Unsuited, nothing
+from stepwell.store.values._libraries import library
 from stepwell.store.values._tree import Reader, Writer, encode_node
 
 __all__ = ["read_pandas", "write_pandas"]
@@ -25,7 +26,7 @@ _UNSURE = (list, dict, tuple, set)  # equal, and yet of other types inside
 def write_pandas(value: Any) -> bytes:
     """The value as an Arrow stream. Raises `Unsuited` if reading it back is not the same."""
     try:
-        import pyarrow as pa
+        pa = library("pyarrow")
     except ImportError:
         raise Unsuited from None
     kind, frame = _framed(value)
@@ -49,7 +50,7 @@ def write_pandas(value: Any) -> bytes:
 
 
 def _framed(value: Any) -> tuple[str, Any]:
-    import pandas as pd
+    pd = library("pandas")
 
     if type(value) is pd.DataFrame:
         return "DataFrame", value.copy(deep=False)
@@ -97,7 +98,7 @@ def read_pandas(kind: str, payload: bytes) -> Any:
     node = msgspec.json.decode(table.schema.metadata[_OURS])
     extras: dict[str, Any] = Reader(nothing, is_trusted=False).value(node)
     frame = table.to_pandas()
-    if "freq" in extras and hasattr(type(frame.index), "freq"):
+    if "freq" in extras:
         frame.index.freq = extras["freq"]
     if kind == "Index":
         return frame.index
@@ -110,7 +111,7 @@ def read_pandas(kind: str, payload: bytes) -> Any:
 
 
 def _is_same(value: Any, back: Any) -> bool:
-    from pandas import testing
+    testing = library("pandas.testing")
 
     if type(value) is not type(back):
         return False

@@ -6,7 +6,7 @@ is one: what was stored before a restart is an instance of the class defined aft
 
 import io
 import pickle
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import cache
@@ -15,7 +15,8 @@ from typing import Any
 from stepwell.errors import ValueNotStorable, ValueUnreadable
 from stepwell.store.values._classes import NOTEBOOK, find_notebook_class, reference
 from stepwell.store.values._encoded import Encoded, Resolve, nothing
-from stepwell.store.values._names import type_name
+from stepwell.store.values._libraries import library
+from stepwell.store.values._names import class_of, type_name
 from stepwell.store.values._refused import not_storable, refusal
 
 __all__ = ["notebook_class", "read_pickle", "write_pickle"]
@@ -88,26 +89,28 @@ def _failed(value: object, latest: object, error: Exception) -> ValueNotStorable
 
 @cache
 def _pickler() -> Any:
-    import cloudpickle
+    cloudpickle = library("cloudpickle")
+    base: Any = cloudpickle.Pickler
 
-    class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
+    class Pickler(base):  # type: ignore[misc]  # cloudpickle says nothing of its types
         """cloudpickle, with an eye on what must not be stored."""
 
         def __init__(self, file: io.BytesIO, resolve: Resolve) -> None:
-            super().__init__(file, protocol=PROTOCOL)
+            base.__init__(self, file, protocol=PROTOCOL)
             self.resolve = resolve
             self.latest: object = None
 
         def reducer_override(self, obj: Any) -> Any:
             self.latest = obj
-            reason = refusal(type(obj))
+            kind = class_of(obj)
+            reason = refusal(kind)
             if reason:
                 raise _Refused(obj, reason)
             if isinstance(obj, type) and obj.__module__ == NOTEBOOK:
                 name = reference(obj, self.resolve)
                 if name is not None:
                     return notebook_class, (obj.__qualname__, cloudpickle.dumps(obj, PROTOCOL))
-            return super().reducer_override(obj)
+            return base.reducer_override(self, obj)
 
     return Pickler
 
@@ -131,7 +134,7 @@ def read_pickle(payload: bytes, resolve: Resolve) -> Any:
 
 
 @contextmanager
-def _found_in(resolve: Resolve) -> Iterator[None]:
+def _found_in(resolve: Resolve) -> Generator[None]:
     token = _resolve.set(resolve)
     try:
         yield

@@ -4,6 +4,7 @@ import io
 from typing import Any
 
 from stepwell.store.values._encoded import Unsuited
+from stepwell.store.values._libraries import library
 
 __all__ = ["read_polars", "write_polars"]
 
@@ -12,7 +13,7 @@ _FEW = 64
 
 def write_polars(value: Any) -> bytes:
     """The frame or series as an Arrow file of one batch. Raises `Unsuited` for object columns."""
-    import polars as pl
+    pl = library("polars")
 
     frame = value.to_frame() if isinstance(value, pl.Series) else value
     if any(dtype.base_type() is pl.Object for dtype in frame.dtypes):
@@ -30,7 +31,7 @@ def write_polars(value: Any) -> bytes:
 
 def _settled(column: Any) -> Any:
     """The column without what lies under its gaps: equal columns are to give equal bytes."""
-    import polars as pl
+    pl = library("polars")
 
     if len(column) <= _FEW:
         if column.null_count() or column.dtype == pl.Boolean:
@@ -47,7 +48,7 @@ def _settled(column: Any) -> Any:
 
 def read_polars(kind: str, payload: bytes) -> Any:
     """What `write_polars` was given."""
-    import polars as pl
+    pl = library("polars")
 
     frame = pl.read_ipc(io.BytesIO(payload))
     return frame.to_series(0) if kind == "Series" else frame

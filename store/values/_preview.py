@@ -7,6 +7,7 @@ they go by, and by the look of the well-known ones.
 
 import re
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import Enum
 from types import BuiltinFunctionType, FunctionType, MethodType
@@ -14,14 +15,16 @@ from typing import Any
 
 import msgspec
 
-from stepwell.store.values._names import full_name, type_name
+from stepwell.store.values._libraries import LIBRARIES, library_of
+from stepwell.store.values._names import class_of, full_name, type_name
 from stepwell.store.values._refused import parts
-from stepwell.store.values._sketches import LIBRARIES, sketch_of_table
+from stepwell.store.values._sketches import sketch_of_table
 
 __all__ = ["PREVIEW_CHARACTERS", "json_preview", "masked", "preview"]
 
 PREVIEW_CHARACTERS = 200
 MASK = "•••"
+_BEYOND = 64
 _MORE = "…"
 _NAMES = "passw|secret|api_?-?key|access_?-?key|private_?-?key|token(?!s)|credential|authorization"
 _NAMED = re.compile(
@@ -34,7 +37,7 @@ _LOOKS = re.compile(
 )
 # Most texts have none of these: looking for them first costs a tenth of the expressions.
 _HINTS = ("passw", "secret", "key", "token", "credential", "authoriz")
-_LOOK_HINTS = ("sk-", "gh", "xox", "AKIA", "eyJ", "earer")
+_LOOK_HINTS = ("sk-", "ghp_", "gho_", "ghu_", "ghs_", "xox", "AKIA", "eyJ", "earer")
 
 
 def masked(text: str) -> str:
@@ -52,8 +55,11 @@ def masked(text: str) -> str:
 
 def json_preview(payload: bytes, limit: int = PREVIEW_CHARACTERS) -> str:
     """The beginning of a JSON text, at most `limit` characters."""
-    # Four bytes a character at most; some more, to see a secret that the cut would halve.
-    text = payload[: limit * 4 + 64].decode("utf-8", "ignore")
+    # Some more than is shown, to know a secret that the cut would halve.
+    start = payload[: limit + _BEYOND]
+    if not start.isascii():
+        start = payload[: (limit + _BEYOND) * 4]
+    text = start.decode("utf-8", "ignore")
     return _cut(masked(text), limit)
 
 
@@ -62,7 +68,7 @@ def preview(value: object, limit: int = PREVIEW_CHARACTERS) -> str:
 
     JSON where the value is JSON data, else near it; tables and arrays by shape and columns.
     """
-    sketch = _Sketch(left=limit + 64)
+    sketch = _Sketch(left=limit + _BEYOND)
     try:
         sketch.draw(value)
     except _Full:
@@ -97,6 +103,7 @@ _TEXT = {
     "pathlib._local.PosixPath",
     "pathlib._local.PurePosixPath",
 }
+_BRACKETS: dict[type[Any], str] = {list: "[]", tuple: "()", set: "{}", frozenset: "{}"}
 _CALLABLES = (FunctionType, BuiltinFunctionType, MethodType)
 _BASES: tuple[Any, ...] = (str, int, float, dict, list, tuple, set, frozenset, deque)
 _SECRET_KINDS = {"SecretStr", "SecretBytes", "Secret"}
@@ -117,7 +124,7 @@ class _Sketch:
             raise _Full
 
     def draw(self, value: Any) -> None:
-        kind = type(value)
+        kind = class_of(value)
         if value is None or kind is bool:
             self.put(_LITERALS[value])
         elif kind is str:
@@ -135,52 +142,56 @@ class _Sketch:
             self._draw_other(value, kind)
             self.inside.pop()
 
-    def _draw_other(self, value: Any, kind: type) -> None:
+    def _draw_other(self, value: Any, kind: type[Any]) -> None:
         if kind is dict:
             self._draw_dict(value)
         elif kind in (list, tuple, set, frozenset):
-            opening, closing = {list: "[]", tuple: "()"}.get(kind, "{}")
-            self._draw_items(opening, value, closing)
+            self._draw_items(_BRACKETS[kind], value)
         elif kind.__name__ in _SECRET_KINDS and kind.__module__.startswith("pydantic"):
             self.put(f'"{MASK}"')
         elif full_name(kind) in _TEXT:
             self.put(_quoted(str(value), self.left))
         elif issubclass(kind, type):
             self.put(f"class {value.__qualname__}")
-        elif kind.__module__.partition(".")[0] in LIBRARIES:
+        elif library_of(kind) in LIBRARIES:
             self.put(sketch_of_table(value))
         else:
             self._draw_object(value, kind)
 
     def _draw_dict(self, value: dict[Any, Any]) -> None:
+        pairs: Iterable[tuple[object, object]] = dict[object, object].items(value)
         self.put("{")
-        for at, (key, item) in enumerate(dict.items(value)):
+        for at, (key, item) in enumerate(pairs):
             self.put("," if at else "")
             self.draw(key)
             self.put(":")
             self.draw(item)
         self.put("}")
 
-    def _draw_items(self, opening: str, value: Any, closing: str) -> None:
-        self.put(opening)
+    def _draw_items(self, brackets: str, value: Any) -> None:
+        self.put(brackets[0])
         for at, item in enumerate(value):
             self.put("," if at else "")
             self.draw(item)
-        self.put(closing)
+        self.put(brackets[1])
 
-    def _draw_contents(self, value: Any, kind: type, base: type) -> None:
+    def _draw_contents(self, value: Any, kind: type[Any], base: Any) -> None:
         self.put(type_name(value) + "(")
         if base is dict:
             self._draw_dict(value)
         elif base in (str, int, float):
             self.draw(base.__getnewargs__(value)[0])
         else:
-            self._draw_items("[", base.__iter__(value), "]")
+            self._draw_items("[]", base.__iter__(value))
         self.put(")")
 
-    def _draw_object(self, value: Any, kind: type) -> None:
+    def _draw_object(self, value: Any, kind: type[Any]) -> None:
         if issubclass(kind, Enum):
             self.put(f"{kind.__qualname__}.{value._name_}")
+            return
+        if issubclass(kind, BaseException):
+            self.put(type_name(value))
+            self._draw_items("()", value.args)
             return
         if kind in _CALLABLES:
             self.put(f"{kind.__name__} {value.__qualname__}")

@@ -2,11 +2,11 @@
 
 import types
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from stepwell.errors import ValueNotStorable
-from stepwell.store.values._names import full_name, type_name
+from stepwell.store.values._names import class_of, full_name, type_name
 
 __all__ = ["not_storable", "parts", "path_to", "refusal"]
 
@@ -63,6 +63,7 @@ _DUCKDB_REASONS = {
     "DuckDBPyRelation": f"{_LAZY}; fetch it first, with `.df()`, `.pl()`, `.arrow()`",
 }
 _ALLOWED = {"_io.BytesIO", "_io.StringIO"}  # files only in name: their content is in memory
+_SEQUENCES: tuple[Any, ...] = (list, tuple, deque)
 _MOST_PARTS = 200_000
 _reasons_of: dict[str, str] = {}
 
@@ -113,26 +114,27 @@ def path_to(root: object, part: object) -> str:
 
 def parts(value: Any) -> Iterator[tuple[str, object]]:
     """What a value is made of, each with its step of the path. Runs none of the value's code."""
-    kind = type(value)
+    kind = class_of(value)
     if issubclass(kind, (str, bytes, int, float, type, types.ModuleType)):
         return
     if kind is types.FunctionType:
         yield from _of_function(value)
         return
     if issubclass(kind, dict):
-        for key, item in dict.items(value):  # pyright: ignore[reportUnknownVariableType]
+        pairs: Iterable[tuple[object, object]] = dict[object, object].items(value)
+        for key, item in pairs:
             yield f"[{_key(key)}]", item
             yield f"[{_key(key)}]", key
-    elif issubclass(kind, (list, tuple, deque)):
+    elif any(base in kind.__mro__ for base in _SEQUENCES):
         yield from _of_sequence(value, kind)
     elif issubclass(kind, (set, frozenset)):
-        base = set if issubclass(kind, set) else frozenset
+        base: Any = set if issubclass(kind, set) else frozenset
         yield from (("{…}", item) for item in base.__iter__(value))
     yield from _of_attributes(value)
 
 
-def _of_sequence(value: Any, kind: type) -> Iterator[tuple[str, object]]:
-    base = next(base for base in (list, tuple, deque) if issubclass(kind, base))
+def _of_sequence(value: Any, kind: type[Any]) -> Iterator[tuple[str, object]]:
+    base = next(base for base in _SEQUENCES if base in kind.__mro__)
     fields = getattr(kind, "_fields", ())
     for at, item in enumerate(base.__iter__(value)):
         yield (f".{fields[at]}" if at < len(fields) else f"[{at}]"), item

@@ -3,6 +3,8 @@
 from typing import Any
 
 from stepwell.store.values._encoded import Unsuited
+from stepwell.store.values._libraries import library
+from stepwell.store.values._names import class_of
 from stepwell.store.values._tree import Node, Read, Reader, Writer
 
 __all__ = ["SCALAR_READS", "write_scalar"]
@@ -31,9 +33,9 @@ def _zone(writer: Writer, value: Any) -> Node:
 
 
 def _write_numpy(writer: Writer, value: Any) -> Node:
-    import numpy as np
+    np = library("numpy")
 
-    kind = type(value)
+    kind = class_of(value)
     if not issubclass(kind, np.generic) or kind.__module__ != "numpy":
         raise Unsuited
     dtype = value.dtype
@@ -46,7 +48,7 @@ def _write_numpy(writer: Writer, value: Any) -> Node:
 
 
 def _read_numpy(reader: Reader, node: Node) -> Any:
-    import numpy as np
+    np = library("numpy")
 
     text, item = node
     dtype = np.dtype(text)
@@ -56,7 +58,7 @@ def _read_numpy(reader: Reader, node: Node) -> Any:
 
 
 def _read_pandas(reader: Reader, node: Node) -> Any:
-    import pandas as pd
+    pd = library("pandas")
 
     name, content, *zone = node
     if name == "NAType":

@@ -2,9 +2,11 @@
 
 from typing import Any
 
-__all__ = ["LIBRARIES", "sketch_of_table"]
+from stepwell.store.values._libraries import library_of
+from stepwell.store.values._names import class_of
 
-LIBRARIES = frozenset({"numpy", "pandas", "polars", "pyarrow"})
+__all__ = ["sketch_of_table"]
+
 _TIMES = "\N{MULTIPLICATION SIGN}"
 _MOST_COLUMNS = 24
 _MOST_ITEMS = 6
@@ -12,8 +14,8 @@ _MOST_ITEMS = 6
 
 def sketch_of_table(value: Any) -> str:
     """Rows, columns and their types of a table; the name of what has none."""
-    name = type(value).__name__
-    library = type(value).__module__.partition(".")[0]
+    kind = class_of(value)
+    name, library = kind.__name__, library_of(kind)
     if library == "numpy":
         return _array(value) if hasattr(value, "ndim") else name
     if name in ("DataFrame", "Table", "RecordBatch"):
@@ -42,7 +44,7 @@ def _count(number: int, noun: str) -> str:
 
 
 def _label(label: object) -> str:
-    return str(label)[:40] if isinstance(label, (str, int, float, tuple)) else type(label).__name__
+    return str(label)[:40] if type(label) in (str, int, float, tuple) else type(label).__name__
 
 
 def _array(value: Any) -> str:

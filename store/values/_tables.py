@@ -8,6 +8,8 @@ from collections.abc import Callable
 from typing import Any
 
 from stepwell.store.values._encoded import Encoded
+from stepwell.store.values._libraries import library_of
+from stepwell.store.values._names import class_of
 from stepwell.store.values._scalars import SCALAR_READS, write_scalar
 from stepwell.store.values._tree import Node, Read, Reader, Writer
 
@@ -22,18 +24,15 @@ _KINDS = {
 }
 
 
-def _library(kind: type) -> str:
-    return kind.__module__.partition(".")[0]
-
-
 def is_table(kind: type) -> bool:
     """Whether values of this exact class go under `npy` or `arrow`, if they can."""
-    return kind.__name__ in _KINDS.get(_library(kind), ())
+    return kind.__name__ in _KINDS.get(library_of(kind), ())
 
 
 def encode_table(value: Any) -> Encoded:
     """An array or table in a codec of its own. Raises `Unsuited`."""
-    library, name = _library(type(value)), type(value).__name__
+    kind = class_of(value)
+    library, name = library_of(kind), kind.__name__
     if library == "numpy":
         from stepwell.store.values._arrays import write_array
 
@@ -41,8 +40,8 @@ def encode_table(value: Any) -> Encoded:
     if library == "pandas":
         from stepwell.store.values._pandas import write_pandas
 
-        kind = name if name in ("DataFrame", "Series") else "Index"
-        return Encoded(f"arrow:pandas.{kind}", write_pandas(value))
+        noun = name if name in ("DataFrame", "Series") else "Index"
+        return Encoded(f"arrow:pandas.{noun}", write_pandas(value))
     if library == "polars":
         from stepwell.store.values._polars import write_polars
 
@@ -78,7 +77,8 @@ def _reader_of(codec: str) -> Callable[[str, bytes], Any]:
 
 def write_table(writer: Writer, value: Any) -> Node:
     """An array, a table or a scalar as part of a tree. Raises `Unsuited`."""
-    if not is_table(type(value)):
+    kind = class_of(value)
+    if not is_table(kind):
         return write_scalar(writer, value)
     encoded = encode_table(value)
     return writer.tagged("table", [encoded.codec, b64encode(encoded.payload).decode("ascii")])

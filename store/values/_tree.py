@@ -19,6 +19,7 @@ import msgspec
 from stepwell.errors import ValueUnreadable
 from stepwell.store.values._classes import find_class, reference
 from stepwell.store.values._encoded import Encoded, Resolve, Unsuited
+from stepwell.store.values._names import class_of
 from stepwell.store.values._refused import not_storable, refusal
 
 __all__ = [
@@ -57,19 +58,28 @@ Read = Callable[["Reader", Node], Any]
 """From a node's `v` to the value."""
 
 
+# Shapes, instances and tables are written with a `Writer`: they import this module, so it asks
+# for them when first needed.
 @cache
-def _shapes() -> dict[type, Shape]:
+def _shapes() -> dict[type, Any]:
     from stepwell.store.values._shapes import SHAPES
 
     return {shape.kind: shape for shape in SHAPES}
 
 
 @cache
-def _reads() -> dict[str, Read]:
+def _reads() -> dict[str, Any]:
     from stepwell.store.values._instances import INSTANCE_READS
     from stepwell.store.values._tables import TABLE_READS
 
     return {shape.tag: shape.read for shape in _shapes().values()} | INSTANCE_READS | TABLE_READS
+
+
+@cache
+def _write_instance() -> Callable[[Any, object], Node]:
+    from stepwell.store.values._instances import write_instance
+
+    return write_instance
 
 
 @dataclass(slots=True)
@@ -84,7 +94,7 @@ class Writer:
 
     def node(self, value: Any) -> Node:
         """The value as a node. Raises `Unsuited`, or `ValueNotStorable` for what never can be."""
-        kind = type(value)
+        kind = class_of(value)
         if value is None or kind is bool:
             return value
         if kind is str and _is_encodable(value):
@@ -122,9 +132,7 @@ class Writer:
         reason = refusal(kind)
         if reason:
             raise not_storable(self.root, value, reason)
-        from stepwell.store.values._instances import write_instance
-
-        return write_instance(self, value)
+        return _write_instance()(self, value)
 
     def _enter(self, value: object) -> None:
         if id(value) in self.open:
@@ -173,9 +181,10 @@ class Reader:
 
     def value(self, node: Node) -> Any:
         """What the node stands for."""
-        if type(node) is list:
+        kind = class_of(node)
+        if kind is list:
             return [self.value(item) for item in node]
-        if type(node) is not dict:
+        if kind is not dict:
             return node
         tag = node.get(TAG)
         if tag is None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Self
 from uuid import uuid4
 
-from stepwell.errors import ValueNotTrusted
+from stepwell.errors import StoreReadOnly, ValueNotTrusted
 from stepwell.store._port import Blob, Store
 from stepwell.store.values._user_key import trusted_stores, user_key
 
@@ -42,7 +42,10 @@ def store_id(store: Store) -> str:
     known = store.meta(_ID)
     if known is None:
         known = uuid4().hex
-        store.set_meta(_ID, known)
+        try:
+            store.set_meta(_ID, known)
+        except StoreReadOnly:
+            return ""  # nobody can trust what cannot be told apart
     return known
 
 
@@ -59,7 +62,8 @@ class Trust:
     @classmethod
     def of_user(cls, store: Store) -> Self:
         """This user's trust in that store, as recorded in their data directory."""
-        return cls(Signer.of_user(), store_id(store) in trusted_stores(), store_id(store))
+        known = store_id(store)
+        return cls(Signer.of_user(), known in trusted_stores(), known)
 
     def covers(self, blob: Blob) -> bool:
         """Whether reading this blob may run code."""
