@@ -4,15 +4,17 @@ Knows kernels, cells, messages and files. Does not know how a step is run or sto
 is the engine's, inside the kernel; from here it is seen only through the cards it shows.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from os import PathLike
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from typing import TextIO
+
     from stepwell.headless._progress import Progress
     from stepwell.headless._result import Result
 
-__all__ = ["run_notebook"]
+__all__ = ["parse_parameters", "progress_on", "report", "run_notebook"]
 
 
 def run_notebook(
@@ -49,3 +51,33 @@ def run_notebook(
         kernel=kernel,
     )
     return execute(wanted, progress or Silence())
+
+
+def parse_parameters(settings: Iterable[str]) -> dict[str, Any]:
+    """Turn NAME=VALUE words into parameters: JSON, or a Python literal, or else the text itself.
+
+    Raises InvalidUsage for a word of another form.
+    """
+    from stepwell.headless._parameters import parse
+
+    return parse(settings)
+
+
+def progress_on(file: "TextIO") -> "Progress":
+    """Tell it to people: a live view where the file is a terminal, otherwise lines for a log."""
+    from stepwell.headless._progress import Lines
+
+    if not file.isatty():
+        return Lines(file)
+    from rich.console import Console
+
+    from stepwell.headless._live import Live
+
+    return Live(Console(file=file, highlight=False))
+
+
+def report(result: "Result", *, colours: bool = False) -> str:
+    """A few lines to end with: what went wrong, if anything did, and a summary."""
+    from stepwell.headless import _report
+
+    return _report.report(result, colours=colours)

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from queue import Empty
-from typing import Any, Protocol
+from typing import IO, Any, Protocol
 
 import anyio
 import zmq
@@ -82,14 +82,15 @@ class Client(NotebookClient):
             manager.set_trait("transport_encryption", "auto")
         return manager
 
-    async def start(self, *, env: dict[str, str]) -> None:
+    async def start(self, *, env: dict[str, str], log: IO[bytes]) -> None:
         """Start the kernel with these environment variables and learn its language.
 
-        Raises KernelNotStarted when it does not come up.
+        What its process writes by itself goes to `log`. Raises KernelNotStarted when it does
+        not come up.
         """
         self.km = self.create_kernel_manager()
         try:
-            await self.async_start_new_kernel(env=env)
+            await self.async_start_new_kernel(env=env, stdout=log, stderr=log)
             await self.async_start_new_kernel_client()
             client: Any = self.kc
             info = await self.async_wait_for_reply(await ensure_async(client.kernel_info()))

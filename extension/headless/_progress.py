@@ -1,17 +1,15 @@
-"""What is told while a notebook is executed, and at the end.
+"""What is told while a notebook is executed.
 
 Names and messages come from the kernel. They are printed as text, never as terminal
 commands or markup.
 """
 
 import re
-from pathlib import Path
 from typing import Protocol, TextIO
 
 from stepwell.headless._card import Card, Trouble
-from stepwell.headless._result import Result
 
-__all__ = ["Lines", "Progress", "Silence", "plain", "summary", "without_ansi", "words"]
+__all__ = ["Lines", "Progress", "Silence", "in_seconds", "plain", "without_ansi", "words"]
 
 _ANSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])")
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
@@ -90,9 +88,9 @@ def words(card: Card) -> list[str]:
     name = plain(card.step)
     match card.phase:
         case "done" if card.restored:
-            return [name, "restored", f"saved {_seconds(card.seconds or 0)}"]
+            return [name, "restored", f"saved {in_seconds(card.seconds or 0)}"]
         case "done":
-            return [name, "done", _seconds(card.seconds or 0)]
+            return [name, "done", in_seconds(card.seconds or 0)]
         case "failed":
             return [name, "failed", plain(str(card.error or Trouble()))]
         case "waiting" if card.waiting_for:
@@ -102,27 +100,6 @@ def words(card: Card) -> list[str]:
             return [name, "running", *attempt, *(plain(reason) for reason in card.stale[:1])]
         case _:
             return [name, plain(card.phase)]
-
-
-def summary(result: Result) -> str:
-    """One line: what was done, what that saved, and where everything is."""
-    if result.steps:
-        counts = [
-            f"{len(result.run)} run",
-            f"{len(result.restored)} restored",
-            f"{len(result.failed)} failed",
-        ]
-        if result.unfinished:
-            counts.append(f"{len(result.unfinished)} unfinished")
-        if result.restored:
-            counts.append(f"saved {_seconds(result.seconds_saved)}")
-        done = f"{_plural(len(result.steps), 'step')}: {', '.join(counts)}"
-    else:
-        done = f"{_plural(result.cells, 'cell')} run"
-    places = f"notebook {_short(result.output)}"
-    if result.store.exists():
-        places += f" · store {_short(result.store)}"
-    return f"{done} · {_seconds(result.seconds)} · {places}"
 
 
 def plain(text: str, at_most: int = 300) -> str:
@@ -136,19 +113,9 @@ def without_ansi(text: str) -> str:
     return _CONTROL.sub("", _ANSI.sub("", text))
 
 
-def _seconds(seconds: float) -> str:
+def in_seconds(seconds: float) -> str:
+    """A duration as people write it."""
     if seconds >= 60:
         minutes, rest = divmod(round(seconds), 60)
         return f"{minutes} min {rest} s"
     return f"{seconds:.1f} s" if seconds >= 0.05 else f"{seconds * 1000:.0f} ms"
-
-
-def _plural(count: int, noun: str) -> str:
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
-
-
-def _short(path: Path) -> str:
-    try:
-        return str(path.relative_to(Path.cwd()))
-    except (ValueError, OSError):
-        return str(path)

@@ -56,6 +56,8 @@ class Result:
     message: str = ""
     """What ended it and what to do now; empty when it completed."""
     failed_cell: FailedCell | None = None
+    kernel_said: str = ""
+    """Where the kernel died or did not start: the last lines its process wrote by itself."""
 
     @property
     def exit_code(self) -> int:

@@ -8,6 +8,8 @@ import asyncio
 import os
 import time
 from concurrent.futures import ThreadPoolExecutor
+from tempfile import TemporaryFile
+from typing import IO
 
 import anyio
 from jupyter_client.kernelspec import KernelSpecManager, NoSuchKernel
@@ -31,6 +33,7 @@ _WAIT = "get_ipython().run_line_magic('stepwell', 'wait')"
 # As long as any Jupyter server lets a kernel take to go: its exit hooks, and the engine.
 _FAREWELL_SECONDS = 2.5
 _HURRIED_SECONDS = 2.0
+_LOG_LINES = 20
 
 _Ended = tuple[Ending, str]
 
@@ -78,19 +81,21 @@ class Runner:
         except StepwellError as error:
             raise InvalidUsage(str(error)) from error
         self._progress.begin(len(self._client.nb.cells))
-        try:
-            ended = await self._until_written()
-        finally:
-            self._progress.end()
-        return self._result(ended, time.monotonic() - begun)
+        with TemporaryFile() as log:
+            try:
+                ended = await self._until_written(log)
+            finally:
+                self._progress.end()
+            died = ended[0] is Ending.KERNEL_DIED
+            return self._result(ended, time.monotonic() - begun, _last_lines(log) if died else "")
 
-    async def _until_written(self) -> _Ended:
+    async def _until_written(self, log: IO[bytes]) -> _Ended:
         work = anyio.CancelScope()
         if self._order.timeout is not None:
             work.deadline = anyio.current_time() + self._order.timeout
         with stopping_on_signals(lambda: self._interrupt(work)):
             try:
-                ended = await self._within(work)
+                ended = await self._within(work, log)
                 await self._settle(ended[0])
             finally:
                 hurry = work.cancel_called
@@ -103,10 +108,10 @@ class Runner:
         self._interrupted = True
         work.cancel()
 
-    async def _within(self, work: anyio.CancelScope) -> _Ended:
+    async def _within(self, work: anyio.CancelScope, log: IO[bytes]) -> _Ended:
         with work:
             try:
-                return await self._execute()
+                return await self._execute(log)
             except CellExecutionError as error:
                 return Ending.CELL_FAILED, f"{error.ename}: {error.evalue}"
             except KernelNotStarted as error:
@@ -117,9 +122,9 @@ class Runner:
                     return Ending.KERNEL_DIED, ""
         return (Ending.INTERRUPTED if self._interrupted else Ending.TIMED_OUT), ""
 
-    async def _execute(self) -> _Ended:
+    async def _execute(self, log: IO[bytes]) -> _Ended:
         client = self._client
-        await client.start(env=self._environment())
+        await client.start(env=self._environment(), log=log)
         for index, cell in enumerate(client.nb.cells):
             await client.async_execute_cell(
                 cell, index, execution_count=client.code_cells_executed + 1
@@ -155,7 +160,7 @@ class Runner:
             "STEPWELL_RUN": self._order.mode,
         }
 
-    def _result(self, ended: _Ended, seconds: float) -> Result:
+    def _result(self, ended: _Ended, seconds: float, kernel_said: str) -> Result:
         record, store = self._record, self._order.store
         steps = tuple(record.steps.values())
         return Result(
@@ -173,7 +178,14 @@ class Runner:
                 can_resume=bool(steps) or store.exists(),
             ),
             failed_cell=record.failed_cell if ended[0] is Ending.CELL_FAILED else None,
+            kernel_said=kernel_said,
         )
+
+
+def _last_lines(log: IO[bytes]) -> str:
+    log.seek(0)
+    lines = log.read().decode(errors="replace").rstrip().splitlines()
+    return "\n".join(lines[-_LOG_LINES:])
 
 
 def _kernel_name(order: Order, notebook: NotebookNode) -> str:

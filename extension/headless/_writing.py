@@ -10,7 +10,7 @@ from typing import Any
 
 import nbformat
 from nbformat import NotebookNode
-from nbformat.validator import NotebookValidationError, normalize, validate
+from nbformat.validator import NotebookValidationError, validate
 
 from stepwell.errors import InvalidUsage, StepwellError
 
@@ -52,17 +52,39 @@ def read_notebook(path: Path) -> NotebookNode:
 
 
 def _valid(path: Path, text: str, said: Any, version: int) -> NotebookNode:
+    if version > _format.current_nbformat:
+        raise InvalidUsage(
+            f"{path} is a notebook of format {version}, which this nbformat cannot read; upgrade it"
+        )
     try:
-        if version < 4:
+        if version < _format.current_nbformat:
             return _node(_format.reads(text, as_version=4))
-        # Normalising first: nbformat would otherwise warn about ids that are missing
-        # or occur twice while it validates, and mend them all the same.
-        _, mended = normalize(_format.v4.to_notebook(said))
-        validate(mended, relax_add_props=True)
+        notebook = _node(_format.v4.to_notebook(said))
+        _give_ids(notebook)
+        validate(notebook, relax_add_props=True)
     except (NotebookValidationError, ValueError, AttributeError, KeyError, TypeError) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else repr(error)
         raise InvalidUsage(f"{path} is not a valid notebook: {reason}") from error
-    return _node(mended)
+    return notebook
+
+
+def _give_ids(notebook: NotebookNode) -> None:
+    """Mend ids that are missing or occur twice; nbformat would do it with a warning.
+
+    The same cell of the same file gets the same id each time, since an id is what tells
+    the kernel that it is the same cell.
+    """
+    if notebook.nbformat_minor < 5:
+        return
+    known: set[str] = set()
+    for index, cell in enumerate(notebook.cells):
+        if cell.get("id") in known or "id" not in cell:
+            cell["id"] = next(
+                name
+                for name in (f"cell-{index}{'-' * more}" for more in range(len(notebook.cells) + 1))
+                if name not in known
+            )
+        known.add(cell["id"])
 
 
 def _node(said: Any) -> NotebookNode:

@@ -1,5 +1,6 @@
 """Executions that end before their time: what is written, and what is said."""
 
+import json
 import os
 import signal
 import subprocess
@@ -11,7 +12,7 @@ import pytest
 from nbformat import NotebookNode
 from written import Write, read_notebook, statuses, texts
 
-from stepwell.headless import run_notebook
+from stepwell.headless import report, run_notebook
 
 # A step that goes on until its kernel is gone.
 ENDLESS = "%%step endless\nimport time\nwhile True: time.sleep(0.01)"
@@ -54,6 +55,22 @@ def test_a_kernel_that_dies_in_the_final_wait_is_reported(write: Write) -> None:
     assert result.exit_code == 1
     assert result.message.startswith("the kernel died while fatal ran; run the same command")
     assert statuses(read_notebook(result.output)) == ["completed", "running"]
+
+
+def test_a_kernel_that_does_not_start_is_reported(write: Write, jupyter_home: Path) -> None:
+    """With what its process had to say; the notebook says that nothing has run."""
+    spec = jupyter_home / "data_dir" / "kernels" / "broken" / "kernel.json"
+    spec.parent.mkdir(parents=True)
+    code = "raise SystemExit('no such luck')"
+    argv = [sys.executable, "-c", code, "{connection_file}"]
+    spec.write_text(json.dumps({"argv": argv, "display_name": "Broken", "language": "python"}))
+
+    result = run_notebook(write("1"), kernel="broken")
+
+    assert result.exit_code == 1
+    assert result.message.startswith("the kernel did not start: ")
+    assert "no such luck" in report(result)
+    assert statuses(read_notebook(result.output)) == ["not run"]
 
 
 def test_the_time_is_for_cells_and_waiting_together(write: Write) -> None:
