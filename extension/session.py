@@ -8,6 +8,7 @@ thread (`_hear`), and passes on at once.
 import builtins
 import dataclasses
 import time
+from collections import deque
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -151,6 +152,7 @@ class Session:
         Raises `UnknownStep`, and `UnknownName` for a name that nobody makes.
         """
         engine, state = self.engine, self.state
+        names = frozenset(names)
         self.check_names(names)
         environments: dict[str, str] = {}
         for name, (digest, captured) in self._capture_all(names).items():
@@ -316,22 +318,22 @@ class Session:
 
     def _wait(self, steps: Mapping[str, str], timeout: float | None) -> None:
         engine, state = self.engine, self.state
-        pending = dict(steps)
+        pending = deque(steps.items())
 
         def is_done() -> bool:
             # Looks at one name as long as all is well: of ten thousand, the next.
-            while pending and self._is_there(state, *(first := next(iter(pending.items())))):
-                del pending[first[0]]
+            while pending and self._is_there(state, *pending[0]):
+                pending.popleft()
             if not pending:
                 return True
             if not (state.troubled or state.settled or engine.outputs.has_problems):
                 return False
-            return any(self._is_hopeless(state, step) for step in pending.values())
+            return any(self._is_hopeless(state, step) for _, step in pending)
 
         if not engine.outputs.wait_until(is_done, timeout):
-            waiting = ", ".join(list(dict.fromkeys(pending.values()))[:5])
+            waiting = ", ".join(list(dict.fromkeys(step for _, step in pending))[:5])
             raise WaitTimedOut(waiting, timeout or 0.0)
-        for label, step in pending.items():
+        for label, step in pending:
             self._raise_for(label, step)
 
     def _is_there(self, state: State, label: str, name: str) -> bool:
