@@ -7,7 +7,7 @@ from stepwell.widgets._html import PRE, Markup, code, details, element, join, mu
 from stepwell.widgets._plain import plain_card
 from stepwell.widgets._said import NAMES, about, error_line, facts, times, way_out
 from stepwell.widgets._state import DONE, FAILED, STALE, Look, chip, look
-from stepwell.widgets._text import block, line
+from stepwell.widgets._text import block
 from stepwell.widgets._view import Bundle
 
 __all__ = ["STEP_MIME", "card", "diff"]
@@ -36,7 +36,7 @@ def _html(view: StepView, now: int) -> str:
     if more:
         # Without the triangle the state stands in the same place whether or not there is more.
         hint = muted(" ⋯", style="font-weight:600")
-        summary = element("summary", head, hint, style="list-style:none;cursor:pointer")
+        summary = element("summary", head, hint, style="display:block;cursor:pointer")
         head = element("details", summary, more, style="margin:0")
     style = (
         f"border-left:3px solid {state.tint(0.85)};padding:1px 0 1px 9px;margin:2px 0;"
@@ -97,6 +97,8 @@ def _reasons(view: StepView) -> Iterator[Markup]:
         yield element("div", sign, text(reason), style=_ROW)
     if len(view.stale) > 5:
         yield element("div", muted(f"and {len(view.stale) - 5:,} more reasons"), style=_ROW)
+    if view.stale and view.diff and view.phase is not Phase.RUNNING:
+        yield details("what changed in the code", diff(view.diff))
     if view.stale and is_stale:
         way_out = ["run its cell, or ", code(f"%stepwell run {view.name}")]
         yield element("div", muted(*way_out), style=_ROW)
@@ -106,7 +108,7 @@ def _error(view: StepView) -> Iterator[Markup]:
     error = view.error
     if error is None:
         return
-    kind = element("b", line(error.type, 80), style=f"color:{FAILED.solid}")
+    kind = element("b", text(error.type, 80), style=f"color:{FAILED.solid}")
     yield element("div", kind, ": " if error.message else "", text(error.message, 500), style=_ROW)
     number, failed = error_line(view)
     if number:
@@ -124,8 +126,6 @@ def _on_request(view: StepView) -> Iterator[Markup]:
     """
     if view.phase in (Phase.RUNNING, Phase.WAITING, Phase.FAILED):
         return
-    if view.stale and view.diff:
-        yield _titled("what changed in the code", diff(view.diff))
     if view.phase is Phase.COMPLETED:
         for name, output in list(view.outputs.items())[:20]:
             yield _output(name, output)
@@ -136,8 +136,8 @@ def _on_request(view: StepView) -> Iterator[Markup]:
 
 
 def _output(name: str, output: Output) -> Markup:
-    facts_said = about(output)
-    head = join([code(name), muted(" ", facts_said) if facts_said else ""])
+    kind = about(output)
+    head = join([code(name), muted(" ", text(kind)) if kind else ""])
     return _titled(head, pre(output.preview, lines=16, columns=200) if output.preview else "")
 
 

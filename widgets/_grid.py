@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from stepwell.widgets._html import MONO, Markup, element, join, text
+from stepwell.widgets._html import MONO, Markup, element, text
 from stepwell.widgets._rows import Column
 from stepwell.widgets._state import Look, chip
 from stepwell.widgets._text import line, width
@@ -11,6 +11,7 @@ from stepwell.widgets._text import line, width
 __all__ = ["Cell", "Grid", "State"]
 
 _CELL = "padding:2px 14px 2px 0;text-align:{align};vertical-align:top;border:none;line-height:1.5"
+_WIDE = 100
 _HEAD = f"{_CELL};font-weight:600;opacity:0.72;white-space:nowrap"
 
 
@@ -52,9 +53,10 @@ class Grid:
             element("tr", *map(_html_cell, self.columns, row), style=_row_style(index))
             for index, row in enumerate(self.rows)
         ]
-        parts = [element("thead", element("tr", *head)), element("tbody", *body)]
+        top = element("tr", *head, style=_row_style(0))
+        parts = [element("thead", top), element("tbody", *body)]
         style = "border-collapse:collapse;margin:4px 0;text-align:left;table-layout:auto"
-        return element("table", *parts, style=style)
+        return element("div", element("table", *parts, style=style), style="overflow:auto")
 
     def plain(self) -> str:
         """The table as text, columns aligned."""
@@ -90,10 +92,14 @@ def _html_cell(column: Column, cell: Cell) -> Markup:
         return element("td", chip(cell.look, cell.word), style=style)
     content = text(str(cell), column.at_most)
     if column.is_code and cell != "":
-        content = element("code", line(str(cell), column.at_most), style=MONO)
+        breaks = "nowrap" if column.is_short else "pre-wrap"
+        face = f"{MONO};background-color:rgba(128,128,128,0);padding:0;white-space:{breaks}"
+        content = element("code", line(str(cell), column.at_most), style=face)
     if column.is_number or column.is_short:
         style += ";white-space:nowrap"
-    return element("td", join([content]), style=style)
+    elif column.at_most >= _WIDE:
+        style += ";min-width:200px"
+    return element("td", content, style=style)
 
 
 def _plain_row(columns: Sequence[Column], row: Sequence[str], widths: Sequence[int]) -> str:

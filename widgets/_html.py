@@ -14,12 +14,14 @@ from stepwell.widgets._text import block, line
 
 __all__ = ["MONO", "PRE", "Markup", "code", "details", "element", "join", "muted", "pre", "text"]
 
-MONO = "font-family:Menlo,Consolas,'DejaVu Sans Mono',monospace;font-size:12px"
+MONO = "font-family:Menlo,Consolas,monospace;font-size:12px"
 PRE = (
     f"{MONO};line-height:1.45;margin:4px 0 6px 0;padding:6px 10px;border-radius:4px;"
     "background-color:rgba(128,128,128,0.1);overflow:auto;max-height:320px;white-space:pre;"
     "text-align:left"
 )
+# Notebooks give code a ground of their own, often a loud one.
+_CODE = f"{MONO};background-color:rgba(128,128,128,0.13);border-radius:3px;padding:0 3px"
 _MATHS = re.compile(r"([$\\]+)")
 
 
@@ -56,7 +58,7 @@ def text(said: str, at_most: int = 300) -> Markup:
 
 def code(said: str, at_most: int = 120) -> Markup:
     """A name or a piece of code within a line."""
-    return Markup(f'<code style="{MONO}">{escape(line(said, at_most))}</code>')
+    return element("code", line(said, at_most), style=_CODE)
 
 
 def pre(said: str, *, lines: int = 60, columns: int = 300) -> Markup:

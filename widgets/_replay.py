@@ -1,7 +1,7 @@
 """What a step printed and displayed, as it is shown again below a restored step's card."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, cast
+from typing import Any
 
 __all__ = ["replay"]
 
@@ -69,9 +69,9 @@ def _error(entry: Mapping[str, Any]) -> Entry:
     }
 
 
-def _text(said: Any) -> str:
+def _text(said: str | list[str]) -> str:
     # On disk nbformat keeps text as a list of lines.
-    return "".join(map(str, cast("list[Any]", said))) if isinstance(said, list) else str(said)
+    return said if isinstance(said, str) else "".join(said)
 
 
 def _shortened(text: str) -> str:

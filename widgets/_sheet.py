@@ -7,12 +7,13 @@ from stepwell.widgets._format import plural
 from stepwell.widgets._grid import Cell, Grid
 from stepwell.widgets._html import Markup, element, join, muted, text
 from stepwell.widgets._rows import Column
-from stepwell.widgets._text import line
+from stepwell.widgets._text import block, line
 from stepwell.widgets._view import View
 
 __all__ = ["MOST_ROWS", "Sheet", "cell", "table"]
 
 MOST_ROWS = 200
+_MOST_NOTES = 20
 _BOX = "margin:2px 0;line-height:1.6;text-align:left;overflow-wrap:break-word"
 
 
@@ -36,11 +37,11 @@ class Sheet:
     def view(self) -> View:
         """The sheet in both forms; of very many rows the first ones, the others counted."""
         grid = Grid(self.columns, self.rows[:MOST_ROWS]).without_empty() if self.rows else None
-        notes = [row for note in (*self._left_out(), *self.notes) for row in note.split("\n")]
+        notes = self._said_below()
         page = [
             element("div", self._title(), self.ornament) if self.title else "",
             grid.html() if grid else muted(text(self.empty)),
-            *[element("div", text(row, 600)) for row in notes if row],
+            *[element("div", text(row, 600)) for row in notes],
             *self.extras,
         ]
         plain = [
@@ -55,9 +56,11 @@ class Sheet:
         about = muted(" · ", text(self.about)) if self.about else ""
         return join([element("b", text(self.title)), about])
 
-    def _left_out(self) -> list[str]:
+    def _said_below(self) -> list[str]:
         count = len(self.rows) - MOST_ROWS
-        return [f"… and {plural(count, 'more row')}"] if count > 0 else []
+        left_out = [f"… and {plural(count, 'more row')}"] if count > 0 else []
+        notes = "\n".join([*left_out, *(note for note in self.notes if note)])
+        return [row for row in block(notes, lines=_MOST_NOTES, columns=600).split("\n") if row]
 
 
 def table(
@@ -68,8 +71,14 @@ def table(
     note: str = "",
     empty: str = "nothing to show",
 ) -> View:
-    """Any rows as a table. All text is escaped and cut to its column's length."""
+    """Any rows as a table. All text is escaped and cut to its column's length.
+
+    Raises `ValueError` for a row that has not as many cells as there are columns.
+    """
     known = [column if isinstance(column, Column) else Column(column) for column in columns]
+    for row in rows:
+        if len(row) != len(known):
+            raise ValueError(f"a row has {len(row)} cells for {len(known)} columns: {row!r:.200}")
     cells = [[cell(value) for value in row] for row in rows]
     return Sheet(title=title, columns=known, rows=cells, notes=[note], empty=empty).view()
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from stepwell.orchestrator import Phase, StepView
-from stepwell.widgets._html import Markup, element
+from stepwell.widgets._html import Markup, element, text
 
 __all__ = [
     "CANCELLED",
@@ -97,4 +97,4 @@ def chip(state: Look, word: str = "") -> Markup:
         f"background-color:{state.tint(0.2)};border-radius:4px;padding:1px 7px;"
         "font-weight:600;white-space:nowrap"
     )
-    return element("span", f"{state.sign} {word or state.word}", style=style)
+    return element("span", f"{state.sign} ", text(word or state.word, 40), style=style)

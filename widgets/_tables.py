@@ -25,12 +25,11 @@ _PLAN_COLUMNS = [
 _HISTORY_COLUMNS = [
     Column("when", is_short=True),
     Column("attempt", is_number=True),
-    Column("outcome"),
+    Column(""),
     Column("time", is_number=True),
     Column("code", is_code=True, is_short=True),
-    Column("inputs", is_code=True, at_most=120),
-    Column("outputs", is_code=True, at_most=160),
-    Column("error", at_most=160),
+    Column("inputs", is_code=True, at_most=80),
+    Column("outcome", is_code=True, at_most=160),
     Column("run", is_code=True, is_short=True),
     Column("who"),
 ]
@@ -102,7 +101,7 @@ def history_table(rows: Sequence[HistoryRow], *, now: int, step: str = "") -> Vi
     """Every attempt at a step, in the order given."""
     return Sheet(
         title=step if rows else "",
-        about=plural(len(rows), "attempt"),
+        about=plural(len(rows), "attempt") if rows else "",
         columns=_HISTORY_COLUMNS,
         rows=[_history_row(row, now) for row in rows],
         empty=f"{step or 'the step'} has never run",
@@ -117,8 +116,7 @@ def _history_row(row: HistoryRow, now: int) -> list[Cell]:
         duration(row.seconds) if row.seconds else "",
         row.code[:8] + (" changed" if row.code_changed else ""),
         _pairs(row.inputs, 12),
-        _pairs(row.outputs, 60),
-        row.error,
+        row.error or _pairs(row.outputs, 60),
         row.run,
         row.who,
     ]
