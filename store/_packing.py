@@ -128,23 +128,11 @@ def unpack_meta(text: str) -> BlobMeta:
 
 def unpack(rows: Iterable[Sequence[Any]]) -> list[Row]:
     """Journal rows (`seq, head, body`) as they were appended."""
-    made: list[Row] = []
-    for seq, head, body in rows:
-        run, kind, step, item, attempt, at, digest = head.split(SEPARATOR)
-        made.append(
-            Row(
-                seq,
-                kind,
-                run,
-                step,
-                item,
-                int(attempt),
-                int(at),
-                body.encode(),
-                Digest(digest) if digest else None,
-            )
-        )
-    return made
+    return [
+        Row(seq, kind, run, step, item, int(attempt), int(at), body.encode(), digest or None)
+        for seq, head, body in rows
+        for run, kind, step, item, attempt, at, digest in (head.split(SEPARATOR),)
+    ]
 
 
 def unpack_blob(digest: Digest, meta: BlobMeta, payload: bytes) -> Blob:

@@ -32,18 +32,30 @@ class Payloads:
         # Files written by this process whose record may not be durable yet, with the length
         # and checksum that the record is to carry. Each entry is made before it is needed.
         self._fresh: dict[Digest, tuple[int, str]] = {}
+        # Large values whose file was written or read back whole by this process.
+        self._sound: set[Digest] = set()
 
     def put(self, blob: Blob) -> Blob:
-        """Write a large payload to its file, unless that is certain to be there already."""
+        """Write a large payload to its file, unless a sound one is there already."""
         if blob.data is None or len(blob.data) <= INLINE_BYTES:
             return blob
-        if blob.digest not in self._fresh and not self._is_kept_in_file(blob.digest):
+        if blob.digest not in self._fresh and not self._is_sound(blob.digest):
             self._files.write(blob.digest, blob.data)
             self._fresh[blob.digest] = (len(blob.data), checksum(blob.data))
+            self._sound.add(blob.digest)
         return blob.without_data()
 
-    def _is_kept_in_file(self, digest: Digest) -> bool:
-        return self._files.has(digest) and self.has(digest)
+    def _is_sound(self, digest: Digest) -> bool:
+        """Whether the value can be read back, looked at once in the life of the store."""
+        if not self._files.has(digest):
+            return False
+        if digest not in self._sound:
+            try:
+                self.get([digest])
+            except ValueUnreadable:
+                return False
+            self._sound.add(digest)
+        return True
 
     def describe(self, blob: Blob) -> tuple[BlobMeta | None, bytes | None]:
         """What a record that carries this blob has to say of it; nothing if that is durable."""

@@ -22,9 +22,13 @@ def read_rows(
     if kinds is not None:
         name += "_of_kinds" if run is None else "_and_kinds"
         parameters["kinds"] = list(kinds)
-    return unpack(instance.query(name, parameters))
+    return _all(instance, name, parameters)
 
 
 def read_latest(instance: Instance, run: str, kinds: Iterable[str]) -> list[Row]:
     """As `Store.latest` promises."""
-    return unpack(instance.query("latest", {"run": run, "kinds": list(kinds)}))
+    return _all(instance, "latest", {"run": run, "kinds": list(kinds)})
+
+
+def _all(instance: Instance, name: str, parameters: dict[str, Any]) -> list[Row]:
+    return [row for rows in instance.stream(name, parameters) for row in unpack(rows)]

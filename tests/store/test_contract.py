@@ -51,12 +51,12 @@ def test_appends_are_answered_in_their_order(store: Store) -> None:
 
 def test_appends_of_many_threads_stay_whole(store: Store) -> None:
     """Records of one append stand next to each other, whoever else appends."""
-    threads = [
-        threading.Thread(
-            target=lambda name=name: [store.append(_numbered(5, name)) for _ in range(40)]
-        )
-        for name in ("a", "b", "c", "d")
-    ]
+
+    def append(name: str) -> None:
+        for _ in range(40):
+            store.append(_numbered(5, name))
+
+    threads = [threading.Thread(target=append, args=[name]) for name in ("a", "b", "c", "d")]
     for thread in threads:
         thread.start()
     for thread in threads:

@@ -69,6 +69,20 @@ def test_a_value_that_was_lost_can_be_put_again(tmp_path: Path, make_blob: MakeB
     store.close()
 
 
+def test_a_value_that_was_damaged_can_be_put_again(tmp_path: Path, make_blob: MakeBlob) -> None:
+    """Running the step again is a way out, as the error says."""
+    blob = make_blob(b"x" * 100_000)
+    path = tmp_path / "n.duckdb"
+    store = open_store(path)
+    store.commit([Record("value", blob=store.put(blob))])
+    store.close()
+    _files(tmp_path)[0].write_bytes(b"y" * 100_000)
+    store = open_store(path)
+    store.commit([Record("value", blob=store.put(blob))])
+    assert store.blob(blob.digest) == blob
+    store.close()
+
+
 @pytest.mark.parametrize("damaged", [b"y" * 100_000, b"x" * 99_999, b""])
 def test_a_damaged_value_is_never_handed_out(
     file_store: Store, make_blob: MakeBlob, tmp_path: Path, damaged: bytes

@@ -12,6 +12,9 @@ import pytest
 from stepwell.errors import StoreCorrupt
 from stepwell.store import Record, open_store
 
+Change = Callable[[bytearray], bytearray | None]
+Damage = Callable[[Change], Path]
+
 COMMITS = 12
 PER_COMMIT = 5
 
@@ -45,13 +48,13 @@ def crashed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[int]]:
 
 
 @pytest.fixture
-def damage(crashed: tuple[Path, list[int]], tmp_path: Path) -> Callable[..., Path]:
+def damage(crashed: tuple[Path, list[int]], tmp_path: Path) -> Damage:
     """Copy the crashed store and change its log; answers the path of the copy."""
     folder, _ = crashed
     path = tmp_path / "copy" / "n.duckdb"
     shutil.copytree(folder, path.parent)
 
-    def change(how: Callable[[bytearray], bytearray | None]) -> Path:
+    def change(how: Change) -> Path:
         wal = path.with_name("n.duckdb.wal")
         content = bytearray(wal.read_bytes())
         wal.write_bytes(how(content) or content)
@@ -74,15 +77,13 @@ def _kept(path: Path) -> tuple[int, tuple[str, ...]]:
     return kept, notes
 
 
-def test_an_undamaged_log_is_simply_read(damage: Callable[..., Path]) -> None:
+def test_an_undamaged_log_is_simply_read(damage: Damage) -> None:
     """A crash alone is nothing to talk about."""
     assert _kept(damage(lambda content: content)) == (COMMITS * PER_COMMIT, ())
 
 
 @pytest.mark.parametrize("back", [1, 15, 21, 400])
-def test_a_log_that_breaks_off_is_the_trace_of_a_crash(
-    damage: Callable[..., Path], back: int
-) -> None:
+def test_a_log_that_breaks_off_is_the_trace_of_a_crash(damage: Damage, back: int) -> None:
     """What was being written when the process died was never acknowledged: no alarm."""
     kept, notes = _kept(damage(lambda content: content[:-back]))
     assert kept == (COMMITS - 1) * PER_COMMIT
@@ -91,7 +92,7 @@ def test_a_log_that_breaks_off_is_the_trace_of_a_crash(
 
 @pytest.mark.parametrize("commit", [1, 6, 11])
 def test_a_flipped_bit_costs_what_lies_behind_it(
-    damage: Callable[..., Path], crashed: tuple[Path, list[int]], commit: int
+    damage: Damage, crashed: tuple[Path, list[int]], commit: int
 ) -> None:
     """Every commit before it is saved, the loss is told, and the damaged log is kept."""
     at = crashed[1][commit] - 700
@@ -112,7 +113,7 @@ def test_a_flipped_bit_costs_what_lies_behind_it(
 
 
 def test_zeroes_in_the_last_commit_cost_that_commit(
-    damage: Callable[..., Path], crashed: tuple[Path, list[int]]
+    damage: Damage, crashed: tuple[Path, list[int]]
 ) -> None:
     """A half-written page at a power failure does not take earlier commits with it."""
     end = crashed[1][-1]
@@ -126,7 +127,7 @@ def test_zeroes_in_the_last_commit_cost_that_commit(
 
 
 def test_a_damage_that_duckdb_would_not_notice_is_told(
-    damage: Callable[..., Path], crashed: tuple[Path, list[int]]
+    damage: Damage, crashed: tuple[Path, list[int]]
 ) -> None:
     """With a wrong length in the middle DuckDB drops the rest in silence; a person hears of it."""
     start = crashed[1][5]
@@ -141,9 +142,7 @@ def test_a_damage_that_duckdb_would_not_notice_is_told(
     assert len(list(path.parent.glob("n.duckdb.wal.corrupt-*"))) == 1
 
 
-def test_a_log_of_another_state_of_the_file_is_set_aside(
-    damage: Callable[..., Path], tmp_path: Path
-) -> None:
+def test_a_log_of_another_state_of_the_file_is_set_aside(damage: Damage, tmp_path: Path) -> None:
     """A file restored without its log opens as it is; the log is kept and told of."""
     path = damage(lambda content: content)
     stale = path.with_name("n.duckdb.wal").read_bytes()
@@ -158,7 +157,7 @@ def test_a_log_of_another_state_of_the_file_is_set_aside(
     assert next(path.parent.glob("n.duckdb.wal.stale-*")).read_bytes() == stale
 
 
-def test_a_damaged_file_is_left_alone(damage: Callable[..., Path]) -> None:
+def test_a_damaged_file_is_left_alone(damage: Damage) -> None:
     """When the file itself is broken nothing is changed, and the message says what to do."""
     path = damage(lambda content: content)
     content = bytearray(path.read_bytes())

@@ -43,7 +43,11 @@ def test_a_listener_that_raises_stops_nobody(
 ) -> None:
     """Its error is reported as any thread's is, and the store goes on."""
     reported: list[object] = []
-    monkeypatch.setattr(threading, "excepthook", lambda args: reported.append(args.exc_type))
+
+    def report(args: threading.ExceptHookArgs) -> None:
+        reported.append(args.exc_type)
+
+    monkeypatch.setattr(threading, "excepthook", report)
 
     def raise_(_: object) -> None:
         raise ZeroDivisionError
