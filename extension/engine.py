@@ -44,6 +44,10 @@ class Engine:
         """The current run. Read it on the main thread; change it on the orchestrator's."""
         return self.orchestrator.state(self.run)
 
+    def is_durable(self, step: str) -> bool:
+        """Whether all that the current run's state says of the step is on disk."""
+        return self.orchestrator.is_durable(self.run, step)
+
     def choose_run(self) -> None:
         """Go on with the notebook's latest run; begin one if there is none or it is asked for."""
         known = [run for run, _, event in runs(self.store) if not event.parent]

@@ -33,6 +33,7 @@ class Outputs:
         # How often each name was published: a value read back slowly must not
         # take the place of a newer one.
         self._turns: dict[str, int] = {}
+        self._being_read: dict[str, int] = {}
         # Reading back can run the user's code and take its time: not on the orchestrator.
         self._reading = ThreadPool(1, "stepwell-restore")
         self.changed = threading.Condition()
@@ -55,6 +56,7 @@ class Outputs:
                 continue
             if output.stored or self._values.is_live(output.digest):
                 turn = self._turns[name] = self._turns.get(name, 0) + 1
+                self._being_read[name] = turn
                 self._reading.submit(partial(self._read, step, name, output.digest, turn))
 
     def _read(self, step: str, name: str, digest: str, turn: int) -> None:
@@ -65,6 +67,8 @@ class Outputs:
         else:
             if self._turns.get(name) == turn:
                 self._put(step, name, digest, value)
+        if self._being_read.get(name) == turn:
+            del self._being_read[name]
         self.notify()
 
     def close(self) -> None:
@@ -75,6 +79,10 @@ class Outputs:
         """Whether the namespace has been given this very value."""
         known = self._published.get(name)
         return known is not None and known.digest == digest
+
+    def is_being_read(self, name: str) -> bool:
+        """Whether a stored value is on its way into the namespace."""
+        return name in self._being_read
 
     @property
     def has_problems(self) -> bool:

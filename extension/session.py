@@ -41,6 +41,7 @@ from stepwell.orchestrator import (
     StepRenamed,
     StepReused,
     StepsDefined,
+    StepState,
     StepView,
     closure,
     is_stuck,
@@ -311,7 +312,7 @@ class Session:
         """
         self.check_names(names)
         wanted = list(names) or [
-            name for name, step in self.state.steps.items() if step.owed or step.error is not None
+            name for name, step in self.state.steps.items() if self._is_open_question(step)
         ]
         outputs = {f"step {name}": name for name in wanted}
         self._wait(outputs, timeout)
@@ -336,12 +337,23 @@ class Session:
         for label, step in pending:
             self._raise_for(label, step)
 
+    def _is_open_question(self, step: StepState) -> bool:
+        engine = self.engine
+        if step.owed or step.error is not None or not engine.is_durable(step.name):
+            return True
+        checkpoint = step.checkpoint
+        return checkpoint is not None and any(map(engine.outputs.is_being_read, checkpoint.outputs))
+
     def _is_there(self, state: State, label: str, name: str) -> bool:
+        """Whether the output, or all of the step's, are stored and in the namespace."""
         step = state.steps.get(name)
         if step is None or step.checkpoint is None or step.owed or step.error is not None:
             return False
-        output = step.checkpoint.outputs.get(label)
-        return output is None or self.engine.outputs.is_published(label, output.digest)
+        engine, outputs = self.engine, step.checkpoint.outputs
+        wanted = (label,) if label in outputs else outputs
+        return engine.is_durable(name) and all(
+            engine.outputs.is_published(output, outputs[output].digest) for output in wanted
+        )
 
     def _is_hopeless(self, state: State, name: str) -> bool:
         step = state.steps.get(name)
@@ -355,9 +367,9 @@ class Session:
         state = self.state
         step = state.steps.get(name)
         if step is not None and step.is_settled:
-            problem = self.engine.outputs.problem(label)
-            if problem is not None:
-                raise problem
+            for output in (label, *(step.checkpoint.outputs if step.checkpoint else ())):
+                if problem := self.engine.outputs.problem(output):
+                    raise problem
             return
         for other in closure(state, [name]):
             found = state.steps.get(other)
@@ -398,8 +410,11 @@ class Session:
             engine.outputs.restore(name, step.checkpoint.outputs)
 
     def view(self, name: str) -> StepView:
-        """The step as people are shown it."""
-        return step_view(self.state, name, note=self._notes.get(name, ""))
+        """The step as people are shown it: done when that is on disk, and not before."""
+        view = step_view(self.state, name, note=self._notes.get(name, ""))
+        if view.phase is Phase.COMPLETED and not self.engine.is_durable(name):
+            return dataclasses.replace(view, phase=Phase.RUNNING, restored=False, outputs={})
+        return view
 
     def agent_step_view(self, step: Step) -> StepView:
         """The card of a step that belongs to an agent."""

@@ -110,6 +110,9 @@ class Orchestrator:
         self._listeners: list[Listener] = []
         self._records: list[Record] = []
         self._happened: list[Happened] = []
+        # The newest event of each step that is applied but not yet known to be on disk.
+        # Noted before it is applied: whoever has seen its effect finds it here.
+        self._unwritten: dict[tuple[str, str], Happened] = {}
         self._effects: list[Effect] = []
         self._unanswered: list[Future[Any]] = []
         self._trouble: StoreError | None = None
@@ -152,6 +155,10 @@ class Orchestrator:
         self._mailbox.put(_Call(work, answer))
         return answer.result(timeout)
 
+    def is_durable(self, run: str, step: str) -> bool:
+        """Whether all the state says of the step is on disk. Look at the state first, then ask."""
+        return (run, step) not in self._unwritten
+
     # -- on the orchestrator's thread ---------------------------------------------------
 
     def state(self, run: str) -> State:
@@ -178,13 +185,15 @@ class Orchestrator:
     ) -> None:
         """Something happened: apply it, and write it with the blobs it speaks of."""
         at = self._clock()
+        happened = Happened(run, step, attempt, at, event, objects or {})
+        self._unwritten[run, step] = happened
         apply(self._states[run], event, step=step, attempt=attempt, at=at)
         *others, last = blobs or (None,)
         for blob in others:
             self._records.append(Record("value", run, step, "", attempt, at, b"{}", blob))
         kind: str = type(event).__struct_config__.tag  # type: ignore[assignment]
         self._records.append(Record(kind, run, step, "", attempt, at, _encode(event), last))
-        self._happened.append(Happened(run, step, attempt, at, event, objects or {}))
+        self._happened.append(happened)
 
     def _run(self) -> None:
         try:
@@ -311,6 +320,9 @@ class Orchestrator:
         self._records, self._effects, self._happened = [], [], []
 
     def _tell(self, happened: Sequence[Happened]) -> None:
+        for what in happened:
+            if self._unwritten.get((what.run, what.step)) is what:
+                del self._unwritten[what.run, what.step]
         for listener in self._listeners:
             listener(happened)
 
