@@ -199,8 +199,10 @@ class _DuckStore(Store):
     def _end(self) -> None:
         # Last of all on the writer's thread, whether `close` was called or Python ends.
         self._dead = f"{self._path} has been closed; open it again to go on"
-        self._instance.close()
-        self._lock.release()
+        try:
+            self._instance.close()
+        finally:
+            self._lock.release()
 
     def abandon(self) -> None:
         """In a forked child: be closed without closing anything."""

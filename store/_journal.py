@@ -109,12 +109,16 @@ class Journal:
         return self._appender
 
     def _drop_appender(self) -> None:
+        import duckdb
+
         appender, self._appender = self._appender, None
         cursor, self._cursor = self._cursor, None
-        if appender is not None:
-            appender.clear()
-        if cursor is not None:
-            cursor.close()
+        # What failed before may fail here again; it is not used any more in any case.
+        with suppress(duckdb.Error):
+            if appender is not None:
+                appender.clear()
+            if cursor is not None:
+                cursor.close()
 
     def _reconcile(self, error: "duckdb.Error", target: int) -> None:
         """After a failed commit: return if the rows are durable all the same, else raise why."""

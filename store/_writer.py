@@ -83,6 +83,14 @@ class Writer:
         _writers.discard(self)
 
     def _run(self) -> None:
+        try:
+            self._work()
+            self._journal.close()
+        finally:
+            self._refuse_rest()
+            self._at_end()
+
+    def _work(self) -> None:
         goes_on = True
         while goes_on:
             try:
@@ -94,10 +102,16 @@ class Writer:
             self._keep(batch)
             if self._journal.is_checkpoint_due:
                 self._journal.checkpoint()
-        try:
-            self._journal.close()
-        finally:
-            self._at_end()
+
+    def _refuse_rest(self) -> None:
+        """Should the thread ever end by a mistake of ours, nobody waits for it in vain."""
+        with self._gate:
+            self._is_open = False
+        error = StoreClosed("the store's writer has ended; open the store again to go on")
+        while not self._queue.empty():
+            submission = self._queue.get()
+            if submission is not None:
+                _tell(submission.then, error)
 
     def _take(self, head: Submission | None) -> tuple[list[Submission], bool]:
         """Everything that is queued, up to a size; and whether there may be more."""

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from stepwell.errors import InvalidUsage, StoreCorrupt, StoreError
+from stepwell.errors import InvalidUsage, StoreClosed, StoreCorrupt, StoreError
 from stepwell.store import Committed, Record, Store, _journal, _writer, open_store
 
 RunPython = Callable[..., str]
@@ -73,6 +73,28 @@ def test_a_listener_cannot_wait_for_the_store(file_store: Store) -> None:
     _wait_until(lambda: len(heard) == 2)
     assert isinstance(heard[0], InvalidUsage)
     assert heard[1] == Committed(2)
+
+
+def test_nobody_waits_in_vain_for_a_writer_that_is_gone(
+    file_store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A mistake that ends the thread is reported, and whatever is asked afterwards answered."""
+    reported: list[object] = []
+
+    def report(args: threading.ExceptHookArgs) -> None:
+        reported.append(args.exc_type)
+
+    def fail(_: object) -> bool:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(threading, "excepthook", report)
+    monkeypatch.setattr(_journal.Journal, "is_checkpoint_due", property(fail))
+    assert file_store.commit([Record("k")]) == Committed(1)
+    heard: list[object] = []
+    file_store.append([Record("k")], heard.append)
+    _wait_until(lambda: bool(heard and reported))
+    assert [type(answer) for answer in heard] == [StoreClosed]
+    assert reported == [ZeroDivisionError]
 
 
 def test_one_append_may_be_larger_than_any_batch(file_store: Store) -> None:
