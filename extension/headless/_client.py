@@ -10,6 +10,7 @@ moment, and by nobody else, so no two readers compete for them.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
 from queue import Empty
 from typing import IO, Any, Protocol
@@ -28,6 +29,7 @@ from stepwell.headless._routing import Router, is_idle, join_streams, parent_of
 __all__ = ["Client", "KernelNotStarted", "Watcher"]
 
 _MOMENT_SECONDS = 0.25
+_CALM_SECONDS = 0.75
 
 
 class Watcher(Protocol):
@@ -175,6 +177,19 @@ class Client(NotebookClient):
         while (left := until - anyio.current_time()) > 0:
             if await self._hear(self._executing, min(left, 0.05)):
                 return
+
+    async def listen_while(self, goes_on: Callable[[], bool]) -> None:
+        """Hear what is said until `goes_on` has been false for a moment.
+
+        A moment, because a step that ends may let another begin, and the cards that say so
+        do not come at once. Raises DeadKernelError when the kernel dies meanwhile.
+        """
+        calm_since = anyio.current_time()
+        while anyio.current_time() - calm_since < _CALM_SECONDS:
+            if await self._hear("", _MOMENT_SECONDS) is None:
+                await self._check_alive()
+            if goes_on():
+                calm_since = anyio.current_time()
 
     async def drain(self) -> None:
         """Hear what has already been said, without waiting for more."""

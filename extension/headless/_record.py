@@ -64,6 +64,14 @@ class Record:
         if before is None or _standing(before) != _standing(card):
             self._progress.step(card)
 
+    def has_unfinished_steps(self) -> bool:
+        """Whether a step is running or waiting to run."""
+        return any(card.phase in {"running", "waiting"} for card in self.steps.values())
+
+    def has_running_steps(self) -> bool:
+        """Whether a step is running."""
+        return any(card.phase == "running" for card in self.steps.values())
+
     def heard(self, cell_index: int) -> None:
         """Have the file written soon."""
         self._file.changed(cell_index)

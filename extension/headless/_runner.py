@@ -71,6 +71,8 @@ class Runner:
             on_cell_executed=self._record.cell_ended,
         )
         self._interrupted = False
+        # Not COMPLETED when something outside the notebook has ended the work.
+        self._cut_off = Ending.COMPLETED
 
     async def run(self) -> Result:
         """Execute, write, and say what came of it. Never leaves a kernel behind."""
@@ -96,7 +98,7 @@ class Runner:
         with stopping_on_signals(lambda: self._interrupt(work)):
             try:
                 ended = await self._within(work, log)
-                await self._settle(ended[0])
+                await self._settle()
             finally:
                 hurry = work.cancel_called
                 with anyio.CancelScope(shield=True):
@@ -109,29 +111,39 @@ class Runner:
         work.cancel()
 
     async def _within(self, work: anyio.CancelScope, log: IO[bytes]) -> _Ended:
+        ended: _Ended | None = None
         with work:
             try:
-                return await self._execute(log)
-            except CellExecutionError as error:
-                return Ending.CELL_FAILED, f"{error.ename}: {error.evalue}"
+                ended = await self._execute(log)
+                await self._let_steps_end()
             except KernelNotStarted as error:
-                return Ending.KERNEL_DIED, str(error)
+                self._cut_off, ended = Ending.KERNEL_DIED, (Ending.KERNEL_DIED, str(error))
             except DeadKernelError:
-                # nbclient takes a cancelled wait for a dead kernel, too.
-                if not work.cancel_called:
-                    return Ending.KERNEL_DIED, ""
-        return (Ending.INTERRUPTED if self._interrupted else Ending.TIMED_OUT), ""
+                self._cut_off = Ending.KERNEL_DIED
+        # nbclient takes a cancelled wait for a dead kernel, too.
+        if work.cancel_called:
+            self._cut_off = Ending.INTERRUPTED if self._interrupted else Ending.TIMED_OUT
+        return ended or (self._cut_off, "")
 
     async def _execute(self, log: IO[bytes]) -> _Ended:
         client = self._client
         await client.start(env=self._environment(), log=log)
-        for index, cell in enumerate(client.nb.cells):
-            await client.async_execute_cell(
-                cell, index, execution_count=client.code_cells_executed + 1
-            )
+        try:
+            for index, cell in enumerate(client.nb.cells):
+                await client.async_execute_cell(
+                    cell, index, execution_count=client.code_cells_executed + 1
+                )
+        except CellExecutionError as error:
+            return Ending.CELL_FAILED, f"{error.ename}: {error.evalue}"
         trouble = await self._wait_for_steps()
         client.set_widgets_metadata()
         return (Ending.STEP_FAILED, trouble) if trouble else (Ending.COMPLETED, "")
+
+    async def _let_steps_end(self) -> None:
+        """After a failure: what other steps have begun is paid for, and is kept when they end."""
+        if self._record.has_unfinished_steps():
+            self._progress.waiting()
+            await self._client.listen_while(self._record.has_running_steps)
 
     async def _wait_for_steps(self) -> str:
         if not await self._client.evaluates_true(_IS_LOADED):
@@ -142,14 +154,14 @@ class Runner:
             return ""
         return f"{reply.get('ename', 'Error')}: {reply.get('evalue', '')}"
 
-    async def _settle(self, ending: Ending) -> None:
+    async def _settle(self) -> None:
         """Hear the end of what the kernel was doing, and write how everything stands."""
         if self._client.kc is not None:
-            if ending in {Ending.INTERRUPTED, Ending.TIMED_OUT}:
+            if self._cut_off in {Ending.INTERRUPTED, Ending.TIMED_OUT}:
                 await self._client.interrupt(_HURRIED_SECONDS)
             await self._client.drain()
-        if ending is not Ending.COMPLETED:
-            self._record.marks.stopped(ending.value)
+        if self._cut_off is not Ending.COMPLETED:
+            self._record.marks.stopped(self._cut_off.value)
         self._file.write()
 
     def _environment(self) -> dict[str, str]:

@@ -60,7 +60,7 @@ def test_after_the_last_cell_the_steps_are_waited_for(write: Write, tmp_path: Pa
 def test_a_failed_step_fails_the_run_and_is_shown_in_its_cell(write: Write) -> None:
     """Other steps still come to their end; the cell of the failed one says so."""
     path = write(
-        "%load_ext standin\nimport time, threading; shown = threading.Event()",
+        "%load_ext standin\nimport time",
         "%%step draft\nraise ValueError('no words')",
         "%%step other\ntime.sleep(0.3); show('fine')",
         "1 + 1",
@@ -74,6 +74,24 @@ def test_a_failed_step_fails_the_run_and_is_shown_in_its_cell(write: Write) -> N
     assert texts(done.cells[1]) == ["draft: failed", "ValueError: no words"]
     assert texts(done.cells[2]) == ["other: done", "fine"]
     assert statuses(done) == ["completed", "failed", "completed", "completed"]
+
+
+def test_what_has_begun_may_end_after_a_cell_has_failed(write: Write) -> None:
+    """No further cell is executed, but what steps have begun is not thrown away."""
+    path = write(
+        "%load_ext standin\nimport time",
+        "%%step paid\ntime.sleep(0.5); show('kept')",
+        "1/0",
+        "'never'",
+    )
+
+    result = run_notebook(path)
+
+    done = read_notebook(result.output)
+    assert (result.exit_code, result.unfinished) == (1, ())
+    assert result.message == "cell 3 (1/0) failed: ZeroDivisionError: division by zero"
+    assert texts(done.cells[1]) == ["paid: done", "kept"]
+    assert statuses(done) == ["completed", "completed", "failed", "not run"]
 
 
 def test_the_kernel_knows_the_cell_the_notebook_and_the_store(write: Write, tmp_path: Path) -> None:

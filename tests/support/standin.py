@@ -5,6 +5,7 @@ and wait for the events of other cells; `%stepwell wait` waits for all of them.
 """
 
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -36,10 +37,10 @@ class Engine:
         thread.start()
 
     def stepwell(self, line: str) -> None:
-        """Wait until all steps are done or have failed."""
+        """Wait until all steps are done, or one has failed."""
         assert line == "wait"
-        for thread in self._threads:
-            thread.join()
+        while not self._failed and any(thread.is_alive() for thread in self._threads):
+            time.sleep(0.01)
         if self._failed:
             raise StepFailed("; ".join(self._failed))
 
