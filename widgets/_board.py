@@ -5,6 +5,9 @@ done. `update` may be called from any thread and only notes what is new. One dae
 shows it, as often as front ends bear; it is started when there is something to show and
 ends when nothing has happened for a while.
 
+States are shown in the order in which they are told. Whoever opens a card while the step
+goes on makes its view where updates are made, or an old state may be told after a new one.
+
 Two locks: `_lock` guards what is noted and is held for moments; `_showing` is held while a
 card is rendered and sent, so that a newer state is never overtaken by an older one. They
 are taken in the order `_showing`, `_lock`.

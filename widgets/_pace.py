@@ -41,10 +41,10 @@ class Allowance:
         self._tokens -= 1
         return True
 
-    def ready(self, now: int) -> int:
+    def ready(self) -> int:
         """When there will be a token."""
         lacking = max(0.0, 1 - self._tokens)
-        return now + ceil(lacking / self._per_microsecond)
+        return self._filled + ceil(lacking / self._per_microsecond)
 
 
 @dataclass(slots=True)
@@ -121,10 +121,10 @@ class Pace:
     def next(self, now: int) -> int | None:
         """When `due` will have something; None for not before the next change."""
         now = self._steadily(now)
-        moments = [self._urgent.ready(now)] if self._has_final() else []
+        moments = [max(now, self._urgent.ready())] if self._has_final() else []
         for queue, is_tick in ((self._changes, False), (self._ticks, True)):
             if self._head(queue, is_tick=is_tick) is not None:
-                moments.append(max(queue[0][0], self._steady.ready(now)))
+                moments.append(max(queue[0][0], self._steady.ready()))
         return min(moments) - self._set_back if moments else None
 
     def _steadily(self, now: int) -> int:

@@ -167,6 +167,20 @@ def test_the_thread_ends_when_nothing_happens_and_comes_back() -> None:
     board.close()
 
 
+def test_more_finals_than_may_be_shown_at_once_are_all_shown() -> None:
+    """A hundred at once, the others as the allowance comes in."""
+    notebook = Notebook()
+    board = Board(notebook, wall)
+    names = [f"step {number}" for number in range(120)]
+    for name in names:
+        board.open(running(name), "cell 1")
+    for name in names:
+        board.update(a_step(name))
+    messages = notebook.wait(lambda messages: phases(messages).count("done") == len(names))
+    assert {m.facts["step"] for m in messages if m.facts["phase"] == "done"} == set(names)
+    board.close()
+
+
 def test_ten_thousand_steps_are_no_burden() -> None:
     """One thread, and updates of steps that are not shown cost next to nothing."""
     notebook = Notebook()

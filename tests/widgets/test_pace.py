@@ -11,6 +11,8 @@ def play(pace: Pace, start: int, seconds: float) -> list[tuple[float, str]]:
     end = start + int(seconds * SECOND)
     now = start
     while True:
+        waited_for = pace.next(now)
+        assert now == start or (waited_for is not None and waited_for <= now), "put off again"
         shown += [((now - start) / SECOND, card) for card in pace.due(now)]
         moment = pace.next(now)
         if moment is None or moment > end:
