@@ -145,10 +145,10 @@ def test_a_network_file_system_is_pointed_out(tmp_path: Path) -> None:
     mounts = tmp_path / "mounts"
     mounts.write_text(
         "/dev/vda / ext4 rw 0 0\n"
-        "server:/home /home nfs4 rw 0 0\n"
-        "/dev/vdb /home/local\\040disk ext4 rw 0 0\n"
+        "server:/all /net nfs4 rw 0 0\n"
+        "/dev/vdb /net/local\\040disk ext4 rw 0 0\n"
     )
     assert network_notes(Path("/srv/n.duckdb"), mounts) == ()
-    assert network_notes(Path("/home/local disk/n.duckdb"), mounts) == ()
-    assert "nfs4" in network_notes(Path("/home/me/n.duckdb"), mounts)[0]
-    assert network_notes(Path("/home/me/n.duckdb"), tmp_path / "absent") == ()
+    assert network_notes(Path("/net/local disk/n.duckdb"), mounts) == ()
+    assert "nfs4" in network_notes(Path("/net/me/n.duckdb"), mounts)[0]
+    assert network_notes(Path("/net/me/n.duckdb"), tmp_path / "absent") == ()
