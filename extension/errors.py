@@ -216,7 +216,7 @@ class StepFailed(RunError):
 class StepNotRun(RunError):
     """What this cell reads is made by a step that nobody has asked to run."""
 
-    template = "{name!r} is made by step {step!r}, which has not run. {way_out}"
+    template = "{name!r} is made by step {step!r}, which has not run here. {way_out}"
 
     def __init__(self, name: str, step: str, way_out: str) -> None:
         super().__init__(name=name, step=step, way_out=way_out)

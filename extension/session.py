@@ -357,19 +357,30 @@ class Session:
 
     def _is_hopeless(self, state: State, name: str) -> bool:
         step = state.steps.get(name)
-        if step is not None and step.checkpoint is not None and not step.owed and not step.error:
-            problem = (self.engine.outputs.problem(out) for out in step.checkpoint.outputs)
-            return any(problem)
-        return is_stuck(state, name)
+        if step is None or not step.is_settled or step.checkpoint is None:
+            return is_stuck(state, name)
+        outputs = self.engine.outputs
+        if any(map(outputs.problem, step.checkpoint.outputs)):
+            return True
+        # Answered by an earlier process, and nobody has asked for it in this one.
+        return not (name in state.live or step.restored) and any(
+            not outputs.is_published(key, output.digest) and not outputs.is_being_read(key)
+            for key, output in step.checkpoint.outputs.items()
+        )
 
     def _raise_for(self, label: str, name: str) -> None:
         """Say why the wait is over although the name is not there."""
         state = self.state
+        writes = state.flow[name].writes if name in state.flow else ()
+        wanted = label if label in writes else ", ".join(writes) or name
         step = state.steps.get(name)
         if step is not None and step.is_settled:
             for output in (label, *(step.checkpoint.outputs if step.checkpoint else ())):
                 if problem := self.engine.outputs.problem(output):
                     raise problem
+            if self._is_hopeless(state, name):
+                way_out = "Its result is stored: run its cell, or %stepwell resume"
+                raise StepNotRun(wanted, name, way_out)
             return
         for other in closure(state, [name]):
             found = state.steps.get(other)
@@ -379,7 +390,7 @@ class Session:
             if found is not None and found.cancelled:
                 raise StepCancelled(other, state.run)
         way_out = f"Run its cell, or %stepwell run {name}"
-        raise StepNotRun(label, name, way_out)
+        raise StepNotRun(wanted, name, way_out)
 
     # -- hearing (on the orchestrator's thread) ------------------------------------------
 

@@ -74,6 +74,7 @@ def recover(state: State) -> State:
     state.live.clear()
     for step in state.steps.values():
         step.again = False
+        step.restored = False
         if step.owed:
             _let_go(state, step)
     state.fresh.clear()

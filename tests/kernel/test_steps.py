@@ -159,3 +159,21 @@ def test_resume_brings_everything_back_without_running_a_cell(tmp_path: Path) ->
             == "(6, 9, 30, True, True)"
         )
     assert log.read_text() == "abb"
+
+
+def test_a_stored_result_nobody_has_asked_for_is_not_waited_for(tmp_path: Path) -> None:
+    """In a fresh kernel a cell that reads it is told at once what to do, and doing so helps."""
+    with Kernel(tmp_path) as kernel:
+        kernel.ok("%load_ext stepwell")
+        kernel.ok("%%step a\nvalue = 1")
+        kernel.ok("value")
+        kernel.kill()
+    with Kernel(tmp_path) as kernel:
+        kernel.ok("%load_ext stepwell")
+        for cell in ("value", "%stepwell wait a"):
+            answer = kernel.run(cell)
+            assert answer.ename == "StepNotRun"
+            assert "'value' is made by step 'a', which has not run here" in answer.error
+            assert "%stepwell resume" in answer.error
+        kernel.ok("%stepwell resume")
+        kernel.ok("assert value == 1")
