@@ -1,19 +1,20 @@
 """From names to the environment they make up, helpers' names included."""
 
 import builtins
-import re
 import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MethodType
 
+import msgspec
+
 from stepwell.flow import Binding, Environment
 from stepwell.store import Blob
 from stepwell.store.values import Signer
 from stepwell.workers.namespace._describe import Describer
 from stepwell.workers.namespace._description import Description
-from stepwell.workers.namespace._kinds import is_dunder, module_of, wrapped_by
+from stepwell.workers.namespace._kinds import is_dunder, is_history, module_of, wrapped_by
 from stepwell.workers.namespace._recipe import alias_recipe, import_recipe, recipe_for
 
 __all__ = ["Captured", "Opaque", "capture"]
@@ -21,7 +22,6 @@ __all__ = ["Captured", "Opaque", "capture"]
 MOST_NAMES = 5_000
 
 _SHELL_NAMES = frozenset({"In", "Out", "exit", "quit", "get_ipython", "display", "open"})
-_HISTORY = re.compile(r"_{1,3}|_(i{1,3}|ih|oh|dh|exit_code|i?\d+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,14 +84,14 @@ def capture(
     seen: set[tuple[str, bool]] = set()
     while pending:
         wanted = pending.popleft()
-        if (wanted.key, wanted.at_run) in seen or len(seen) > MOST_NAMES:
-            continue
-        seen.add((wanted.key, wanted.at_run))
         module, _, name = wanted.key.rpartition(".")
         if not module and is_input(name):
             if wanted.reader and wanted.at_run:
                 captured.inputs_via_helpers.setdefault(name, wanted.reader)
             continue
+        if (wanted.key, wanted.at_run) in seen or len(seen) > MOST_NAMES:
+            continue
+        seen.add((wanted.key, wanted.at_run))
         if wanted.key in captured.bindings:
             continue
         scope = _names_of(module) if module else namespace
@@ -110,7 +110,17 @@ def capture(
         pending += (_Wanted(key, wanted.key, at_run=False) for key in found.needs)
         if not module and (first := describer.key(value)) is not None:
             pending.append(_Wanted(first, wanted.key, at_run=False))
+    _keep_known_uses(captured, is_input)
     return captured
+
+
+def _keep_known_uses(captured: Captured, is_input: Callable[[str], bool]) -> None:
+    """A binding's `uses` are names that are bound as well, or inputs."""
+    bindings = captured.bindings
+    for key, binding in bindings.items():
+        known = tuple(name for name in binding.uses if name in bindings or is_input(name))
+        if len(known) != len(binding.uses):
+            bindings[key] = msgspec.structs.replace(binding, uses=known)
 
 
 def _names_of(module: str) -> Mapping[str, object]:
@@ -129,7 +139,7 @@ def _note_missing(captured: Captured, wanted: _Wanted, *, is_notebook: bool) -> 
 
 
 def _is_left_out(name: str, value: object) -> bool:
-    if _HISTORY.fullmatch(name) or (name in ("In", "Out") and isinstance(value, list | dict)):
+    if is_history(name) or (name in ("In", "Out") and isinstance(value, list | dict)):
         return True
     module = module_of(value.__self__) if isinstance(value, MethodType) else module_of(value)
     root = (module or "").partition(".")[0]

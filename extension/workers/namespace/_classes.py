@@ -13,7 +13,7 @@ from stepwell.workers.namespace._modules import Origin, origin_of
 
 __all__ = ["class_origin", "describe_annotation", "describe_class"]
 
-_TYPING = ("typing", "types", "typing_extensions")
+_TYPING = ("typing", "typing_extensions")
 
 # Methods that a library made by executing text have no source anyone could have edited.
 _GENERATED = ("<string>", "<attrs generated", "<frozen")
@@ -63,9 +63,10 @@ def _add_member(
 
 def describe_annotation(describing: Describing, value: Any) -> Description | None:
     """`list[int]`, `int | None`, `Literal["a"]`, a NewType, a TypeVar; None for others."""
-    if type(value).__module__ not in _TYPING:
+    is_builtin = isinstance(value, types.GenericAlias | types.UnionType)
+    if not is_builtin and type(value).__module__ not in _TYPING:
         return None
-    name = attribute(value, "__name__")
+    name = attribute(value, "__name__") or attribute(value, "_name")
     arguments: tuple[object, ...] = attribute(value, "__args__") or ()
     inside = [attribute(value, part) for part in ("__origin__", "__supertype__", "__bound__")]
     if not (isinstance(name, str) or arguments or any(part is not None for part in inside)):

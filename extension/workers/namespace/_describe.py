@@ -23,7 +23,14 @@ from stepwell.workers.namespace._functions import (
     is_foreign,
     shown,
 )
-from stepwell.workers.namespace._kinds import ATOMS, attribute, is_dunder, module_of, wrapped_by
+from stepwell.workers.namespace._kinds import (
+    ATOMS,
+    attribute,
+    is_dunder,
+    is_history,
+    module_of,
+    wrapped_by,
+)
 from stepwell.workers.namespace._modules import Origin, module_digest, module_version, origin_of
 from stepwell.workers.namespace._values import describe_value, instances_in
 
@@ -69,7 +76,7 @@ class Describer:
         if not isinstance(value, types.FunctionType | type):
             return None
         name = value.__name__
-        if self.namespace.get(name) is value:
+        if self.namespace.get(name) is value and not is_history(name):
             return name if origin_of(module_of(value)) in _USERS else None
         module = value.__module__
         if origin_of(module) is not Origin.OWN:

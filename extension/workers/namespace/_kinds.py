@@ -1,6 +1,7 @@
 """What sort of thing an object is, asked without running any code of its own."""
 
 import functools
+import re
 import types
 from itertools import islice
 from typing import Any
@@ -13,6 +14,7 @@ __all__ = [
     "attribute",
     "is_code_inside",
     "is_dunder",
+    "is_history",
     "kind_of",
     "module_of",
     "wrapped_by",
@@ -26,6 +28,8 @@ MOST_LOOKED_AT = 1_000
 
 CACHED: type = type(functools.lru_cache(lambda: None))
 """What `functools.lru_cache` makes of a function."""
+
+_HISTORY = re.compile(r"_{1,3}|_(i{1,3}|ih|oh|dh|exit_code|i?\d+)")
 
 _CODE = (
     types.FunctionType,
@@ -55,6 +59,11 @@ def attribute(value: object, name: str) -> Any:
 def is_dunder(name: str) -> bool:
     """Whether Python itself provides it, such as `__name__`."""
     return len(name) > 4 and name.startswith("__") and name.endswith("__")
+
+
+def is_history(name: str) -> bool:
+    """Whether IPython keeps what was typed and shown under the name, such as `_` and `_i3`."""
+    return name.startswith("_") and _HISTORY.fullmatch(name) is not None
 
 
 def module_of(value: object) -> str | None:

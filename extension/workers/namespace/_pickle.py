@@ -74,10 +74,18 @@ class Pickled(msgspec.Struct, frozen=True, omit_defaults=True):
     """File name → text of the cells its code stands in."""
 
 
-def pickled(value: object, namespace: Mapping[str, object], signer: Signer | None) -> Pickled:
-    """The object, taken apart. Raises `ValueNotStorable` with the reason."""
+def pickled(
+    value: object,
+    namespace: Mapping[str, object],
+    name_of: Callable[[object], str | None],
+    signer: Signer | None,
+) -> Pickled:
+    """The object, taken apart. Raises `ValueNotStorable` with the reason.
+
+    `name_of` gives the name the notebook has for a part, None for parts without one.
+    """
     buffer = io.BytesIO()
-    pickler = _pickler()(buffer, value, namespace, signer)
+    pickler = _pickler()(buffer, value, namespace, name_of, signer)
     try:
         pickler.dump(value)
     except ValueNotStorable:
@@ -169,6 +177,7 @@ def _pickler() -> Any:
             file: io.BytesIO,
             root: object,
             namespace: Mapping[str, object],
+            name_of: Callable[[object], str | None],
             signer: Signer | None,
         ) -> None:
             super().__init__(  # pyright: ignore[reportUnknownMemberType]  # untyped
@@ -177,6 +186,7 @@ def _pickler() -> Any:
             self.base: Any = super()
             self.root = root
             self.namespace = namespace
+            self.name_of = name_of
             self.signer = signer
             self.values: list[Kept] = []
             self.texts: dict[str, str] = {}
@@ -190,10 +200,9 @@ def _pickler() -> Any:
                 return ("globals",)
             if kind is _File:
                 return ("file", obj.name)
-            if isinstance(obj, types.FunctionType | type) and obj is not self.root:
-                name = obj.__name__
-                if self.namespace.get(name) is obj:
-                    return ("name", name)
+            name = None if obj is self.root else self.name_of(obj)
+            if name is not None and "." not in name:
+                return ("name", name)
             return None if _is_code(obj) else self.keep(obj)
 
         def keep(self, obj: object) -> Any:

@@ -78,6 +78,10 @@ class Around(Protocol):
         """The notebook's names."""
         ...
 
+    def key(self, value: object) -> str | None:
+        """The name a function or class has in the notebook."""
+        ...
+
     @property
     def signer(self) -> Signer | None:
         """Signs pickles."""
@@ -103,7 +107,7 @@ def recipe_for(
     if facts is not None and facts.source is not None and _is_complete(value, facts):
         return _defined(facts.source.name, facts.source.text, facts.flags), ""
     try:
-        kept = pickled(value, around.namespace, around.signer)
+        kept = pickled(value, around.namespace, around.key, around.signer)
     except ValueNotStorable as error:
         kept, reason = None, str(error.facts["reason"])
     else:

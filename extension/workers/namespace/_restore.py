@@ -1,6 +1,6 @@
 """Names of an environment, back in a namespace that does not have them yet."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Any
@@ -97,11 +97,10 @@ class _Restoring:
 
     def compare(self) -> None:
         """Take back what is not what it was."""
-        for _ in range(2):  # what a replaced function was part of may have been right after all
-            for name in self._different():
-                recipe = self._recipes.pop(name)
-                if isinstance(recipe, Define) and recipe.otherwise is not None:
-                    self._replace(name, Unpickle(recipe.otherwise))
+        for name in self._different():
+            recipe = self._recipes[name]
+            if isinstance(recipe, Define) and recipe.otherwise is not None:
+                self._replace(name, Unpickle(recipe.otherwise))
         for name in self._different():
             del self._namespace[name]
             self.restored.names.remove(name)
@@ -133,6 +132,7 @@ class _Restoring:
             what = binding.detail if binding is not None else ""
             raise _NotKept(f"a {what or 'value'} was not stored. Run the cell that makes it")
         if binding is not None and binding.kind in _VALUES:
+            self._make_ready(binding.uses, set())
             return decode(blob, trust=self._trust, resolve=self.resolve)
         recipe = self._recipes[name] = read_recipe(decode(blob))
         return self._followed(recipe)
@@ -150,8 +150,7 @@ class _Restoring:
                 return unpickled(content, self._namespace, self._trust, self.resolve)
 
     def _defined(self, recipe: Define) -> object:
-        for name in defined_with(recipe.text, recipe.flags):
-            self.bring(name)
+        self._make_ready(defined_with(recipe.text, recipe.flags), set())
         filename = register(recipe.name, recipe.text)
         flags = recipe.flags & FUTURE_FLAGS
         code = compile(recipe.text, filename, "exec", flags, dont_inherit=True)
@@ -159,6 +158,15 @@ class _Restoring:
         scratch: dict[str, object] = {}
         exec(code, self._namespace, scratch)
         return scratch[recipe.name]
+
+    def _make_ready(self, names: Iterable[str], seen: set[str]) -> None:
+        """Bring these names and, as their code may run at once, all that it reads."""
+        for name in names:
+            if name not in seen:
+                seen.add(name)
+                self.bring(name)
+                binding = self._bindings.get(name)
+                self._make_ready(binding.uses if binding is not None else (), seen)
 
     def _reason(self, error: Exception) -> str:
         if isinstance(error, StepwellError | _NotKept):

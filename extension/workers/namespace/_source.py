@@ -10,6 +10,7 @@ import inspect
 import linecache
 import textwrap
 import threading
+import typing
 from collections.abc import Iterator
 from dataclasses import dataclass
 from hashlib import blake2b
@@ -58,14 +59,9 @@ def code_source(code: CodeType) -> Source | None:
     A module's file may have been edited since it was imported: its text is believed only
     if it still compiles to this very code.
     """
-    file = _file(code.co_filename)
-    if file is None:
-        return None
-    key = (code.co_firstlineno, code.co_name)
-    found = file.definitions.get(key)
-    if found is None or isinstance(found[0], ast.ClassDef):
-        return None
-    if _is_on_disk(code.co_filename) and not _compiles_to(file, key, code):
+    file = _file_of(code)
+    found = file.definitions.get((code.co_firstlineno, code.co_name)) if file else None
+    if file is None or found is None or isinstance(found[0], ast.ClassDef):
         return None
     return _cut(file, *found, code.co_filename)
 
@@ -86,7 +82,7 @@ def class_source(kind: type) -> Source | None:
         return by_method
     found = list(_candidates(kind))
     texts = {source.text for _, source in found}
-    if len(texts) > 1:
+    if len(texts) > 1 or kind.__module__ != "__main__":
         found = [(node, source) for node, source in found if _could_be(node, kind)]
     return found[-1][1] if found else None
 
@@ -118,6 +114,17 @@ def _file(filename: str) -> _File | None:
             _index_blocks(file)
         _files[filename] = file
     return file
+
+
+def _file_of(code: CodeType) -> _File | None:
+    """The file that code was compiled from, as it was then."""
+    file = _file(code.co_filename)
+    if file is None or not _is_on_disk(code.co_filename) or _compiles_to(file, code):
+        return file
+    # What was read of the file may be older than the import, or the file newer.
+    linecache.checkcache(code.co_filename)
+    file = _file(code.co_filename)
+    return file if file is not None and _compiles_to(file, code) else None
 
 
 def _parsed(lines: list[str]) -> ast.Module | None:
@@ -175,11 +182,15 @@ def _is_on_disk(filename: str) -> bool:
     return entry is not None and len(entry) == 4 and entry[1] is not None
 
 
-def _compiles_to(file: _File, key: tuple[int, str], code: CodeType) -> bool:
+def _compiles_to(file: _File, code: CodeType) -> bool:
     if file.codes is None:
-        whole = compile("".join(file.lines), code.co_filename, "exec", dont_inherit=True)
+        file.codes = {}
+        try:
+            whole = compile("".join(file.lines), code.co_filename, "exec", dont_inherit=True)
+        except (SyntaxError, ValueError, RecursionError, MemoryError):
+            return False
         file.codes = {(c.co_firstlineno, c.co_name): c for c in _nested(whole)}
-    return file.codes.get(key) == code
+    return file.codes.get((code.co_firstlineno, code.co_name)) == code
 
 
 def _nested(code: CodeType) -> Iterator[CodeType]:
@@ -197,7 +208,7 @@ def _by_method(kind: type) -> Source | None:
         ):
             continue
         code = function.__code__
-        file = _file(code.co_filename)
+        file = _file_of(code)
         for node, is_top_level in file.definitions.values() if file else ():
             if (
                 isinstance(node, ast.ClassDef)
@@ -213,6 +224,7 @@ def _candidates(kind: type) -> Iterator[tuple[ast.ClassDef, Source]]:
     module_file = getattr(_module_of(kind), "__file__", None)
     if module_file is not None and kind.__module__ != "__main__":
         filenames = [module_file]
+        linecache.checkcache(module_file)
     else:
         # A cell has no file; a cell's text has no time of change.
         filenames = [name for name in list(linecache.cache) if not _is_on_disk(name)]
@@ -238,8 +250,9 @@ def _module_of(kind: type) -> object:
 def _could_be(node: ast.ClassDef, kind: type) -> bool:
     """Whether the class, as far as it shows, was made by this definition."""
     annotations = inspect.get_annotations(kind)
-    bases = [ast.unparse(base).rpartition(".")[2].partition("[")[0] for base in node.bases]
-    if bases and not {base.__name__ for base in kind.__mro__}.issuperset(bases):
+    bases = {ast.unparse(base).rpartition(".")[2].partition("[")[0] for base in node.bases}
+    # NamedTuple, TypedDict and Generic are written as bases and are none.
+    if not {base.__name__ for base in kind.__mro__}.union(typing.__all__).issuperset(bases):
         return False
     annotated: list[str] = []
     for statement in node.body:
@@ -267,5 +280,7 @@ def _default(kind: type, name: str) -> object:
     fields: dict[str, Any] = kind.__dict__.get("__pydantic_fields__") or {}
     if name in fields:
         return fields[name].default
+    if name in (defaults := kind.__dict__.get("_field_defaults", {})):
+        return defaults[name]
     found = kind.__dict__.get(name)
     return getattr(found, "_value_", found)
