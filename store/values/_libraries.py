@@ -15,4 +15,4 @@ def library(name: str) -> Any:
 
 def library_of(kind: type) -> str:
     """The top-level package a class comes from."""
-    return kind.__module__.partition(".")[0]
+    return str(kind.__module__).partition(".")[0]

@@ -22,8 +22,9 @@ def type_name(value: object) -> str:
     if module in ("builtins", "__main__"):
         return kind.__qualname__
     # Libraries offer their classes at the front door: not pandas.core.frame.DataFrame.
-    root = module.partition(".")[0]
-    front: dict[str, Any] = getattr(sys.modules.get(root), "__dict__", {})
-    if front.get(kind.__name__) is kind:
-        return f"{root}.{kind.__name__}"
+    root = str(module).partition(".")[0]
+    for door in (root.lstrip("_"), root):
+        front: dict[str, Any] = getattr(sys.modules.get(door), "__dict__", {})
+        if front.get(kind.__name__) is kind:
+            return f"{door}.{kind.__name__}"
     return full_name(kind)

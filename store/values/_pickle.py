@@ -10,6 +10,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import cache
+from types import ModuleType
 from typing import Any
 
 from stepwell.errors import ValueNotStorable, ValueUnreadable
@@ -76,8 +77,8 @@ def too_large(value: object, size: int, max_bytes: int) -> ValueNotStorable:
     """The error for a value of more bytes than may be stored."""
     return ValueNotStorable(
         type_name(value),
-        f"it takes {size:,} bytes or more, and the limit is {max_bytes:,}",
-        way_out="Store less of it, write it to a file and store the path, or raise the limit",
+        f"it takes {size:,} bytes or more, and the limit is {max_bytes:,}; store less of it, "
+        "or write it to a file and store the path",
     )
 
 
@@ -104,7 +105,8 @@ def _pickler() -> Any:
             self.latest = obj
             kind = class_of(obj)
             reason = refusal(kind)
-            if reason:
+            # Functions bring the modules they use: those go by name.
+            if reason and kind is not ModuleType:
                 raise _Refused(obj, reason)
             if isinstance(obj, type) and obj.__module__ == NOTEBOOK:
                 name = reference(obj, self.resolve)

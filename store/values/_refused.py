@@ -4,6 +4,7 @@ import types
 from collections import deque
 from collections.abc import Iterable, Iterator
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from stepwell.errors import ValueNotStorable
 from stepwell.store.values._names import class_of, full_name, type_name
@@ -43,6 +44,7 @@ _REASONS = {
     "concurrent.futures._base.Executor": _LOCK,
     "concurrent.futures._base.Future": _RUNNING,
     "subprocess.Popen": _HANDLE,
+    "builtins.module": "it is code, found again by its name; import it in %%setup",
     "builtins.generator": _RUNNING,
     "builtins.coroutine": f"{_RUNNING}; a missing `await`?",
     "builtins.async_generator": _RUNNING,
@@ -65,18 +67,15 @@ _DUCKDB_REASONS = {
 _ALLOWED = {"_io.BytesIO", "_io.StringIO"}  # files only in name: their content is in memory
 _SEQUENCES: tuple[Any, ...] = (list, tuple, deque)
 _MOST_PARTS = 200_000
-_reasons_of: dict[str, str] = {}
+# Weak: a notebook defines its classes again and again, and the old ones are to go.
+_reasons_of: WeakKeyDictionary[type, str] = WeakKeyDictionary()
 
 
 def refusal(kind: type) -> str:
     """Why values of this type are never stored; empty if they may be."""
-    name = full_name(kind)
-    reason = _reasons_of.get(name)
+    reason = _reasons_of.get(kind)
     if reason is None:
-        reason = _said_of_any(kind)
-        # By name, not by class: a notebook's redefined classes must not be kept alive.
-        if len(_reasons_of) < 10_000 and kind.__module__ != "__main__":
-            _reasons_of[name] = reason
+        reason = _reasons_of[kind] = _said_of_any(kind)
     return reason
 
 
