@@ -116,10 +116,7 @@ def _tokens(tree: ast.Module) -> Iterator[str]:
                 pending.append(f"{type(item).__name__}(")
             case _:  # a list of nodes, identifiers and gaps
                 pending.append("]")
-                pending += [
-                    value if isinstance(value, ast.AST) else _literal(value)
-                    for value in reversed(item)
-                ]
+                pending += [_item(value) for value in reversed(item)]
                 pending.append("[")
 
 
@@ -164,6 +161,11 @@ def _joined(values: list[ast.expr]) -> list[ast.expr]:
             case _:
                 merged.append(value)
     return merged
+
+
+def _item(value: object) -> ast.AST | str:
+    # A gap, such as the key of `**rest` in a dict, is not the literal None.
+    return value if isinstance(value, ast.AST) else "-" if value is None else _literal(value)
 
 
 def _literal(value: object) -> str:

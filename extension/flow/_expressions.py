@@ -31,7 +31,6 @@ class Expressions(ast.NodeVisitor):
         self.notes: dict[str, None] = {}
         self._scopes = Scopes(self.ledger)
         self._line = 0
-        self._loop_names: set[str] = set()
         # Above zero inside the text of a code magic, which has lines of its own, …
         self._in_text = 0
         # … and inside text that IPython may or may not take for an expression.
@@ -108,10 +107,8 @@ class Expressions(ast.NodeVisitor):
 
     def _way(self, start: State, nodes: Iterable[ast.AST]) -> State:
         """Walk what may or may not run, from this state; the state at its end."""
-        outer, self.ledger.carried = self.ledger.carried, self._loop_names
         self.ledger.state = start.copy()
         self._all(nodes)
-        self.ledger.carried = outer
         return self.ledger.state
 
     def visit_Lambda(self, node: ast.Lambda) -> None:

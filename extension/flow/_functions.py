@@ -3,6 +3,7 @@
 import ast
 import re
 from collections.abc import Iterator
+from keyword import iskeyword
 
 from stepwell.errors import InvalidStep
 from stepwell.flow._code import digest_of, parse, tree_digest
@@ -47,7 +48,7 @@ def source_digest(source: str, *, decorators: bool = True) -> str:
 
 
 def _counts(name: str) -> bool:
-    return name not in BUILTINS and not is_dunder(name)
+    return not (name in BUILTINS or is_dunder(name) or iskeyword(name))
 
 
 def _tree(source: str, *, decorators: bool) -> ast.Module | None:

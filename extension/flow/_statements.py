@@ -135,12 +135,15 @@ class Walk(Expressions):
         self.visit_For(node)
 
     def _loop(self, block: list[ast.stmt]) -> None:
-        names, carried = self._loop_names, self.ledger.carried
-        self.ledger.carried = names
-        if not self._scopes.in_function:
-            self._loop_names = names | bound_in(block).names
+        # In `if i: print(last)` … `last = i` no turn needs `last` from outside. What a turn
+        # hands on is found by one walk more; inside that walk, inner loops need no other.
+        if not self.ledger.is_rehearsal and not self._scopes.in_function:
+            start = self.ledger.state.copy()
+            self.ledger.is_rehearsal = True
+            self._all(block)
+            self.ledger.is_rehearsal = False
+            self.ledger.join([start, self.ledger.state])
         self._all(block)
-        self._loop_names, self.ledger.carried = names, carried
 
     def _perhaps(self, block: list[ast.stmt]) -> None:
         start = self.ledger.state
