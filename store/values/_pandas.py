@@ -119,7 +119,7 @@ def _is_same(value: Any, back: Any) -> bool:
     compare = {"DataFrame": testing.assert_frame_equal, "Series": testing.assert_series_equal}
     try:
         if name in compare:
-            compare[name](value, back, check_exact=True, check_index_type="exact")
+            compare[name](value, back, check_exact=True, check_index_type=True)
             same = _same_attrs(value.attrs, back.attrs)
         else:
             testing.assert_index_equal(value, back, exact=True, check_exact=True)

@@ -168,7 +168,7 @@ def models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     folder = tmp_path / "site"
     folder.mkdir()
     (folder / "models_of_mine.py").write_text(MODELS)
-    monkeypatch.syspath_prepend(folder)
+    monkeypatch.setattr(sys, "path", [str(folder), *sys.path])
     monkeypatch.setenv("PYTHONPATH", str(folder))
     monkeypatch.delitem(sys.modules, "models_of_mine", raising=False)
     module = importlib.import_module("models_of_mine")

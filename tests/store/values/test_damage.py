@@ -22,8 +22,8 @@ SMALL = encode({"a": (1, 2)})
 def test_flipped_bits_are_found(blob: Blob, data: Any) -> None:
     """A single changed byte is an error, never another value."""
     assert blob.data is not None
-    at = data.draw(st.integers(0, len(blob.data) - 1))
-    flip = data.draw(st.integers(1, 255))
+    at: int = data.draw(st.integers(0, len(blob.data) - 1))
+    flip: int = data.draw(st.integers(1, 255))
     damaged = blob.data[:at] + bytes([blob.data[at] ^ flip]) + blob.data[at + 1 :]
     with pytest.raises(ValueUnreadable):
         decode(structs.replace(blob, data=damaged))

@@ -144,5 +144,7 @@ def test_what_is_immutable_needs_no_copy(models: ModuleType) -> None:
     for _ in range(5000):
         deep = (deep,)
     assert is_immutable(deep)
-    for value in ([], (1, []), {}, models.Point(1), bytearray(), np.eye(1), models.Name("a")):
+    own = [models.Point(1), models.Name("a")]
+    mutable: list[Any] = [[], (1, []), {}, bytearray(), np.eye(1), *own]
+    for value in mutable:
         assert not is_immutable(value)

@@ -113,7 +113,11 @@ CASES: dict[str, tuple[Callable[[Opened], object], str, str]] = {
     "loop": (lambda o: [o(asyncio.new_event_loop())], "[0]", "EventLoop"),
     "shell": (lambda _: {"ip": InteractiveShell.__new__(InteractiveShell)}, "['ip']", "Shell"),
     "weak reference": (lambda _: {"w": weakref.ref(Login)}, "['w']", "ReferenceType"),
-    "secret": (lambda _: {"l": Login(user="u", password="p")}, "['l'].password", "SecretStr"),
+    "secret": (
+        lambda _: {"l": Login(user="u", password=SecretStr("p"))},
+        "['l'].password",
+        "SecretStr",
+    ),
     "secret in an object": (
         lambda _: SimpleNamespace(keys=[object(), SecretBytes(b"p")]),
         ".keys[1]",
@@ -138,7 +142,7 @@ def test_the_error_names_place_and_type(name: str) -> None:
 def test_a_secret_is_not_in_the_message() -> None:
     """Refusing a secret does not show it."""
     with pytest.raises(ValueNotStorable, match="never stored in clear") as caught:
-        encode(Login(user="u", password="hunter2"))
+        encode(Login(user="u", password=SecretStr("hunter2")))
     assert "hunter2" not in f"{caught.value!r}{caught.value.facts}"
 
 
