@@ -2,9 +2,10 @@
 
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
+
+import msgspec
 
 from stepwell.errors import StepwellError
 from stepwell.orchestrator import Output
@@ -13,8 +14,7 @@ from stepwell.workers import ThreadPool, Values
 __all__ = ["Outputs", "Published"]
 
 
-@dataclass(frozen=True, slots=True)
-class Published:
+class Published(msgspec.Struct, frozen=True, gc=False):
     """What was put into the namespace under one name."""
 
     step: str

@@ -5,14 +5,16 @@ calling thread's own connection and see what is committed. `_end` runs once, on 
 writer's thread, after the last commit. A lock is held only while a single field changes.
 """
 
+import os
 import threading
+import time
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from stepwell.errors import InvalidUsage, StoreClosed, StoreCorrupt, StoreError
+from stepwell.errors import InvalidUsage, StoreClosed, StoreCorrupt, StoreError, StoreLocked
 from stepwell.store._asking import ask
 from stepwell.store._files import BlobFiles
 from stepwell.store._fork import watch_forks
@@ -36,14 +38,20 @@ if TYPE_CHECKING:
 __all__ = ["open_store"]
 
 _NOBODY: Mapping[str, str] = MappingProxyType({})
+_LOOK_AGAIN_SECONDS = 0.05
 
 
 def open_store(
-    path: Path | str, *, holder: Mapping[str, str] = _NOBODY, create: bool = True
+    path: Path | str,
+    *,
+    holder: Mapping[str, str] = _NOBODY,
+    create: bool = True,
+    patience: float = 0.0,
 ) -> Store:
     """Open the store at `path`, for this process alone, making it if there is none.
 
     `holder` says who has it, to whoever comes second: `notebook` and `kernel` are shown.
+    `patience` is how many seconds another process is given to let go of it.
     A damaged write-ahead log is repaired as far as it goes; `notes` of the store then says
     what happened.
 
@@ -52,6 +60,18 @@ def open_store(
     """
     path = Path(path).expanduser().resolve()
     prepare_folder(path, create=create)
+    until = time.monotonic() + patience
+    while True:
+        try:
+            return _open(path, holder)
+        except StoreLocked as error:
+            # Nothing is to be gained by waiting for oneself.
+            if time.monotonic() >= until or error.facts.get("pid") == os.getpid():
+                raise
+        time.sleep(_LOOK_AGAIN_SECONDS)
+
+
+def _open(path: Path, holder: Mapping[str, str]) -> "_DuckStore":
     lock = Lock(path, holder)
     instance = None
     try:

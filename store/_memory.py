@@ -2,9 +2,10 @@
 
 import threading
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from stepwell.errors import StoreClosed
 from stepwell.store._asking import ask
@@ -81,7 +82,7 @@ class MemoryStore(Store):
             raise missing(blob.digest)
         is_large = len(payload) > INLINE_BYTES
         meta = BlobMeta.of(blob, len(payload), checksum(payload), file=is_large)
-        blobs[blob.digest] = replace(blob, data=payload)
+        blobs[blob.digest] = msgspec.structs.replace(blob, data=payload)
         return pack(record, meta, None if is_large else payload)
 
     def put(self, blob: Blob) -> Blob:

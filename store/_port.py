@@ -8,7 +8,6 @@ people can query them.
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NewType, Protocol
 
@@ -25,8 +24,7 @@ Digest = NewType("Digest", str)
 """BLAKE2b of a value's codec and encoded bytes: 32 lower-case hexadecimal characters (128 bits)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Blob:
+class Blob(msgspec.Struct, frozen=True, gc=False):
     """A value as it is written down."""
 
     digest: Digest
@@ -45,11 +43,10 @@ class Blob:
 
     def without_data(self) -> "Blob":
         """The same value, its payload left where it was put."""
-        return replace(self, data=None)
+        return msgspec.structs.replace(self, data=None)
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(msgspec.Struct, frozen=True, gc=False):
     """One fact to be kept."""
 
     kind: str
@@ -80,8 +77,7 @@ class Row(msgspec.Struct, frozen=True, gc=False):
     digest: Digest | None
 
 
-@dataclass(frozen=True, slots=True)
-class Committed:
+class Committed(msgspec.Struct, frozen=True, gc=False):
     """The answer to an append: everything up to and including `seq` is on disk."""
 
     seq: int

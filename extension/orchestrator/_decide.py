@@ -5,10 +5,11 @@ Every command becomes an event before it is carried out: `apply` takes the step 
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from hashlib import blake2b
 from itertools import islice
 from typing import Literal
+
+import msgspec
 
 from stepwell.flow import Step
 from stepwell.orchestrator._events import Output
@@ -27,8 +28,7 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, slots=True)
-class StartAttempt:
+class StartAttempt(msgspec.Struct, frozen=True, gc=False):
     """Run the step's code with these inputs in this environment."""
 
     step: str
@@ -39,23 +39,20 @@ class StartAttempt:
     environment: str
 
 
-@dataclass(frozen=True, slots=True)
-class Reuse:
+class Reuse(msgspec.Struct, frozen=True, gc=False):
     """The checkpoint answers the request."""
 
     step: str
 
 
-@dataclass(frozen=True, slots=True)
-class CancelAttempt:
+class CancelAttempt(msgspec.Struct, frozen=True, gc=False):
     """Stop this attempt if it can be stopped; its result is no longer wanted."""
 
     step: str
     attempt: int
 
 
-@dataclass(frozen=True, slots=True)
-class Settle:
+class Settle(msgspec.Struct, frozen=True, gc=False):
     """Nothing runs and nothing can be started."""
 
     status: Literal["completed", "failed", "cancelled"]

@@ -32,7 +32,7 @@ __all__ = [
 ]
 
 
-class Output(msgspec.Struct, frozen=True, omit_defaults=True):
+class Output(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """One output of a completed step."""
 
     digest: str
@@ -44,7 +44,7 @@ class Output(msgspec.Struct, frozen=True, omit_defaults=True):
     """False for a transient output: the digest then says what it was made from."""
 
 
-class ErrorInfo(msgspec.Struct, frozen=True, omit_defaults=True):
+class ErrorInfo(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """An error as it can be kept and shown: never the exception object itself."""
 
     type: str
@@ -57,7 +57,7 @@ class ErrorInfo(msgspec.Struct, frozen=True, omit_defaults=True):
     """False when the step's code was not at fault: an unstorable value, a missing input."""
 
 
-class _Event(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="kind"):
+class _Event(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="kind", gc=False):
     """Common to all: nothing but the way they are encoded."""
 
 

@@ -1,8 +1,9 @@
 """What the orchestrator asks of a worker, and what it hears back."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Literal, Protocol
+
+import msgspec
 
 from stepwell.flow import Step
 from stepwell.orchestrator._events import ErrorInfo, Event, Output
@@ -25,8 +26,7 @@ Clock = Callable[[], int]
 """Microseconds since 1970-01-01 UTC."""
 
 
-@dataclass(frozen=True, slots=True)
-class AttemptId:
+class AttemptId(msgspec.Struct, frozen=True, gc=False):
     """One try at one step of one run. A report that names another attempt changes nothing."""
 
     run: str
@@ -34,8 +34,7 @@ class AttemptId:
     attempt: int
 
 
-@dataclass(frozen=True, slots=True)
-class Attempt:
+class Attempt(msgspec.Struct, frozen=True, gc=False):
     """Everything a worker needs to know to try a step."""
 
     id: AttemptId
@@ -49,21 +48,19 @@ class Attempt:
     """Transient output → the digest it goes by."""
 
 
-@dataclass(frozen=True, slots=True)
-class Finished:
+class Finished(msgspec.Struct, frozen=True, gc=False):
     """The code ran to its end and every output could be written down."""
 
     id: AttemptId
     outputs: dict[str, Output]
     blobs: Sequence[Blob] = ()
-    objects: Mapping[str, object] = field(default_factory=dict[str, object])
+    objects: Mapping[str, object] = {}
     """The outputs as they are in this process, for the notebook's namespace."""
     seconds: float = 0.0
     log: Blob | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Failed:
+class Failed(msgspec.Struct, frozen=True, gc=False):
     """The attempt ended with an error."""
 
     id: AttemptId
@@ -72,8 +69,7 @@ class Failed:
     log: Blob | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Stopped:
+class Stopped(msgspec.Struct, frozen=True, gc=False):
     """The attempt was stopped before its end."""
 
     id: AttemptId
@@ -95,8 +91,7 @@ class Worker(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Happened:
+class Happened(msgspec.Struct, frozen=True, gc=False):
     """An event that is on disk."""
 
     run: str
@@ -104,7 +99,7 @@ class Happened:
     attempt: int
     at: int
     event: Event
-    objects: Mapping[str, object] = field(default_factory=dict[str, object])
+    objects: Mapping[str, object] = {}
 
 
 Listener = Callable[[Sequence[Happened]], None]

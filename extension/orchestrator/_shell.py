@@ -15,7 +15,6 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, InvalidStateError
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
 
@@ -75,19 +74,16 @@ def system_clock() -> int:
     return time.time_ns() // 1000
 
 
-@dataclass(frozen=True, slots=True)
-class _Call:
+class _Call(msgspec.Struct, frozen=True, gc=False):
     work: Callable[[], Any]
     answer: "Future[Any]"
 
 
-@dataclass(frozen=True, slots=True)
-class _Durable:
+class _Durable(msgspec.Struct, frozen=True, gc=False):
     happened: Sequence[Happened]
 
 
-@dataclass(frozen=True, slots=True)
-class _Trouble:
+class _Trouble(msgspec.Struct, frozen=True, gc=False):
     error: StoreError
 
 

@@ -7,6 +7,8 @@ no handle: two states that were given the same events are equal.
 
 from dataclasses import dataclass, field
 
+import msgspec
+
 from stepwell.flow import Flow, Step
 from stepwell.orchestrator._events import (
     EnvironmentCaptured,
@@ -19,8 +21,7 @@ from stepwell.orchestrator._events import (
 __all__ = ["Checkpoint", "Running", "State", "StepState"]
 
 
-@dataclass(frozen=True, slots=True)
-class Running:
+class Running(msgspec.Struct, frozen=True, gc=False):
     """The attempt that is under way, with everything its result will depend on."""
 
     attempt: int
@@ -31,8 +32,7 @@ class Running:
     environment: str
 
 
-@dataclass(frozen=True, slots=True)
-class Checkpoint:
+class Checkpoint(msgspec.Struct, frozen=True, gc=False):
     """A completed step's outputs and what they depend on."""
 
     attempt: int

@@ -1,15 +1,20 @@
 """Threads for steps that are not async.
 
-Daemon threads: a step that hangs must not keep the kernel from ending. There are few of
-them while steps are short, because threads that compete for the interpreter only slow each
-other down; when the ones there are do not get on, more are added, so that steps that wait
-(for a model, a query, a file) run side by side.
+Daemon threads: a step that hangs must not keep the kernel from ending.
+
+Few work at a time while work gets done, because threads that compete for the interpreter
+only slow each other down. When work is waiting and nothing has got done for a few
+milliseconds, those at work are themselves waiting (for a model, a query, a file), and more
+join them, twice as many each time. The one that stopped last is woken first, so that a
+crowd once needed does not take turns ever after.
+
+Rule: everything below the lock is bookkeeping; no work is done and no thread started there.
 """
 
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
-from queue import SimpleQueue
 
 __all__ = ["ThreadPool"]
 
@@ -20,66 +25,89 @@ class ThreadPool:
     """Runs work in order of arrival, on at most `size` threads. Work must not raise."""
 
     FEW = 2
-    STALL_SECONDS = 0.002
+    STALL_SECONDS = 0.005
 
     def __init__(self, size: int, name: str) -> None:
         self._size = size
         self._name = name
-        self._queue: SimpleQueue[Work | None] = SimpleQueue()
         self._lock = threading.Lock()
-        self._threads = 0
-        self._idle = 0
+        self._queue: deque[Work] = deque()
+        self._asleep: "list[threading.Lock]" = []
+        """One alarm to each sleeping thread; releasing it wakes the thread."""
+        self._awake = 0
+        self._wanted = min(self.FEW, size)
+        """How many may be awake, as things stand."""
         self._done = 0
         self._is_watched = False
+        self._is_closed = False
 
     def submit(self, work: Work) -> None:
         """Run `work` on a thread, soon. Never blocks."""
-        self._queue.put(work)
-        if self._queue.qsize() <= self._idle:
-            return
         with self._lock:
-            if self._threads < self._size and self._threads < self.FEW:
-                self._add()
-            elif not self._is_watched and self._threads < self._size:
-                self._is_watched = True
-                threading.Thread(
-                    target=self._watch, name=f"{self._name}-watch", daemon=True
-                ).start()
+            self._queue.append(work)
+            joins = self._awake < self._wanted
+            self._awake += joins
+            alarm = self._asleep.pop() if joins and self._asleep else None
+            watch = not joins and not self._is_watched and self._awake < self._size
+            self._is_watched = self._is_watched or watch
+        if joins:
+            self._rouse(alarm)
+        if watch:
+            self._start(self._watch, "watch")
 
     def close(self) -> None:
-        """Let idle threads end; busy ones end with their work."""
+        """Let idle threads end; busy ones end with their work. What is queued is dropped."""
         with self._lock:
-            count, self._size = self._threads, 0
-        for _ in range(count):
-            self._queue.put(None)
+            self._is_closed = True
+            self._queue.clear()
+            asleep, self._asleep = self._asleep, []
+        for alarm in asleep:
+            alarm.release()
 
-    def _add(self) -> None:
-        self._threads += 1
-        threading.Thread(target=self._run, name=self._name, daemon=True).start()
+    def _rouse(self, alarm: "threading.Lock | None") -> None:
+        if alarm is not None:
+            alarm.release()
+        else:
+            self._start(self._run, "")
+
+    def _start(self, target: Callable[[], None], suffix: str) -> None:
+        name = f"{self._name}-{suffix}" if suffix else self._name
+        threading.Thread(target=target, name=name, daemon=True).start()
 
     def _run(self) -> None:
+        alarm = threading.Lock()
+        alarm.acquire()
         while True:
             with self._lock:
-                self._idle += 1
-            work = self._queue.get()
-            with self._lock:
-                self._idle -= 1
+                work = self._queue.popleft() if self._queue else None
+                if work is None:
+                    if self._is_closed:
+                        return
+                    self._awake -= 1
+                    if self._awake == 0:
+                        self._wanted = min(self.FEW, self._size)
+                    self._asleep.append(alarm)
             if work is None:
-                return
+                alarm.acquire()
+                continue
             work()
             self._done += 1
 
     def _watch(self) -> None:
-        """While work is waiting and none gets done, add threads, twice as many each time."""
+        """While work is waiting and none gets done, let more threads join in."""
         more = 1
         while True:
             done = self._done
             time.sleep(self.STALL_SECONDS)
             with self._lock:
-                if self._queue.empty() or self._threads >= self._size:
+                if not self._queue or self._awake >= self._size or self._is_closed:
                     self._is_watched = False
                     return
-                if self._done == done:
-                    for _ in range(min(more, self._size - self._threads)):
-                        self._add()
-                    more *= 2
+                is_stalled = self._done == done
+                joining = min(more, len(self._queue), self._size - self._awake) if is_stalled else 0
+                self._awake += joining
+                self._wanted = max(self._wanted, self._awake)
+                alarms = [self._asleep.pop() if self._asleep else None for _ in range(joining)]
+            for alarm in alarms:
+                self._rouse(alarm)
+            more = more * 2 if is_stalled else 1

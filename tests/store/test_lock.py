@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -90,3 +91,19 @@ def test_a_file_open_in_duckdb_itself_is_said_to_be(tmp_path: Path) -> None:
     store = open_store(path)
     store.commit([Record("k")])
     store.close()
+
+
+def test_a_store_that_is_about_to_be_free_can_be_waited_for(tmp_path: Path) -> None:
+    """With patience the second comer gets in once the first has ended, and not before."""
+    path = tmp_path / "n.duckdb"
+    with subprocess.Popen(
+        [sys.executable, "-c", _HOLD, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == b"held\n"
+        with pytest.raises(StoreLocked):
+            open_store(path, patience=0.2)
+        timer = threading.Timer(0.3, holder.kill)
+        timer.start()
+        open_store(path, patience=30).close()
+        timer.join()
