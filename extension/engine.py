@@ -115,7 +115,7 @@ def open_engine(
     store: Store | None = None,
 ) -> Engine:
     """Open the store and start the orchestrator on it. Raises what the store raises."""
-    opened = store or open_store(place.store, holder=_holder(place))
+    opened = store or open_store(place.store, holder=_holder(place), patience=place.patience)
     try:
         values = Values(opened, Signer.of_user(), Trust.of_user(opened), resolve=resolve)
         worker = KernelWorker(surroundings, values)

@@ -8,6 +8,8 @@ from typing import Any
 __all__ = ["Place", "find_place"]
 
 FOLDER = ".stepwell"
+# The kernel of a command that was killed looks once a second whether its parent is there.
+_ORPHAN_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +20,8 @@ class Place:
     store: Path
     mode: str = ""
     """What the command line asked for: `fresh`, `resume` or nothing."""
+    patience: float = 0.0
+    """How many seconds to wait for a store that another process has."""
 
     def orphans(self) -> list[tuple[Path, Path]]:
         """Stores in the same folder whose notebook is gone, with the path it had.
@@ -43,7 +47,8 @@ def find_place(namespace: dict[str, Any] | None = None) -> Place:
         store = notebook.parent / FOLDER / f"{notebook.stem}.duckdb"
     else:
         store = Path.cwd() / FOLDER / "notebook.duckdb"
-    return Place(notebook, store.absolute(), os.environ.get("STEPWELL_RUN", ""))
+    patience = _ORPHAN_SECONDS if "STEPWELL_RUN" in os.environ else 0.0
+    return Place(notebook, store.absolute(), os.environ.get("STEPWELL_RUN", ""), patience)
 
 
 def _notebook(namespace: dict[str, Any]) -> Path | None:
