@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from stepwell.flow import analyse
@@ -153,12 +153,15 @@ def _block(statements: st.SearchStrategy[str], at_most: int) -> st.SearchStrateg
     return st.lists(statements, min_size=1, max_size=at_most).map("\n".join)
 
 
+# How long it takes to write a program says nothing about the analysis.
+unhurried = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
 # In a loop inside a loop, the analysis allows for an inner loop without turns.
 certain = _block(st.one_of(simple, _always(_block(simple, 4))), 6)
 uncertain = _block(st.recursive(simple, lambda inner: _perhaps(_block(inner, 3)), max_leaves=6), 6)
 
 
-@settings(max_examples=150, deadline=None)
+@unhurried
 @given(certain)
 def test_reads_are_exactly_what_a_run_looks_up_outside(program: str) -> None:
     """Where every line runs, reads are what was missing, and writes are there afterwards."""
@@ -170,7 +173,7 @@ def test_reads_are_exactly_what_a_run_looks_up_outside(program: str) -> None:
     assert set(namespace).intersection(NAMES) <= set(found.binds)
 
 
-@settings(max_examples=150, deadline=None)
+@unhurried
 @given(uncertain, st.lists(st.booleans(), max_size=12))
 def test_nothing_looked_up_outside_is_missed(program: str, truth: list[bool]) -> None:
     """Whatever way a run takes: what it needs and the code never binds is a read."""

@@ -2,7 +2,7 @@
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stepwell.flow import (
@@ -152,6 +152,7 @@ fingerprints = st.builds(
 )
 
 
+@settings(deadline=None)
 @given(fingerprints, fingerprints)
 def test_there_are_reasons_exactly_if_the_digests_differ(
     before: Fingerprint, after: Fingerprint
@@ -161,6 +162,7 @@ def test_there_are_reasons_exactly_if_the_digests_differ(
     assert all(change.summary and "\n" not in change.summary for change in changes(before, after))
 
 
+@settings(deadline=None)
 @given(fingerprints, st.randoms(use_true_random=False))
 def test_the_order_of_names_does_not_matter(one: Fingerprint, random: object) -> None:
     """Nor does a journey through JSON."""
