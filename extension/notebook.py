@@ -10,7 +10,7 @@ from stepwell.defining import step_from_cell
 from stepwell.errors import InvalidUsage, UnknownRun, UnknownStep
 from stepwell.flow import Step
 from stepwell.magics import StepOptions
-from stepwell.orchestrator import Phase, run_view
+from stepwell.orchestrator import Phase, StepView, run_view
 from stepwell.restoring import resume
 from stepwell.session import Session
 from stepwell.widgets import View, card, replay, run_table
@@ -66,8 +66,14 @@ class SessionNotebook:
 
     def _show_here(self, name: str, where: object) -> None:
         session = self.session
-        view = session.view(name)
-        session.board.open(view, where)
+
+        def show() -> StepView:
+            # Where the board is told of changes, so that none falls between the two.
+            view = session.view(name)
+            session.board.open(view, where)
+            return view
+
+        view = session.engine.orchestrator.call(show)
         if view.restored and view.phase is Phase.COMPLETED:
             session.frontend.relay(where, replay(reports.replay_log(session, name)))
 

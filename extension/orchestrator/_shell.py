@@ -311,7 +311,9 @@ class Orchestrator:
             return
         happened = self._happened
         if happened:
-            self._effects.append(lambda: self._mailbox.put(_Durable(happened)))
+            # Ahead of the answers to callers: who has been answered and looks again by
+            # another call finds everything told that the first one was answered after.
+            self._effects.insert(0, lambda: self._mailbox.put(_Durable(happened)))
         self._journal.write(self._records, self._effects)
         self._records, self._effects, self._happened = [], [], []
 
