@@ -65,7 +65,8 @@ class Live(Silence):
     def _view(self) -> Text:
         # A copy: this is called on the thread that refreshes the terminal.
         active = sorted(self._active.copy().values(), key=lambda card: card.phase != "running")
-        view = Text(self._place, style="bold", no_wrap=True)
+        # Not as the whole text's style: the rows would take it on.
+        view = Text(no_wrap=True).append(self._place, style="bold")
         for card in active[:_ROWS]:
             view.append("\n")
             view.append_text(_coloured(card))
