@@ -7,13 +7,9 @@ is kept as it is and stays readable with SQL.
 
 import threading
 from hashlib import blake2b
-from typing import TYPE_CHECKING
 
 from stepwell.errors import ValueUnreadable
 from stepwell.store._port import Digest
-
-if TYPE_CHECKING:
-    pass
 
 __all__ = ["DIGEST_BYTES", "digest_of", "pack", "unpack"]
 

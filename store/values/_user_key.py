@@ -33,6 +33,7 @@ def user_key() -> bytes:
     try:
         if not path.exists():
             _create(path, secrets.token_hex(_KEY_BYTES) + "\n")
+        _keep_private(path)
         key = bytes.fromhex(path.read_text("ascii").strip())
     except OSError as error:
         raise UnsupportedEnvironment(
@@ -44,6 +45,12 @@ def user_key() -> bytes:
     if len(key) < _KEY_BYTES:
         raise _damaged(path)
     return key
+
+
+def _keep_private(path: Path) -> None:
+    # A key that came back from a backup may have come back open to everybody.
+    if path.stat().st_mode & 0o077:
+        path.chmod(0o600)
 
 
 def _damaged(path: Path) -> UnsupportedEnvironment:

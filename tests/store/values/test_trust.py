@@ -78,6 +78,15 @@ def test_a_key_is_made_once_and_is_private(data_directory: Path) -> None:
     assert "key" not in repr(Signer.of_user())
 
 
+def test_a_key_open_to_others_is_closed(data_directory: Path) -> None:
+    """A key that others may read is made private again."""
+    Signer.of_user()
+    file = data_directory / "stepwell_secret"
+    file.chmod(0o644)
+    Signer.of_user()
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+
+
 def test_processes_that_start_together_agree_on_a_key(
     data_directory: Path, run_program: RunProgram
 ) -> None:
