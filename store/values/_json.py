@@ -29,8 +29,8 @@ def exact_json(value: object) -> bytes | None:
         if (kind is dict or kind is list) and _is_exact(value):
             return _encode(value)
     # Lone surrogates, integers beyond the interpreter's limit of digits, a value that is
-    # nested too deep or contains itself: other codecs know what to do or to say.
-    except (ValueError, RecursionError):
+    # nested too deep, contains itself or is being changed: others know what to do or to say.
+    except (ValueError, RuntimeError):
         pass
     return None
 

@@ -16,10 +16,10 @@ from typing import Any
 
 import msgspec
 
-from stepwell.errors import ValueUnreadable
+from stepwell.errors import ValueNotStorable, ValueUnreadable
 from stepwell.store.values._classes import find_class, reference
 from stepwell.store.values._encoded import Encoded, Resolve, Unsuited
-from stepwell.store.values._names import class_of
+from stepwell.store.values._names import class_of, type_name
 from stepwell.store.values._refused import not_storable, refusal
 
 __all__ = [
@@ -169,6 +169,9 @@ def write_tree(value: object, resolve: Resolve) -> Encoded:
         payload = encode_node(writer.node(value))
     except RecursionError:
         raise Unsuited from None
+    except RuntimeError as error:
+        reason = f"it was being changed while it was written down ({error})"
+        raise ValueNotStorable(type_name(value), reason) from error
     return Encoded("data", payload, writer.needs_trust)
 
 

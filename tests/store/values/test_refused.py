@@ -185,6 +185,20 @@ def test_there_is_a_ceiling(value: object) -> None:
         encode(value, max_bytes=1000)
 
 
+def test_a_value_that_changes_meanwhile_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A dict that somebody goes on filling is refused as such, not as an error of the step."""
+    monkeypatch.setattr(Slotted, "__module__", "__main__")
+    changing: dict[str, object] = {"a": Slotted(1), "b": 2}
+
+    def fill(name: str) -> object:
+        changing[name] = None
+        return Slotted
+
+    monkeypatch.setattr(Slotted, "__dataclass_fields__", {}, raising=False)
+    with pytest.raises(ValueNotStorable, match="being changed"):
+        encode(changing, resolve=fill)
+
+
 def test_modules_that_functions_use_are_no_trouble(models: ModuleType) -> None:
     """A function of the notebook may use modules: they are found by name."""
 
