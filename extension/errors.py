@@ -205,12 +205,13 @@ class StepFailed(RunError):
     """A step this cell waits for has failed; the run is parked, nothing above it is lost."""
 
     template = (
-        "step {step!r} failed: {error}. Everything before it is kept: "
+        "step {step!r} {verb}: {error}. Everything before it is kept: "
         "fix its cell and run it, the same run goes on"
     )
 
-    def __init__(self, step: str, error: str, run: str = "") -> None:
-        super().__init__(step=step, error=error, run=run)
+    def __init__(self, step: str, error: str, run: str = "", *, is_user_code: bool = True) -> None:
+        verb = "failed" if is_user_code else "could not be completed, though not for its code"
+        super().__init__(step=step, error=error, run=run, verb=verb)
 
 
 class StepNotRun(RunError):

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from stepwell.orchestrator import Output, Phase, StepView
 from stepwell.widgets._html import PRE, Markup, code, details, element, join, muted, pre, text
 from stepwell.widgets._plain import plain_card
-from stepwell.widgets._said import NAMES, about, error_line, facts, times, way_out
+from stepwell.widgets._said import NAMES, about, error_kind, error_line, facts, times, way_out
 from stepwell.widgets._state import DONE, FAILED, STALE, Look, chip, look
 from stepwell.widgets._text import block
 from stepwell.widgets._view import Bundle
@@ -108,13 +108,13 @@ def _error(view: StepView) -> Iterator[Markup]:
     error = view.error
     if error is None:
         return
-    kind = element("b", text(error.type, 80), style=f"color:{FAILED.solid}")
-    yield element("div", kind, ": " if error.message else "", text(error.message, 500), style=_ROW)
+    kind = element("b", text(error_kind(view), 120), style=f"color:{FAILED.solid}")
+    yield element("div", kind, ": " if error.message else "", text(error.message, 600), style=_ROW)
     number, failed = error_line(view)
     if number:
         at = muted(f"line {number} of the cell: " if failed else f"in line {number} of the cell")
         yield element("div", at, code(failed, 200) if failed else "", style=_ROW)
-    if error.traceback:
+    if error.traceback and error.is_user_code:
         source = pre(view.source, lines=80) if view.source else ""
         yield details("traceback and code" if source else "traceback", pre(error.traceback), source)
 

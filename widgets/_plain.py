@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from stepwell.orchestrator import Phase, StepView
-from stepwell.widgets._said import NAMES, about, error_line, stale_label, times, way_out
+from stepwell.widgets._said import NAMES, about, error_kind, error_line, stale_label, times, way_out
 from stepwell.widgets._state import look
 from stepwell.widgets._text import line
 
@@ -44,8 +44,11 @@ def _error(view: StepView) -> str:
     number, source = error_line(view)
     where = f" (line {number}: {line(source, 80)})" if source else ""
     where = where or (f" (line {number})" if number else "")
-    message = f": {line(error.message, 200)}" if error.message else ""
-    return f"{line(error.type, 60)}{message}{where}"
+    # What is not the code's fault has a way out at its end, which must be seen.
+    message = (
+        f": {line(error.message, 200 if error.is_user_code else 600)}" if error.message else ""
+    )
+    return f"{error_kind(view)}{message}{where}"
 
 
 def _outputs(view: StepView) -> Iterator[str]:

@@ -6,7 +6,7 @@ from stepwell.orchestrator import Output, Phase, StepView
 from stepwell.widgets._format import clock_time, duration, elapsed, size
 from stepwell.widgets._text import block, line
 
-__all__ = ["NAMES", "about", "error_line", "facts", "stale_label", "times", "way_out"]
+__all__ = ["NAMES", "about", "error_kind", "error_line", "facts", "stale_label", "times", "way_out"]
 
 NAMES = 6
 """So many names are listed, the others counted."""
@@ -69,6 +69,16 @@ def _moment(view: StepView, now: int) -> str:
             return f"stored {moment}"
         case _:
             return moment
+
+
+def error_kind(view: StepView) -> str:
+    """What went wrong, in a word or two; in plain words where the step's code is not to blame."""
+    error = view.error
+    if error is None or error.is_user_code:
+        return line(error.type, 80) if error else ""
+    if error.type == "ValueNotStorable":
+        return "its code ran to its end, but the result cannot be stored"
+    return f"not for its code: {line(error.type, 80)}"
 
 
 def error_line(view: StepView) -> tuple[str, str]:
