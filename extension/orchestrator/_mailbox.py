@@ -1,10 +1,14 @@
-"""A mailbox: any thread puts, one task takes."""
+"""A mailbox: any thread puts, one loop reads.
+
+Delivery is a callback of the loop, not a task that waits: waking a task costs a turn of the
+loop more, and every step of a chain pays it.
+"""
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
 from typing import Generic, TypeVar
-
-import anyio
 
 __all__ = ["Mailbox"]
 
@@ -12,34 +16,45 @@ Mail = TypeVar("Mail")
 
 
 class Mailbox(Generic[Mail]):
-    """Unbounded and in order. Waking the reader costs one system call, and only if it sleeps."""
+    """Unbounded and in order. `read` gets what has come, at most `slice_` pieces at a time."""
 
-    def __init__(self) -> None:
+    def __init__(self, read: Callable[[list[Mail]], None], *, slice_: int) -> None:
+        self._read = read
+        self._slice = slice_
         self._mail: deque[Mail] = deque()
-        self._bell: anyio.Event | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._is_due = False
+
+    def open(self) -> None:
+        """Deliver from now on, on the running loop; what has come already comes first."""
+        self._loop = asyncio.get_running_loop()
+        self._loop.call_soon(self._deliver)
+
+    def close(self) -> None:
+        """Deliver no more."""
+        self._loop = None
 
     def put(self, mail: Mail) -> None:
         """Leave one piece of mail. Any thread; never blocks."""
         self._mail.append(mail)
-        # Read after the append: a reader that found the deque empty has set its bell
-        # before, so one of the two always sees the other.
-        bell = self._bell
-        if bell is not None and self._loop is not None:
-            self._bell = None
-            self._loop.call_soon_threadsafe(bell.set)
+        # Looked at after the append, and cleared before mail is taken: one of the two
+        # always sees the other.
+        loop = self._loop
+        if loop is not None and not self._is_due:
+            self._is_due = True
+            with suppress(RuntimeError):  # the loop has just been closed: nobody reads any more
+                loop.call_soon_threadsafe(self._deliver)
 
-    async def take(self, at_most: int) -> list[Mail]:
-        """What has come, at least one piece and no more than `at_most`. One reader only."""
-        while not self._mail:
-            self._loop = asyncio.get_running_loop()
-            bell = self._bell = anyio.Event()
-            if self._mail:
-                self._bell = None
-                break
-            await bell.wait()
+    def _deliver(self) -> None:
+        self._is_due = False
         mail = self._mail
-        return [mail.popleft() for _ in range(min(len(mail), at_most))]
+        taken = [mail.popleft() for _ in range(min(len(mail), self._slice))]
+        if taken:
+            self._read(taken)
+        if mail and self._loop is not None:
+            # Through the loop, so that the kernel's threads get their turn in between.
+            self._is_due = True
+            self._loop.call_soon(self._deliver)
 
     def __len__(self) -> int:
         return len(self._mail)

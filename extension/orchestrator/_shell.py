@@ -20,7 +20,6 @@ from typing import Any, TypeVar
 
 import anyio
 import anyio.abc
-import anyio.lowlevel
 import msgspec
 
 from stepwell.errors import StoreClosed, StoreError
@@ -62,7 +61,7 @@ from stepwell.store import Blob, Record, Store
 __all__ = ["Orchestrator", "system_clock"]
 
 SLICE = 256
-SLOTS = 64
+SLOTS = 256
 RETRY_SECONDS = 1.0
 
 Answer = TypeVar("Answer")
@@ -100,7 +99,7 @@ class Orchestrator:
         self._worker = worker
         self._clock = clock
         self._slots = slots
-        self._mailbox: Mailbox[_Mail] = Mailbox()
+        self._mailbox: Mailbox[_Mail] = Mailbox(self._read, slice_=SLICE)
         self._journal = Journal(store, lambda error: self._mailbox.put(_Trouble(error)))
         self._states: dict[str, State] = {}
         self._listeners: list[Listener] = []
@@ -209,15 +208,25 @@ class Orchestrator:
     async def _main(self) -> None:
         async with anyio.create_task_group() as tasks:
             self._tasks, self._scope = tasks, tasks.cancel_scope
-            while True:
-                mail = await self._mailbox.take(SLICE)
-                for piece in mail:
-                    self._handle(piece)
-                for run in list(self._states):
-                    self._advance(run)
-                self._write()
-                # A full slice means more is waiting; the kernel's threads go first.
-                await anyio.lowlevel.checkpoint()
+            self._mailbox.open()
+            try:
+                await anyio.sleep_forever()
+            finally:
+                self._mailbox.close()
+        if self._broken is not None:
+            raise self._broken
+
+    def _read(self, mail: list[_Mail]) -> None:
+        """One slice: take note, decide, write."""
+        try:
+            for piece in mail:
+                self._handle(piece)
+            for run in list(self._states):
+                self._advance(run)
+            self._write()
+        except BaseException as error:  # noqa: BLE001 - raised again by `_main`
+            self._broken = error
+            self._cancel()
 
     def _cancel(self) -> None:
         if self._scope is not None:

@@ -38,7 +38,7 @@ from stepwell.workers._values import Values
 
 __all__ = ["KernelWorker", "Surroundings"]
 
-THREADS = 64
+THREADS = 256
 
 Tell = Callable[[Report], None]
 
