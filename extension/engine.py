@@ -32,6 +32,7 @@ class Engine:
     """An open store, what runs on it, and the run that is being advanced."""
 
     place: Place
+    surroundings: Surroundings
     store: Store
     values: Values
     worker: KernelWorker
@@ -123,7 +124,7 @@ def open_engine(
         outputs = Outputs(surroundings.namespace_of_notebook, values)
         orchestrator.listen(listener)
         orchestrator.start()
-        engine = Engine(place, opened, values, worker, orchestrator, outputs)
+        engine = Engine(place, surroundings, opened, values, worker, orchestrator, outputs)
         engine.choose_run()
     except BaseException:
         opened.close()

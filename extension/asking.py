@@ -1,0 +1,205 @@
+"""From what is asked for to events: steps defined, wanted, cancelled, forgotten.
+
+These functions run on the main thread. What they find out about the notebook (which names
+a step would find around it now) they find out there; what they change they change in work
+that is handed to the orchestrator's thread.
+"""
+
+from collections.abc import Collection, Iterable, Sequence
+
+from msgspec.structs import replace
+
+from stepwell.engine import Engine
+from stepwell.errors import UnknownName, UnknownStep, near_misses
+from stepwell.flow import Flow, Step
+from stepwell.orchestrator import (
+    AttemptId,
+    AttemptInterrupted,
+    RunCancelled,
+    SetupDefined,
+    State,
+    StepForgotten,
+    StepRenamed,
+    StepsDefined,
+    closure,
+    request,
+)
+from stepwell.workers.namespace import Captured
+
+__all__ = [
+    "ask",
+    "begin_fresh",
+    "cancel",
+    "check_names",
+    "define",
+    "forget",
+    "remember_setup",
+]
+
+Environments = dict[str, tuple[str, Captured]]
+"""Step → the digest of the environment it would find now, and the environment."""
+
+
+def check_names(state: State, names: Iterable[str]) -> None:
+    """Raises `UnknownStep` with near misses."""
+    for name in names:
+        if name not in state.flow:
+            raise UnknownStep(name, near_misses(name, [step.name for step in state.flow]))
+
+
+def define(engine: Engine, steps: Sequence[Step]) -> None:
+    """Make these steps part of the flow. Raises `FlowError`; then nothing is changed."""
+    state = engine.state
+    renamed = [old for step in steps if (old := _former_name(state, step))]
+
+    def work() -> None:
+        for old, new in renamed:
+            engine.orchestrator.record(engine.run, StepRenamed(new), step=old)
+        changed = [step for step in steps if state.flow_of(step).get(step.name) != step]
+        if len(changed) > 1:
+            _check_all(state, changed)
+        if changed:
+            engine.orchestrator.record(engine.run, StepsDefined(tuple(changed)))
+
+    engine.orchestrator.call(work)
+
+
+def _former_name(state: State, step: Step) -> tuple[str, str] | None:
+    """The name the step's cell had before, if it was renamed."""
+    if not step.cell or step.name in state.flow:
+        return None
+    for known in state.flow:
+        is_running = state.step(known.name).running is not None
+        if known.cell == step.cell and not is_running:
+            return known.name, step.name
+    return None
+
+
+def _check_all(state: State, steps: Sequence[Step]) -> None:
+    """Try the definitions on a flow of their own; the state is not touched. Raises `FlowError`."""
+    for name in dict.fromkeys(step.flow for step in steps):
+        mine = [step for step in steps if step.flow == name]
+        known = state.agents.get(name) if name else state.flow
+        trial = Flow(name)
+        for step in (*(known or ()), *mine):
+            trial.add(step)
+
+
+def ask(
+    engine: Engine, names: Collection[str], *, by: str, force: Collection[str] = ()
+) -> Environments:
+    """Have these steps brought up to date in the background; what they will find around them.
+
+    Raises `UnknownStep`, and `UnknownName` for a name that nobody makes.
+    """
+    state = engine.state
+    names = frozenset(names)
+    check_names(state, names)
+    found = _capture_all(engine, names)
+    for name in found:
+        if name in names:
+            _refuse_missing(engine, name, found[name][1])
+    environments = {name: digest for name, (digest, _) in found.items()}
+
+    def work() -> None:
+        for digest in dict.fromkeys(environments.values()):
+            _record_environment(engine, digest)
+        wish = request(state, names, environments, by=by, force=force)
+        engine.orchestrator.record(engine.run, wish)
+
+    engine.orchestrator.call(work)
+    return found
+
+
+def _record_environment(engine: Engine, digest: str) -> None:
+    if digest not in engine.state.environments:
+        blobs = tuple(engine.surroundings.captured[digest].blobs.values())
+        event = engine.surroundings.event(digest)
+        engine.orchestrator.record(engine.run, event, blobs=blobs)
+
+
+def _capture_all(engine: Engine, names: Collection[str]) -> Environments:
+    """The environments of these steps and of what they read from.
+
+    A helper may read another step's output: that is an edge of the graph, which shows
+    only when the helper is looked at, and may bring further steps in.
+    """
+    state, found = engine.state, Environments()
+    while missing := [name for name in closure(state, names) if name not in found]:
+        for name in missing:
+            definition = state.flow[name]
+            captured = engine.surroundings.capture(definition.reads)
+            found[name] = captured
+            via = [key for key in captured[1].inputs_via_helpers if key not in definition.reads]
+            if via:
+                define(engine, [replace(definition, reads=(*definition.reads, *via))])
+    return found
+
+
+def _refuse_missing(engine: Engine, name: str, captured: Captured) -> None:
+    flow = engine.state.flow
+    definition = flow[name]
+    for missing in captured.missing:
+        if missing in definition.defaults or missing in definition.optional:
+            continue
+        namespace = engine.surroundings.namespace_of_notebook
+        known = [*namespace, *(out for step in flow for out in step.writes)]
+        public = [word for word in known if not word.startswith("_")]
+        raise UnknownName(name, missing, near_misses(missing, public))
+
+
+def begin_fresh(engine: Engine) -> None:
+    """A new run with the same steps, none of which has run in it."""
+    steps = tuple(engine.state.flow)
+    setups = tuple(engine.state.setups.values())
+    cancel(engine)
+    engine.begin()
+
+    def work() -> None:
+        for setup in setups:
+            engine.orchestrator.record(engine.run, setup)
+        if steps:
+            engine.orchestrator.record(engine.run, StepsDefined(steps))
+
+    engine.orchestrator.call(work)
+
+
+def cancel(engine: Engine, names: Collection[str] = ()) -> None:
+    """Start nothing more of these (or of all), stop what can be stopped, refuse the rest."""
+    state = engine.state
+    check_names(state, names)
+
+    def work() -> None:
+        concerned = set(names) or set(state.steps)
+        for name in list(state.running):
+            running = state.steps[name].running
+            if name in concerned and running is not None:
+                engine.worker.cancel(AttemptId(engine.run, name, running.attempt))
+                engine.orchestrator.record(
+                    engine.run,
+                    AttemptInterrupted("cancelled"),
+                    step=name,
+                    attempt=running.attempt,
+                )
+        engine.orchestrator.record(engine.run, RunCancelled(steps=tuple(names)))
+
+    engine.orchestrator.call(work)
+
+
+def forget(engine: Engine, name: str) -> None:
+    """Take the step out of the flow; its history stays in the store."""
+    check_names(engine.state, [name])
+    writes = engine.state.flow[name].writes
+    engine.orchestrator.call(
+        lambda: engine.orchestrator.record(engine.run, StepForgotten(), step=name)
+    )
+    for output in writes:
+        engine.outputs.withdraw(output)
+
+
+def remember_setup(engine: Engine, source: str, *, cell: str, order: int) -> None:
+    """A cell that is to run again wherever the flow is rebuilt."""
+    if any(known.source == source for known in engine.state.setups.values()):
+        return
+    event = SetupDefined(cell or f"setup {order}", source, order)
+    engine.orchestrator.call(lambda: engine.orchestrator.record(engine.run, event))

@@ -1,0 +1,102 @@
+"""Waiting for outputs: until they are stored and in the namespace, or cannot come any more."""
+
+from collections import deque
+from collections.abc import Mapping
+
+from stepwell.engine import Engine
+from stepwell.errors import StepCancelled, StepFailed, StepNotRun, WaitTimedOut
+from stepwell.orchestrator import StepState, closure, is_stuck
+
+__all__ = ["Wait", "is_open_question"]
+
+
+class Wait:
+    """One wait, on the main thread, for outputs of the current run.
+
+    `wanted` is what is waited for and the step it comes from; where the first is no output
+    of the step, all of the step's are meant.
+    """
+
+    def __init__(self, engine: Engine, wanted: Mapping[str, str]) -> None:
+        self._engine = engine
+        self._state = engine.state
+        self._pending = deque(wanted.items())
+
+    def until(self, timeout: float | None) -> None:
+        """Wait so many seconds, or as long as it takes; interrupting stops the waiting.
+
+        Raises `StepFailed`, `StepCancelled`, `StepNotRun`, `WaitTimedOut`, or why a stored
+        value cannot be read.
+        """
+        if not self._engine.outputs.wait_until(self._is_over, timeout):
+            waiting = list(dict.fromkeys(step for _, step in self._pending))[:5]
+            raise WaitTimedOut(", ".join(waiting), timeout or 0.0)
+        for label, step in self._pending:
+            self._raise_for(label, step)
+
+    def _is_over(self) -> bool:
+        # Looks at one name as long as all is well: of ten thousand, the next.
+        while self._pending and self._is_there(*self._pending[0]):
+            self._pending.popleft()
+        if not self._pending:
+            return True
+        state = self._state
+        if not (state.troubled or state.settled or self._engine.outputs.has_problems):
+            return False
+        return any(self._is_hopeless(step) for _, step in self._pending)
+
+    def _is_there(self, label: str, name: str) -> bool:
+        """Whether the output, or all of the step's, are stored and in the namespace."""
+        step = self._state.steps.get(name)
+        if step is None or step.checkpoint is None or step.owed or step.error is not None:
+            return False
+        engine, outputs = self._engine, step.checkpoint.outputs
+        wanted = (label,) if label in outputs else outputs
+        return engine.is_durable(name) and all(
+            engine.outputs.is_published(output, outputs[output].digest) for output in wanted
+        )
+
+    def _is_hopeless(self, name: str) -> bool:
+        step = self._state.steps.get(name)
+        if step is None or not step.is_settled or step.checkpoint is None:
+            return is_stuck(self._state, name)
+        outputs = self._engine.outputs
+        if any(map(outputs.problem, step.checkpoint.outputs)):
+            return True
+        # Answered by an earlier process, and nobody has asked for it in this one.
+        return not (name in self._state.live or step.restored) and any(
+            not outputs.is_published(key, output.digest) and not outputs.is_being_read(key)
+            for key, output in step.checkpoint.outputs.items()
+        )
+
+    def _raise_for(self, label: str, name: str) -> None:
+        """Say why the wait is over although the name is not there."""
+        state = self._state
+        writes = state.flow[name].writes if name in state.flow else ()
+        wanted = label if label in writes else ", ".join(writes) or name
+        step = state.steps.get(name)
+        if step is not None and step.is_settled:
+            for output in (label, *(step.checkpoint.outputs if step.checkpoint else ())):
+                if problem := self._engine.outputs.problem(output):
+                    raise problem
+            if self._is_hopeless(name):
+                way_out = "Its result is stored: run its cell, or %stepwell resume"
+                raise StepNotRun(wanted, name, way_out)
+            return
+        for other in closure(state, [name]):
+            found = state.steps.get(other)
+            if found is not None and found.error is not None and not found.owed:
+                error = f"{found.error.type}: {found.error.message}"
+                raise StepFailed(other, error.splitlines()[0], state.run)
+            if found is not None and found.cancelled:
+                raise StepCancelled(other, state.run)
+        way_out = f"Run its cell, or %stepwell run {name}"
+        raise StepNotRun(wanted, name, way_out)
+
+
+def is_open_question(engine: Engine, step: StepState) -> bool:
+    """Whether somebody who waits for everything waits for this step."""
+    if step.owed or step.error is not None or not engine.is_durable(step.name):
+        return True
+    checkpoint = step.checkpoint
+    return checkpoint is not None and any(map(engine.outputs.is_being_read, checkpoint.outputs))
