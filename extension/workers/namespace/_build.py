@@ -19,6 +19,7 @@ from stepwell.store import Blob
 from stepwell.store.values import decode, is_immutable
 from stepwell.workers.namespace._capture import Captured
 from stepwell.workers.namespace._kinds import kind_of
+from stepwell.workers.namespace._rebind import copied
 
 __all__ = ["build"]
 
@@ -105,20 +106,12 @@ def _function(
     cells = tuple(
         types.CellType() if _holds_function(cell) else cell for cell in function.__closure__ or ()
     )
-    made = types.FunctionType(
-        function.__code__, namespace, function.__name__, function.__defaults__, cells
-    )
+    made = copied(function, namespace, cells)
     # Known before its cells are filled: a function may be held by its own closure.
     done[id(function)] = made
     for cell, original in zip(cells, function.__closure__ or (), strict=True):
         if cell is not original:
             cell.cell_contents = _bound(original.cell_contents, namespace, done)
-    made.__kwdefaults__ = dict(function.__kwdefaults__) if function.__kwdefaults__ else None
-    made.__qualname__ = function.__qualname__
-    made.__module__ = function.__module__
-    made.__doc__ = function.__doc__
-    made.__annotations__ = function.__annotations__
-    made.__dict__.update(function.__dict__)
     wrapped = function.__dict__.get("__wrapped__")
     if isinstance(wrapped, types.FunctionType):
         made.__dict__["__wrapped__"] = _bound(wrapped, namespace, done)

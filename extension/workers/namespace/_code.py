@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from types import CodeType, FunctionType
 
 from stepwell.flow import source_digest, uses
+from stepwell.workers.namespace._class_source import class_source
 from stepwell.workers.namespace._digest import code_object_digest
-from stepwell.workers.namespace._source import Source, class_source, code_source, lambda_source
+from stepwell.workers.namespace._source import Source, code_source, lambda_source
 from stepwell.workers.namespace._uses import defined_with, global_names, methods_names
 
 __all__ = ["CodeFacts", "class_facts", "code_facts"]
@@ -29,11 +30,10 @@ class CodeFacts:
     """The compiler's flags it was compiled with."""
 
 
-# By identity: code objects that differ only in their annotations are equal.
+# By identity: code objects that differ only in their annotations are equal, and what two
+# classes have in common is their metaclass's to say.
 _of_code: dict[int, tuple[weakref.ref[CodeType], CodeFacts]] = {}
-_of_class: weakref.WeakKeyDictionary[type, tuple[tuple[int, ...], CodeFacts]] = (
-    weakref.WeakKeyDictionary()
-)
+_of_class: dict[int, tuple[weakref.ref[type], tuple[int, ...], CodeFacts]] = {}
 
 
 def code_facts(code: CodeType) -> CodeFacts:
@@ -75,11 +75,12 @@ def _defined_with(source: Source, flags: int) -> set[str]:
 def class_facts(kind: type) -> CodeFacts:
     """What is known of this class's definition."""
     state = _state(kind)
-    known = _of_class.get(kind)
-    if known is not None and known[0] == state:
-        return known[1]
+    key = id(kind)
+    known = _of_class.get(key)
+    if known is not None and known[1] == state:
+        return known[2]
     facts = _read_class(kind)
-    _of_class[kind] = (state, facts)
+    _of_class[key] = (weakref.ref(kind, lambda _: _of_class.pop(key, None)), state, facts)
     return facts
 
 
@@ -95,12 +96,12 @@ def _read_class(kind: type) -> CodeFacts:
     source = class_source(kind)
     if source is None:
         return CodeFacts("", "", None, (), ())
-    flags = next(
-        (m.__code__.co_flags for m in kind.__dict__.values() if isinstance(m, FunctionType)), 0
-    )
+    methods = [m.__code__ for m in kind.__dict__.values() if isinstance(m, FunctionType)]
+    flags = methods[0].co_flags if methods else 0
+    around = {name for code in methods for name in code.co_freevars}
     running = set(methods_names(source.shown, flags))
-    later = _defined_with(source, flags) - running
-    run = tuple(name for name in uses(source.text) if name not in later)
+    later = _defined_with(source, flags) - running - around
+    run = tuple(name for name in uses(source.text) if name not in later | around)
     return CodeFacts(
         source_digest(source.text), source.shown, source, run, tuple(sorted(later)), flags
     )

@@ -11,6 +11,7 @@ from stepwell.store import Blob
 from stepwell.store.values import Trust, decode
 from stepwell.workers.namespace._describe import Describer
 from stepwell.workers.namespace._pickle import unpickled
+from stepwell.workers.namespace._rebind import bind_methods
 from stepwell.workers.namespace._recipe import Alias, Define, Import, Recipe, Unpickle, read_recipe
 from stepwell.workers.namespace._source import register
 from stepwell.workers.namespace._uses import FUTURE_FLAGS, defined_with
@@ -97,6 +98,11 @@ class _Restoring:
 
     def compare(self) -> None:
         """Take back what is not what it was."""
+        # Last of all: an object unpickled after its class brings the class's methods again.
+        for name in self.restored.names:
+            value = self._namespace[name]
+            if isinstance(value, type) and isinstance(self._recipes.get(name), Unpickle):
+                bind_methods(value, self._namespace)
         for name in self._different():
             recipe = self._recipes[name]
             if isinstance(recipe, Define) and recipe.otherwise is not None:

@@ -20,6 +20,9 @@ MOST_PICKLED_BYTES = 16 << 20
 """An object that is brought back by pickle is pickled with every capture."""
 
 
+_TABLES = frozenset({"numpy", "pandas", "polars", "pyarrow"})
+
+
 def instances_in(value: Any) -> tuple[type, ...]:
     """The types of what a value consists of; of its first thousand parts."""
     found: dict[type, None] = {}
@@ -69,7 +72,9 @@ def describe_value(
 
 def _encoded(value: object, namespace: Mapping[str, object], signer: Signer | None) -> Blob:
     # Whether it would be a pickle is asked first: a pickle may be large, and has a limit.
-    if type(value) in ATOMS or digest_value(value, resolve=namespace.get) is not None:
+    # Tables are large themselves, and hardly ever pickled: they are encoded once.
+    is_table = kind_of(value).__module__.partition(".")[0] in _TABLES
+    if is_table or type(value) in ATOMS or digest_value(value, resolve=namespace.get) is not None:
         return encode(value, signer=signer, resolve=namespace.get)
     return encode(value, signer=signer, resolve=namespace.get, max_bytes=MOST_PICKLED_BYTES)
 
@@ -82,7 +87,8 @@ def _known(value: Any) -> tuple[str, ...]:
 
 
 def _opaque(value: object, classes: Parts, blob: Blob | None, reason: str) -> Description:
-    name = type_name(value)
+    # A class made inside a function does not remember where when it comes back.
+    name = type_name(value).rpartition("<locals>.")[2]
     return Description(
         BindingKind.OPAQUE,
         combined("opaque", name, *classes.tokens),

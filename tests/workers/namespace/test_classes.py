@@ -36,7 +36,8 @@ def test_an_older_edition_of_a_cell_is_not_taken_for_the_class(notebook: Any) ->
     """A class without methods does not say where it stands; its fields do."""
     notebook.cell("class C:\n    x: int = 1")
     notebook.cell("class C:\n    x: int = 2")
-    notebook.cell("class C:\n    x: int = 1\nC.y = 3")
+    notebook.cell("# as before\nclass C:\n    x: int = 1")
+    notebook.cell("class D:\n    class C:\n        x: int = 3")
     assert "x: int = 1" in notebook.binding("C").detail
 
 
@@ -82,6 +83,9 @@ def test_a_plain_attribute_assigned_later_is_noticed(notebook: Any) -> None:
     before = notebook.digest("Settings")
     notebook.cell("Settings.model = 'large'")
     assert notebook.digest("Settings") != before
+    fresh, restored = notebook.restarted(notebook.capture("Settings"))
+    assert restored.failures == {}
+    assert fresh.names["Settings"].model == "large"
 
 
 def test_layout_does_not_count(notebook: Any) -> None:
@@ -100,6 +104,28 @@ def test_a_class_without_source_goes_by_its_members(notebook: Any) -> None:
     exec(compile(text.format(1), "<elsewhere>", "exec", dont_inherit=True), notebook.names)
     assert notebook.digest("C") == first
     exec(compile(text.format(2), "<nowhere>", "exec", dont_inherit=True), notebook.names)
+    assert notebook.digest("C") != first
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("collections.namedtuple('C', 'a b')", "collections.namedtuple('C', 'a b c')"),
+        ("type('C', (), {'x': [1]})", "type('C', (), {'x': [2]})"),
+        ("enum.Enum('C', {'A': 1})", "enum.Enum('C', {'A': 2})"),
+        (
+            "dataclasses.make_dataclass('C', [('x', int)])",
+            "dataclasses.make_dataclass('C', [('x', str)])",
+        ),
+    ],
+)
+def test_a_class_made_by_a_call_goes_by_its_members(notebook: Any, one: str, other: str) -> None:
+    """`namedtuple` and its like leave no definition behind."""
+    notebook.cell(f"import collections, dataclasses, enum\nC = {one}")
+    first = notebook.digest("C")
+    notebook.cell(f"C = {one}")
+    assert notebook.digest("C") == first
+    notebook.cell(f"C = {other}")
     assert notebook.digest("C") != first
 
 

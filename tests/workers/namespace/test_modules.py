@@ -54,10 +54,10 @@ def test_a_module_called_otherwise_than_its_distribution_has_its_version(noteboo
 
 def test_an_installed_class_goes_by_name_and_version(notebook: Any) -> None:
     """Its source is not read."""
-    notebook.cell("from pathlib import Path\nfrom pydantic import BaseModel")
-    bound = notebook.capture("Path", "BaseModel").bindings
+    notebook.cell("from fractions import Fraction\nfrom pydantic import BaseModel")
+    bound = notebook.capture("Fraction", "BaseModel").bindings
     assert {binding.kind for binding in bound.values()} == {BindingKind.MODULE}
-    assert bound["Path"].detail.startswith("pathlib.Path 3.")
+    assert bound["Fraction"].detail.startswith("fractions.Fraction 3.")
 
 
 def test_a_module_of_the_user_s_goes_by_its_source(notebook: Any, own: Any) -> None:

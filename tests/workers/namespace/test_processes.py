@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 CELLS = """
-import functools, json, math
+import collections, functools, json, math
 import numpy as np
 from dataclasses import dataclass
 from enum import Enum
@@ -64,6 +64,29 @@ def make(n):
         return x + n
     return inner
 
+def kinds(n):
+    class Kind:
+        def go(self):
+            return n, KINDS
+        @property
+        def size(self):
+            return len(FROZEN)
+    return Kind
+
+class Late:
+    x = 1
+    def go(self):
+        return 1
+
+def go(self):
+    return SETTINGS
+
+Late.go = go
+Late.x = {"s", "t"}
+Kind = kinds(4)
+kind = Kind()
+Pair = collections.namedtuple("Pair", "a b")
+pair = Pair(1, frozenset("abc"))
 inner = make(3)
 short = lambda x: x in {"k", "l", "m"}
 part = functools.partial(rate, factor=3)
@@ -76,6 +99,7 @@ unsourced = eval("lambda x: x in {'u', 'v', 'w'} or [y for y in KINDS]")
 NAMES = [
     "KINDS", "FROZEN", "SETTINGS", "TABLE", "Color", "Plan", "Store", "rate", "outer", "cached",
     "inner", "short", "part", "TOOLS", "plan", "store", "unsourced", "json", "Path",
+    "Late", "Kind", "kind", "Pair", "pair",
 ]  # fmt: skip
 
 PROGRAM = """

@@ -63,6 +63,28 @@ CELLS = {
         "class Client:\n    def __init__(self, n):\n        self.n = n\nclient = Client(3)"
     ),
     "method of an object": "class A:\n    def go(self):\n        return 1\nf = A().go",
+    "class of a factory": (
+        "LIMIT = 1\ndef make(n):\n    class K:\n        def go(self):\n"
+        "            return LIMIT + n\n    return K\nK = make(3)\nk = K()"
+    ),
+    "named tuple by a call": (
+        "import collections\nT = collections.namedtuple('T', 'a b')\nt = T(1, 2)"
+    ),
+    "class changed later": (
+        "class C:\n    x = 1\n    def go(self):\n        return 1\n"
+        "def go(self):\n    return 2\nC.go = go\nC.x = 2\nc = C()"
+    ),
+    "registered functions": (
+        "import functools\n@functools.singledispatch\ndef f(x):\n    return 1\n"
+        "@f.register\ndef of_int(x: int):\n    return 2"
+    ),
+    "context manager": ("import contextlib\n@contextlib.contextmanager\ndef f():\n    yield 1"),
+    "decorator that is a class": (
+        "import functools\nclass Tool:\n    def __init__(self, fn):\n"
+        "        functools.update_wrapper(self, fn)\n        self.fn = fn\n"
+        "    def __call__(self, *args):\n        return self.fn(*args)\n"
+        "@Tool\ndef f(x):\n    return x"
+    ),
     "annotation": "import typing\nKind = typing.Literal['a', 'b']\nRow = dict[str, int]",
     "pattern": "import re\np = re.compile('a+', re.I)",
     "future annotations": (
@@ -105,6 +127,12 @@ def test_what_came_back_is_what_it_was(notebook: Any, kind: str) -> None:
         ("pydantic", "isinstance(m, M) and m.x", 2),
         ("enum", "e is E.A", True),
         ("object of a class", "isinstance(client, Client) and client.n", 3),
+        ("class of a factory", "K().go() + k.go()", 8),
+        ("class of a factory", "K.go.__globals__ is globals()", True),
+        ("class changed later", "c.go() + C.x", 4),
+        ("named tuple by a call", "t == T(1, 2) and isinstance(t, T)", True),
+        ("registered functions", "f('x') + f(1)", 3),
+        ("decorator that is a class", "f(5)", 5),
         ("string across lines", "f()", "a\n  b\nc"),
     ],
 )
