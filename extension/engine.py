@@ -14,7 +14,6 @@ from stepwell.orchestrator import (
     State,
     interrupted,
     load,
-    recover,
     runs,
 )
 from stepwell.outputs import Outputs
@@ -83,7 +82,6 @@ class Engine:
             self.orchestrator.adopt(state)
             for step, attempt, event in interrupted(state):
                 self.orchestrator.record(state.run, event, step=step, attempt=attempt)
-            recover(state)
 
         self.orchestrator.call(work)
         self.run = state.run

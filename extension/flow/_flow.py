@@ -2,9 +2,16 @@
 
 import heapq
 from collections.abc import Callable, Iterable, Iterator
-from graphlib import TopologicalSorter
+from graphlib import CycleError, TopologicalSorter
 
-from stepwell.errors import CyclicFlow, InvalidStep, TwoWriters, UnknownStep, near_misses
+from stepwell.errors import (
+    CyclicFlow,
+    InvalidStep,
+    StepwellError,
+    TwoWriters,
+    UnknownStep,
+    near_misses,
+)
 from stepwell.flow._cycle import shortest_circle, stands_in_circle
 from stepwell.flow._step import Step
 
@@ -63,6 +70,37 @@ class Flow:
                 self._link(old)
             raise CyclicFlow(circle)
         self._place(step)
+
+    def extend(self, steps: Iterable[Step]) -> None:
+        """Add many steps, or none: as `add`, but looking for circles once, at the end."""
+        done: list[tuple[Step, Step | None]] = []
+        try:
+            for step in steps:
+                self._refuse(step)
+                old = self._steps.get(step.name)
+                if old is not None:
+                    self._unlink(old)
+                else:
+                    self._places[step.name] = self._next_place
+                    self._next_place += 1
+                done.append((step, old))
+                self._link(step)
+            self._order = None
+            self._sort()
+        except (StepwellError, CycleError) as error:
+            self._take_back(done)
+            if isinstance(error, CycleError):
+                raise CyclicFlow(error.args[1][:0:-1]) from error
+            raise
+
+    def _take_back(self, done: list[tuple[Step, Step | None]]) -> None:
+        for step, old in reversed(done):
+            self._unlink(step)
+            if old is not None:
+                self._link(old)
+            else:
+                del self._steps[step.name], self._places[step.name]
+        self._order = None
 
     def remove(self, name: str) -> None:
         """Take a step out. What it wrote has no writer then. Raises `UnknownStep`."""

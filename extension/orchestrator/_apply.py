@@ -5,9 +5,11 @@ of an attempt that was given up) is recognised by its attempt number and changes
 that is the fence.
 """
 
+from collections.abc import Sequence
+
 import msgspec
 
-from stepwell.flow import Step
+from stepwell.flow import Flow, Step
 from stepwell.orchestrator._events import (
     AttemptCompleted,
     AttemptFailed,
@@ -49,8 +51,7 @@ def apply(  # noqa: PLR0912 - one branch to an event, none of them with a though
         case StepsRequested():
             _request(state, event, at)
         case StepsDefined():
-            for definition in event.steps:
-                _define(state, definition)
+            _define(state, event.steps)
         case StepForgotten():
             _forget(state, step)
         case StepRenamed():
@@ -159,7 +160,7 @@ def _look_again(state: State, step: StepState) -> None:
     step.again = False
     step.error = None
     state.troubled.pop(step.name, None)
-    if step.owed:
+    if step.owed and not state.is_replayed:
         _wait_or_ready(state, step)
 
 
@@ -173,7 +174,7 @@ def _answered(state: State, step: StepState, at: int) -> None:
     state.troubled.pop(step.name, None)
     state.unset_ready(step.name)
     _owe(state, step, owed=False)
-    if not state.owed:
+    if not state.owed or state.is_replayed:
         return
     for name in state.flow.downstream(step.name):
         reader = state.steps.get(name)
@@ -198,6 +199,8 @@ def _request(state: State, event: StepsRequested, at: int) -> None:
         else:
             step.since = at
         _owe(state, step, owed=True)
+    if state.is_replayed:
+        return
     for step in wanted:
         if step.running is None:
             _wait_or_ready(state, step)
@@ -228,14 +231,28 @@ def _owe(state: State, step: StepState, *, owed: bool) -> None:
         state.owed += 1 if owed else -1
 
 
-def _define(state: State, definition: Step) -> None:
-    flow = state.flow_of(definition)
-    previous = flow.get(definition.name)
-    flow.add(definition)
-    if previous is not None and previous.digest != definition.digest:
-        state.sources[previous.digest] = previous.source
-    if flow is state.flow:
-        state.step(definition.name)
+def _define(state: State, definitions: Sequence[Step]) -> None:
+    for flow, steps in _by_flow(state, definitions):
+        for step in steps:
+            previous = flow.get(step.name)
+            if previous is not None and previous.digest != step.digest:
+                state.sources[previous.digest] = previous.source
+        if len(steps) == 1:
+            flow.add(steps[0])
+        else:
+            flow.extend(steps)
+        if flow is state.flow:
+            for step in steps:
+                state.step(step.name)
+
+
+def _by_flow(state: State, definitions: Sequence[Step]) -> list[tuple[Flow, list[Step]]]:
+    names = dict.fromkeys(definition.flow for definition in definitions)
+    return [
+        (state.flow_of(mine[0]), mine)
+        for name in names
+        if (mine := [definition for definition in definitions if definition.flow == name])
+    ]
 
 
 def _forget(state: State, name: str) -> None:

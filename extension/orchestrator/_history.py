@@ -1,10 +1,15 @@
 """From the store back to a state: read a run's events, apply them."""
 
+import gc
+from collections.abc import Generator
+from contextlib import contextmanager
+
 import msgspec
 
 from stepwell.errors import StoreCorrupt, UnknownRun, near_misses
 from stepwell.orchestrator._apply import apply
 from stepwell.orchestrator._events import Event, RunStarted
+from stepwell.orchestrator._request import recover
 from stepwell.orchestrator._state import State
 from stepwell.store import Row, Store
 
@@ -28,17 +33,33 @@ def decode(row: Row) -> Event:
 
 
 def load(store: Store, run: str) -> State:
-    """The run as its recorded events leave it. Raises `UnknownRun`."""
-    state = State(run)
-    for row in store.rows(run):
-        if row.kind not in _NO_EVENT:
-            state = apply(state, decode(row), step=row.step, attempt=row.attempt, at=row.at)
+    """The run as its recorded events leave it, for a new process. Raises `UnknownRun`.
+
+    Attempts that were under way are still `running` in it: see `interrupted`.
+    """
+    state = State(run, is_replayed=True)
+    with _without_collections():
+        for row in store.rows(run):
+            if row.kind not in _NO_EVENT:
+                state = apply(state, decode(row), step=row.step, attempt=row.attempt, at=row.at)
+    state.is_replayed = False
     if state.started is None:
         known = [row.run for row in store.rows(kinds=["run_started"])]
         raise UnknownRun(run, str(store.path or "memory"), near_misses(run, known))
-    # What completed in another process is not live in this one.
-    state.live.clear()
-    return state
+    return recover(state)
+
+
+@contextmanager
+def _without_collections() -> Generator[None]:
+    # A long history makes very many objects at once, all of which stay. Looking through
+    # them for garbage again and again takes longer than making them.
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 def runs(store: Store) -> list[tuple[str, int, RunStarted]]:

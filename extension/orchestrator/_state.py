@@ -106,6 +106,8 @@ class State:
     """Attempts under way whose code has been edited since: to be stopped if they can be."""
     troubled: dict[str, None] = field(default_factory=dict[str, None])
     """Steps that failed or were cancelled, and have not been asked for again."""
+    is_replayed: bool = False
+    """While recorded events are applied: who waits for whom is not kept, as nothing starts."""
     owed: int = 0
     is_cancelled: bool = False
     settled: str = "idle"

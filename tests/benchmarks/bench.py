@@ -109,12 +109,12 @@ def resume_prepare(folder: Path, count: int) -> None:
 def resume_open(folder: Path, count: int) -> dict[str, float]:
     """From a started Python to the run's state in memory."""
     began = time.perf_counter()
-    from stepwell.orchestrator import load, recover, runs
+    from stepwell.orchestrator import load, runs
     from stepwell.store import open_store
 
     store = open_store(folder / f"resume-{count}.duckdb")
     run = runs(store)[-1][0]
-    state = recover(load(store, run))
+    state = load(store, run)
     seconds = time.perf_counter() - began
     assert sum(step.is_settled for step in state.steps.values()) == count + 1
     store.close()

@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Sequence
+from contextlib import suppress
 from graphlib import CycleError, TopologicalSorter
 
 import pytest
@@ -286,3 +287,39 @@ def test_many_steps_in_any_order_of_definition() -> None:
     with pytest.raises(CyclicFlow) as caught:
         shuffled.add(step("c0", "x4000", "x1"))
     assert len(caught.value.steps) == 4000
+
+
+@given(st.data())
+def test_adding_many_at_once_is_adding_each(data: st.DataObject) -> None:
+    """`extend` accepts and refuses what `add` would, and after a refusal nothing has changed."""
+    names = [f"s{number}" for number in range(6)]
+    steps = [
+        Step(
+            name=name,
+            source="",
+            code="",
+            digest="",
+            reads=tuple(data.draw(st.lists(st.sampled_from(names), max_size=2, unique=True))),
+            writes=(data.draw(st.sampled_from(names)),),
+        )
+        for name in data.draw(st.lists(st.sampled_from(names), max_size=6))
+    ]
+    one_by_one, together = Flow(), Flow()
+    first = Step(name="first", source="", code="", digest="", writes=("s0",))
+    one_by_one.add(first)
+    together.add(first)
+    try:
+        for step in steps:
+            one_by_one.add(step)
+    except FlowError:
+        # Only an order of adding may be refused that is fine as a whole; never the reverse.
+        before = [*together]
+        with suppress(FlowError):
+            together.extend(steps)
+            return
+        assert [*together] == before
+        assert together.order() == ("first",)
+        return
+    together.extend(steps)
+    assert [*together] == [*one_by_one]
+    assert together.order() == one_by_one.order()
