@@ -87,7 +87,9 @@ class Wait:
             found = state.steps.get(other)
             if found is not None and found.error is not None and not found.owed:
                 error = f"{found.error.type}: {found.error.message}"
-                raise StepFailed(other, error.splitlines()[0], state.run)
+                first = error.splitlines()[0]
+                fault = found.error.is_user_code
+                raise StepFailed(other, first, state.run, is_user_code=fault)
             if found is not None and found.cancelled:
                 raise StepCancelled(other, state.run)
         way_out = f"Run its cell, or %stepwell run {name}"

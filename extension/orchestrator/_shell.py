@@ -224,7 +224,7 @@ class Orchestrator:
             for run in list(self._states):
                 self._advance(run)
             self._write()
-        except BaseException as error:  # noqa: BLE001 - raised again by `_main`
+        except BaseException as error:
             self._broken = error
             self._cancel()
 

@@ -32,7 +32,7 @@ class ThreadPool:
         self._name = name
         self._lock = threading.Lock()
         self._queue: deque[Work] = deque()
-        self._asleep: "list[threading.Lock]" = []
+        self._asleep: list[threading.Lock] = []
         """One alarm to each sleeping thread; releasing it wakes the thread."""
         self._awake = 0
         self._wanted = min(self.FEW, size)
