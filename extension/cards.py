@@ -1,4 +1,4 @@
-"""What people are shown of the steps: each one's card, and a note of what they must know."""
+"""What people are shown of the steps: each one's card, what it said, what they must know."""
 
 import dataclasses
 import time
@@ -11,6 +11,7 @@ from stepwell.errors import UnknownStep
 from stepwell.flow import Step
 from stepwell.frontend import Frontend
 from stepwell.orchestrator import Happened, Phase, StepView, step_view
+from stepwell.replays import Replays
 from stepwell.widgets import Board
 from stepwell.workers.namespace import Captured
 
@@ -20,12 +21,34 @@ __all__ = ["Cards"]
 class Cards:
     """The cards of one notebook's steps, in the cells they were opened in.
 
-    `note` is the main thread's, `hear` the orchestrator's; `view` may be called on both.
+    `expect`, `open` and `note` are the main thread's, `hear` is the orchestrator's; `view`
+    may be called on both.
     """
 
     def __init__(self, frontend: Frontend) -> None:
         self.board = Board(frontend, lambda: time.time_ns() // 1000)
+        self._replays = Replays(frontend)
         self._notes: dict[str, str] = {}
+
+    def expect(self, engine: Engine, name: str, where: object) -> None:
+        """This cell is the step's, before anything is asked for: what it says belongs there."""
+        engine.surroundings.places[name] = where
+        self._replays.expect(name, where)
+
+    def open(self, engine: Engine, name: str, where: object) -> None:
+        """Show the step's card in the cell, and what it said if it does not say it anew."""
+
+        def show() -> None:
+            # Where changes are heard, so that none falls between the two.
+            self.board.open(self.view(engine, name), where)
+            self._replays.card_stands(engine, name)
+
+        engine.orchestrator.call(show)
+
+    def close(self) -> None:
+        """Show everything new, then nothing any more."""
+        self.board.close()
+        self._replays.close()
 
     def note(self, engine: Engine, environments: Environments) -> None:
         """Remember what the environments of these steps leave in doubt."""
@@ -38,6 +61,7 @@ class Cards:
         for name in {what.step for what in happened if what.step in places}:
             with suppress(UnknownStep):
                 self.board.update(self.view(engine, name))
+        self._replays.hear(engine, happened)
 
     def view(self, engine: Engine, name: str) -> StepView:
         """The step as people are shown it: done when that is on disk, and not before."""

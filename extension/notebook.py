@@ -10,10 +10,10 @@ from stepwell.defining import step_from_cell
 from stepwell.errors import InvalidUsage, UnknownRun, UnknownStep
 from stepwell.flow import Step
 from stepwell.magics import StepOptions
-from stepwell.orchestrator import Phase, StepView, run_view
+from stepwell.orchestrator import run_view
 from stepwell.restoring import resume
 from stepwell.session import Session
-from stepwell.widgets import View, card, replay, run_table
+from stepwell.widgets import View, card, run_table
 
 __all__ = ["SessionNotebook"]
 
@@ -56,26 +56,13 @@ class SessionNotebook:
             # A step of an agent is only written down; it runs when the agent is called.
             session.board.open(session.agent_step_view(step), where)
             return
-        session.surroundings.places[step.name] = where
+        session.expect_card(step.name, where)
         try:
             if not step.defer:
                 force = [step.name] if step.always else []
                 session.ask([step.name], by="cell", force=force)
         finally:
-            self._show_here(step.name, where)
-
-    def _show_here(self, name: str, where: object) -> None:
-        session = self.session
-
-        def show() -> StepView:
-            # Where the board is told of changes, so that none falls between the two.
-            view = session.view(name)
-            session.board.open(view, where)
-            return view
-
-        view = session.engine.orchestrator.call(show)
-        if view.restored and view.phase is Phase.COMPLETED:
-            session.frontend.relay(where, replay(reports.replay_log(session, name)))
+            session.open_card(step.name, where)
 
     def setup(self, source: str) -> None:
         """Remember a cell that is to run wherever the flow is rebuilt."""

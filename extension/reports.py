@@ -4,9 +4,7 @@ import time
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import cast
 
-from stepwell.errors import StepwellError
 from stepwell.flow import Change, Environment, Fingerprint, changes
 from stepwell.orchestrator import (
     AttemptCompleted,
@@ -25,7 +23,6 @@ from stepwell.orchestrator import (
     step_view,
 )
 from stepwell.session import Session
-from stepwell.store import Digest
 from stepwell.widgets import (
     HistoryRow,
     PlanRow,
@@ -44,7 +41,6 @@ __all__ = [
     "now",
     "plan",
     "reasons",
-    "replay_log",
     "run_ids",
     "status",
     "store",
@@ -283,15 +279,3 @@ def store(session: Session) -> View:
             )
     facts.update({f"note {number}": note for number, note in enumerate(opened.notes, 1)})
     return store_table(facts)
-
-
-def replay_log(session: Session, name: str) -> list[dict[str, object]]:
-    """What a step printed and displayed when it ran, from the store."""
-    step = session.state.steps[name]
-    if step.checkpoint is None or not step.checkpoint.log:
-        return []
-    try:
-        log = session.engine.values.load(Digest(step.checkpoint.log))
-    except StepwellError as problem:
-        return [{"output_type": "stream", "name": "stderr", "text": f"{problem}\n"}]
-    return cast("list[dict[str, object]]", log)

@@ -93,7 +93,7 @@ class Session:
     def close(self) -> None:
         """Stop, write everything out, let go of the store."""
         engine, self._engine = self._engine, None
-        self._cards.board.close()
+        self._cards.close()
         if engine is not None:
             engine.close()
         self._cards = Cards(self.frontend)
@@ -183,11 +183,11 @@ class Session:
 
     # -- waiting ------------------------------------------------------------------------
 
-    def wait_for_names(self, names: Sequence[str]) -> None:
-        """What an ordinary cell does before it reads these names."""
+    def wait_for_names(self, names: Sequence[str], timeout: float | None = None) -> None:
+        """What an ordinary cell does before it reads these names. Raises as `wait` does."""
         flow = self.state.flow
         wanted = {name: writer.name for name in names if (writer := flow.writer_of(name))}
-        Wait(self.engine, wanted).until(None)
+        Wait(self.engine, wanted).until(timeout)
 
     def wait(self, names: Collection[str] = (), *, timeout: float | None = None) -> None:
         """Wait for these steps, or for all that were asked for.
@@ -202,6 +202,14 @@ class Session:
         Wait(engine, {f"step {name}": name for name in wanted}).until(timeout)
 
     # -- looking ------------------------------------------------------------------------
+
+    def expect_card(self, name: str, where: object) -> None:
+        """This cell is the step's, before anything is asked for."""
+        self._cards.expect(self.engine, name, where)
+
+    def open_card(self, name: str, where: object) -> None:
+        """Show the step's card in the cell, and what it said if it does not say it anew."""
+        self._cards.open(self.engine, name, where)
 
     def capture(self, name: str) -> tuple[str, Captured]:
         """The environment a step would find now."""
