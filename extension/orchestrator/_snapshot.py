@@ -30,11 +30,13 @@ def step_view(
     definition, step = state.flow[name], state.step(name)
     checkpoint = step.checkpoint
     waiting = tuple(sorted(step.waiting)) if step.owed and step.running is None else ()
+    phase = phase_of(step)
+    stored = checkpoint.at if checkpoint is not None and phase is Phase.COMPLETED else 0
     return StepView(
         name=name,
         run=state.run,
-        phase=phase_of(step),
-        since=step.since,
+        phase=phase,
+        since=stored or step.since,
         attempt=step.attempts,
         seconds=checkpoint.seconds if checkpoint else 0.0,
         reads=_reads(state, definition),
