@@ -10,7 +10,6 @@ import inspect
 import linecache
 import sys
 import types
-import typing
 from collections.abc import Iterator
 from typing import Any
 
@@ -79,12 +78,13 @@ def _could_be(source: Source, kind: type) -> bool:
         return False
     if not isinstance(node, ast.ClassDef):
         return False
-    bases = {ast.unparse(base).rpartition(".")[2].partition("[")[0] for base in node.bases}
-    # NamedTuple, TypedDict and Generic are written as bases and are none.
-    if not {base.__name__ for base in kind.__mro__}.union(dir(typing)).issuperset(bases):
+    if not _bases_of(kind).issuperset(map(_last_name, node.bases)):
         return False
     bound, annotated = _names_in(node)
-    if list(inspect.get_annotations(kind)) != list(dict.fromkeys(annotated)):
+    annotations = inspect.get_annotations(kind)
+    if list(annotations) != list(annotated) or not all(
+        _means(annotated[name], meant) for name, meant in annotations.items()
+    ):
         return False
     public = {name for name in kind.__dict__ if not name.startswith(("_", "model_"))}
     return public.issubset(bound) and all(
@@ -92,16 +92,35 @@ def _could_be(source: Source, kind: type) -> bool:
     )
 
 
-def _names_in(node: ast.ClassDef) -> tuple[_Bound, list[str]]:
-    """Names a class body binds, with their values where they stand there; those annotated."""
+def _bases_of(kind: type) -> set[str]:
+    """What may be written as a base of the class. NamedTuple and TypedDict are no classes."""
+    names = {base.__name__ for base in kind.__mro__}
+    names |= {"TypedDict"} if hasattr(kind, "__total__") else set()
+    return names | ({"NamedTuple"} if hasattr(kind, "_fields") else set())
+
+
+def _last_name(written: ast.expr) -> str:
+    return ast.unparse(written).partition("[")[0].rpartition(".")[2]
+
+
+def _means(written: ast.expr, meant: object) -> bool:
+    if isinstance(meant, str):
+        return ast.unparse(written) == meant or isinstance(written, ast.Constant)
+    if isinstance(meant, type) and not isinstance(written, ast.Constant):
+        return _last_name(written) == meant.__name__
+    return True
+
+
+def _names_in(node: ast.ClassDef) -> tuple[_Bound, dict[str, ast.expr]]:
+    """Names a class body binds, with their values where they stand there; annotations."""
     bound: _Bound = {}
-    annotated: list[str] = []
+    annotated: dict[str, ast.expr] = {}
     pending: list[ast.AST] = list(node.body)
     while pending:
         item = pending.pop(0)
         match item:
-            case ast.AnnAssign(target=ast.Name(id=name), value=value):
-                annotated.append(name)
+            case ast.AnnAssign(target=ast.Name(id=name), value=value, annotation=annotation):
+                annotated[name] = annotation
                 bound[name] = value
                 continue
             case ast.Assign(targets=[ast.Name(id=name)], value=value):
@@ -138,6 +157,9 @@ def _agrees(kind: type, name: str, value: ast.expr | None, *, is_annotated: bool
 
 def _value_of(kind: type, name: str) -> object:
     fields: dict[str, Any] = kind.__dict__.get("__pydantic_fields__") or {}
+    if name in fields:
+        return fields[name].default
+    fields = kind.__dict__.get("__dataclass_fields__") or {}
     if name in fields:
         return fields[name].default
     if name in (defaults := kind.__dict__.get("_field_defaults", {})):

@@ -10,7 +10,7 @@ from stepwell.flow import BindingKind
 from stepwell.workers.namespace._code import class_facts, code_facts
 from stepwell.workers.namespace._description import Describing, Description, Parts
 from stepwell.workers.namespace._digest import code_object_digest
-from stepwell.workers.namespace._functions import made_with
+from stepwell.workers.namespace._functions import is_foreign, made_with
 from stepwell.workers.namespace._kinds import ATOMS, attribute, is_dunder, module_of
 from stepwell.workers.namespace._modules import Origin, origin_of
 from stepwell.workers.namespace._source import Source
@@ -87,6 +87,9 @@ def _add_whole_member(describing: Describing, parts: Parts, name: str, member: A
     inner = [attribute(member, part) for part in ("__func__", "fget", "fset", "fdel")]
     functions = [one for one in (member, *inner) if isinstance(one, types.FunctionType)]
     for function in functions:
+        if is_foreign(function, describing.namespace):
+            describing.part(parts, f"member {name}", function, tell=False)
+            continue
         # By its code: the class comes back from a pickle, without the text of its cell.
         digest = code_object_digest(function.__code__)
         facts = replace(code_facts(function.__code__), digest=digest)
