@@ -9,7 +9,6 @@ from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from stepwell.errors import UnsupportedEnvironment
-from stepwell.workers import recording
 
 __all__ = ["Frontend", "KernelFrontend", "NoFrontend", "frontend_for"]
 
@@ -152,6 +151,8 @@ def _content(bundle: Mapping[str, object], display_id: str) -> Content:
 
 def _catch_display(message: Content) -> Content | None:
     """A display hook: what a step displays is the step's; anything else goes its way."""
+    from stepwell.workers import recording
+
     recorder = recording.get()
     if recorder is None:
         return message

@@ -1,79 +1,134 @@
-"""Into IPython and out of it again. Leaves nothing behind; starts nothing twice."""
+"""Into IPython and out of it again. Leaves nothing behind; starts nothing twice.
+
+Loading registers the magics and little else: the parts are joined, and imported, when the
+first of them is needed.
+"""
 
 import atexit
-from collections.abc import Callable
-from typing import Any
+import builtins
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
 
 from stepwell import waiting
-from stepwell.frontend import frontend_for
-from stepwell.notebook import SessionNotebook
-from stepwell.session import Session
-from stepwell.workers import install_streams, remove_streams
+from stepwell.frontend import Frontend, frontend_for
+from stepwell.magics import register
+from stepwell.place import find_place
+
+if TYPE_CHECKING:
+    from stepwell.notebook import SessionNotebook
 
 __all__ = ["current_notebook", "load", "unload"]
 
-_loaded: "tuple[SessionNotebook, list[Callable[[], None]]] | None" = None
+_loaded: "_Loaded | None" = None
 
 
-def current_notebook() -> SessionNotebook | None:
+def current_notebook() -> "SessionNotebook | None":
     """The notebook of this kernel while the extension is loaded."""
-    return _loaded[0] if _loaded else None
+    return _loaded.notebook if _loaded else None
 
 
 def load(shell: Any) -> None:
     """`%load_ext stepwell`. Opens no store and starts no thread before one is needed."""
     global _loaded  # noqa: PLW0603 - one kernel, one notebook
-    if _loaded is not None:
-        return
-    from stepwell.magics import register
-
-    frontend = frontend_for(shell)
-    namespace: dict[str, Any] = shell.user_ns
-    session = Session(namespace, frontend)
-    notebook = SessionNotebook(session, shell)
-    undo: list[Callable[[], None]] = [session.close]
-    try:
-        undo.append(register(shell, notebook))
-        install_streams()
-        undo.append(remove_streams)
-        undo.append(_wait_in_cells(shell, session))
-        undo.append(frontend.on_shutdown(session.close))
-        # Second line: an interpreter that ends without a shutdown request.
-        atexit.register(session.close)
-        undo.append(lambda: atexit.unregister(session.close))
-    except BaseException:
-        _undo(undo)
-        raise
-    _loaded = notebook, undo
+    if _loaded is None:
+        _loaded = _Loaded(shell, frontend_for(shell))
 
 
 def unload(shell: Any) -> None:
     """`%unload_ext stepwell`: what runs is stopped as at a shutdown; the store keeps it all."""
     global _loaded  # noqa: PLW0603 - as above
     if _loaded is not None:
-        _, undo = _loaded
-        _loaded = None
-        _undo(undo)
+        loaded, _loaded = _loaded, None
+        loaded.undo()
 
 
-def _undo(undo: list[Callable[[], None]]) -> None:
-    while undo:
-        undo.pop()()
+class _Loaded:
+    """The extension in one shell. Speaks to the magics for a notebook that may not exist yet."""
 
+    def __init__(self, shell: Any, frontend: Frontend) -> None:
+        self._shell = shell
+        self._frontend = frontend
+        self._notebook: SessionNotebook | None = None
+        self._undo: list[Callable[[], None]] = []
+        try:
+            self._undo.append(register(shell, self))
+            self._undo.append(self._wait_in_cells())
+        except BaseException:
+            self.undo()
+            raise
 
-def _wait_in_cells(shell: Any, session: Session) -> Callable[[], None]:
-    def is_awaited(name: str) -> bool:
-        if session.is_open:
-            return session.is_output(name)
-        return session.could_bring(name)
+    @property
+    def notebook(self) -> "SessionNotebook":
+        """The notebook, with everything that goes with it."""
+        if self._notebook is None:
+            self._notebook = self._make()
+        return self._notebook
 
-    transformer = waiting.WaitTransformer(is_awaited)
-    shell.ast_transformers.append(transformer)
-    waiting.set_waiter(session.wait_for_names)
+    def __getattr__(self, name: str) -> Any:
+        # What the magics call: each of them is a reason to have a notebook.
+        return getattr(self.notebook, name)
 
-    def undo() -> None:
-        waiting.set_waiter(None)
-        if transformer in shell.ast_transformers:
-            shell.ast_transformers.remove(transformer)
+    def step_names(self) -> Sequence[str]:
+        """For Tab, which is none."""
+        return self._notebook.step_names() if self._notebook else ()
 
-    return undo
+    def run_ids(self) -> Sequence[str]:
+        """For Tab."""
+        return self._notebook.run_ids() if self._notebook else ()
+
+    def output_names(self) -> Sequence[str]:
+        """For Tab."""
+        return self._notebook.output_names() if self._notebook else ()
+
+    def undo(self) -> None:
+        """Take everything back, last first."""
+        while self._undo:
+            self._undo.pop()()
+
+    def _make(self) -> "SessionNotebook":
+        from stepwell.notebook import SessionNotebook
+        from stepwell.session import Session
+        from stepwell.workers import install_streams, remove_streams
+
+        session = Session(self._shell.user_ns, self._frontend)
+        install_streams()
+        # Second line: an interpreter that ends without a shutdown request.
+        atexit.register(session.close)
+        self._undo += [
+            session.close,
+            remove_streams,
+            self._frontend.on_shutdown(session.close),
+            lambda: atexit.unregister(session.close),
+        ]
+        return SessionNotebook(session, self._shell)
+
+    def _wait_in_cells(self) -> Callable[[], None]:
+        transformer = waiting.WaitTransformer(self._is_awaited)
+        transformers: list[Any] = self._shell.ast_transformers
+        transformers.append(transformer)
+        waiting.set_waiter(self._wait_for)
+
+        def undo() -> None:
+            waiting.set_waiter(None)
+            if transformer in transformers:
+                transformers.remove(transformer)
+
+        return undo
+
+    def _wait_for(self, names: tuple[str, ...], timeout: float | None) -> None:
+        self.notebook.session.wait_for_names(names, timeout)
+
+    def _is_awaited(self, name: str) -> bool:
+        if self._notebook is None and not self._may_be_stored(name):
+            return False
+        session = self.notebook.session
+        # A step's own cell runs first in most notebooks; opening the store for a cell
+        # before it is worth it only for a name that would be an error.
+        return session.is_output(name) if session.is_open else session.could_bring(name)
+
+    def _may_be_stored(self, name: str) -> bool:
+        namespace: dict[str, Any] = self._shell.user_ns
+        if name in namespace or hasattr(builtins, name):
+            return False
+        place = find_place(namespace)
+        return place.store.exists() and place.mode != "fresh"
