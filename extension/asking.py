@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from stepwell.engine import Engine
 from stepwell.errors import UnknownName, UnknownStep, near_misses
-from stepwell.flow import Flow, Step
+from stepwell.flow import Step
 from stepwell.orchestrator import (
     AttemptId,
     AttemptInterrupted,
@@ -36,6 +36,9 @@ __all__ = [
     "remember_setup",
 ]
 
+# What IPython puts into every namespace: nobody meant one of these.
+_IPYTHONS_OWN = frozenset({"In", "Out", "exit", "get_ipython", "open", "quit"})
+
 Environments = dict[str, tuple[str, Captured]]
 """Step → the digest of the environment it would find now, and the environment."""
 
@@ -56,8 +59,6 @@ def define(engine: Engine, steps: Sequence[Step]) -> None:
         for old, new in renamed:
             engine.orchestrator.record(engine.run, StepRenamed(new), step=old)
         changed = [step for step in steps if state.flow_of(step).get(step.name) != step]
-        if len(changed) > 1:
-            _check_all(state, changed)
         if changed:
             engine.orchestrator.record(engine.run, StepsDefined(tuple(changed)))
 
@@ -73,16 +74,6 @@ def _former_name(state: State, step: Step) -> tuple[str, str] | None:
         if known.cell == step.cell and not is_running:
             return known.name, step.name
     return None
-
-
-def _check_all(state: State, steps: Sequence[Step]) -> None:
-    """Try the definitions on a flow of their own; the state is not touched. Raises `FlowError`."""
-    for name in dict.fromkeys(step.flow for step in steps):
-        mine = [step for step in steps if step.flow == name]
-        known = state.agents.get(name) if name else state.flow
-        trial = Flow(name)
-        for step in (*(known or ()), *mine):
-            trial.add(step)
 
 
 def ask(
@@ -130,7 +121,8 @@ def _capture_all(engine: Engine, names: Collection[str]) -> Environments:
             definition = state.flow[name]
             captured = engine.surroundings.capture(definition.reads)
             found[name] = captured
-            via = [key for key in captured[1].inputs_via_helpers if key not in definition.reads]
+            known = (*definition.reads, *definition.writes)
+            via = [key for key in captured[1].inputs_via_helpers if key not in known]
             if via:
                 define(engine, [replace(definition, reads=(*definition.reads, *via))])
     return found
@@ -139,12 +131,18 @@ def _capture_all(engine: Engine, names: Collection[str]) -> Environments:
 def _refuse_missing(engine: Engine, name: str, captured: Captured) -> None:
     flow = engine.state.flow
     definition = flow[name]
+    for other in definition.after:
+        if other not in engine.state.flow:
+            near = near_misses(other, [step.name for step in engine.state.flow])
+            raise UnknownStep(other, f" Step {name!r} names it in --after.{near}")
     for missing in captured.missing:
         if missing in definition.defaults or missing in definition.optional:
             continue
         namespace = engine.surroundings.namespace_of_notebook
         known = [*namespace, *(out for step in flow for out in step.writes)]
-        public = [word for word in known if not word.startswith("_")]
+        public = [
+            word for word in known if not word.startswith("_") and word not in _IPYTHONS_OWN
+        ]
         raise UnknownName(name, missing, near_misses(missing, public))
 
 

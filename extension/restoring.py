@@ -63,7 +63,8 @@ def _bring_environment_back(session: Session, state: State) -> list[str]:
     engine = session.engine
     notes: list[str] = []
     seen: set[str] = set()
-    for step in state.steps.values():
+    # The newest first: of a name that had several values, the last is the one to bring back.
+    for step in sorted(state.steps.values(), key=lambda step: step.since, reverse=True):
         environment = state.environments.get(step.environment)
         if environment is None or environment.environment in seen:
             continue
