@@ -36,7 +36,7 @@ def load(shell: Any) -> None:
 
 def unload(shell: Any) -> None:
     """`%unload_ext stepwell`: what runs is stopped as at a shutdown; the store keeps it all."""
-    global _loaded  # noqa: PLW0603 - as above
+    global _loaded
     if _loaded is not None:
         loaded, _loaded = _loaded, None
         loaded.undo()

@@ -2,26 +2,46 @@
 
 An AST transformer puts one call in front of a cell that reads names; the call returns at
 once when none of them is a step's output, or all of them are there. Line numbers stay as
-they were, and interrupting the cell stops the waiting, never the run.
+they were, and interrupting the cell stops the waiting, never the run. In a cell that
+awaits, the call is awaited: the kernel interrupts such a cell only where it awaits.
 """
 
 import ast
 from collections.abc import Callable
 
-__all__ = ["WaitTransformer", "names_read", "wait_for"]
+from stepwell.errors import StepwellError, WaitTimedOut
+
+__all__ = ["WaitTransformer", "names_read", "wait_for", "wait_for_in_await"]
+
+Waiter = Callable[[tuple[str, ...], float | None], None]
 
 # The one who knows what to wait for; set while the extension is loaded.
-_waiter: Callable[[tuple[str, ...]], None] | None = None
+_waiter: Waiter | None = None
+
+_LOOK_AGAIN_SECONDS = 0.05
 
 
 def wait_for(*names: str) -> None:
     """Called at the top of cells. Raises what stands in the way of the names."""
     if _waiter is not None:
-        _waiter(names)
+        _waiter(names, None)
 
 
-def set_waiter(waiter: Callable[[tuple[str, ...]], None] | None) -> None:
-    """Who is asked from now on."""
+async def wait_for_in_await(*names: str) -> None:
+    """The same for a cell that awaits: the kernel's loop goes on meanwhile."""
+    import anyio
+
+    while _waiter is not None:
+        try:
+            _waiter(names, 0.0)
+        except WaitTimedOut:
+            await anyio.sleep(_LOOK_AGAIN_SECONDS)
+        else:
+            return
+
+
+def set_waiter(waiter: Waiter | None) -> None:
+    """Who is asked from now on: with names, and seconds after which to raise `WaitTimedOut`."""
     global _waiter  # noqa: PLW0603 - cells reach it by import, not by a name in their namespace
     _waiter = waiter
 
@@ -34,10 +54,19 @@ class WaitTransformer(ast.NodeTransformer):
 
     def visit_Module(self, node: ast.Module) -> ast.Module:
         """Only a whole cell is looked at."""
-        names = [name for name in names_read(node) if self._is_output(name)]
+        names = [name for name in names_read(node) if self._is_awaited(name, node)]
         if names and node.body:
-            node.body.insert(0, _call(names, node.body[0]))
+            node.body.insert(0, _call(names, node.body[0], is_async=_awaits(node)))
         return node
+
+    def _is_awaited(self, name: str, cell: ast.Module) -> bool:
+        try:
+            return self._is_output(name)
+        except StepwellError:
+            # A store that cannot be opened. IPython drops a transformer that raises, for
+            # good; the call will say the same where it can be seen. A name that the cell
+            # makes itself is no reason to keep the cell from running.
+            return name not in _names_bound(cell)
 
 
 def names_read(tree: ast.Module) -> list[str]:
@@ -53,12 +82,49 @@ def names_read(tree: ast.Module) -> list[str]:
     return list(found)
 
 
-def _call(names: list[str], first: ast.stmt) -> ast.stmt:
+def _names_bound(tree: ast.Module) -> set[str]:
+    """Every name the cell gives a value anywhere, in whatever way."""
+    found: set[str] = set()
+    for node in ast.walk(tree):
+        match node:
+            case ast.Name(id=name, ctx=ast.Store()):
+                found.add(name)
+            case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.arg(arg=name):
+                found.add(name)
+            case ast.ClassDef(name=name) | ast.ExceptHandler(name=str(name)):
+                found.add(name)
+            case ast.alias(name=name, asname=other):
+                found.add(other or name.partition(".")[0])
+            case ast.MatchAs(name=str(name)) | ast.MatchStar(name=str(name)):
+                found.add(name)
+            case _:
+                pass
+    return found
+
+
+_SCOPES = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Lambda
+
+
+def _awaits(node: ast.AST) -> bool:
+    """Whether the cell awaits at its top level, so that it is run as a coroutine."""
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.Await | ast.AsyncFor | ast.AsyncWith):
+            return True
+        if isinstance(child, ast.comprehension) and child.is_async:
+            return True
+        if not isinstance(child, _SCOPES) and _awaits(child):
+            return True
+    return False
+
+
+def _call(names: list[str], first: ast.stmt, *, is_async: bool) -> ast.stmt:
     # Through an import, so that nothing of ours has to stand in the user's namespace.
-    source = (
-        f"__import__('stepwell.waiting', fromlist=['_']).wait_for({', '.join(map(repr, names))})"
-    )
-    call = ast.parse(source).body[0]
+    home = "__import__('stepwell.waiting', fromlist=['_'])"
+    function = f"await {home}.wait_for_in_await" if is_async else f"{home}.wait_for"
+    flags = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT | ast.PyCF_ONLY_AST
+    source = f"{function}({', '.join(map(repr, names))})"
+    tree = compile(source, "<stepwell>", "exec", flags=flags)
+    call = tree.body[0]
     for node in ast.walk(call):
         ast.copy_location(node, first)
     return ast.fix_missing_locations(call)
