@@ -140,9 +140,7 @@ def _refuse_missing(engine: Engine, name: str, captured: Captured) -> None:
             continue
         namespace = engine.surroundings.namespace_of_notebook
         known = [*namespace, *(out for step in flow for out in step.writes)]
-        public = [
-            word for word in known if not word.startswith("_") and word not in _IPYTHONS_OWN
-        ]
+        public = [word for word in known if not word.startswith("_") and word not in _IPYTHONS_OWN]
         raise UnknownName(name, missing, near_misses(missing, public))
 
 

@@ -127,4 +127,5 @@ def _call(names: list[str], first: ast.stmt, *, is_async: bool) -> ast.stmt:
     call = tree.body[0]
     for node in ast.walk(call):
         ast.copy_location(node, first)
-    return ast.fix_missing_locations(call)
+    located: ast.stmt = ast.fix_missing_locations(call)
+    return located

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 from stepwell.engine import Engine
 from stepwell.errors import StepCancelled, StepFailed, StepNotRun, WaitTimedOut
-from stepwell.orchestrator import StepState, closure, is_stuck
+from stepwell.orchestrator import ErrorInfo, StepState, closure, is_stuck
 
 __all__ = ["Wait", "is_open_question"]
 
@@ -86,14 +86,17 @@ class Wait:
         for other in closure(state, [name]):
             found = state.steps.get(other)
             if found is not None and found.error is not None and not found.owed:
-                error = f"{found.error.type}: {found.error.message}"
-                first = error.splitlines()[0]
-                fault = found.error.is_user_code
-                raise StepFailed(other, first, state.run, is_user_code=fault)
+                raise _failure(other, found.error, state.run)
             if found is not None and found.cancelled:
                 raise StepCancelled(other, state.run)
         way_out = f"Run its cell, or %stepwell run {name}"
         raise StepNotRun(wanted, name, way_out)
+
+
+def _failure(step: str, error: ErrorInfo, run: str) -> StepFailed:
+    first = next(iter(error.message.strip().splitlines()), "")
+    said = ": ".join(part for part in (error.type, first) if part)
+    return StepFailed(step, said, run, is_user_code=error.is_user_code)
 
 
 def is_open_question(engine: Engine, step: StepState) -> bool:
