@@ -28,7 +28,8 @@ class Recorder:
 
     def __init__(self, relay: "Relay | None" = None, where: object = None) -> None:
         self.where = where
-        self.entries: list[Entry] = []
+        # Text in pieces: joining at each write would copy all of it each time.
+        self._entries: list[Entry] = []
         self._relay = relay
         self._pending: list[Entry] = []
         self._lock = threading.Lock()
@@ -44,19 +45,17 @@ class Recorder:
             if self._characters > TEXT_LIMIT:
                 self._omitted += len(text)
                 return
-            _append_text(self.entries, stream, text)
-            if self._relay is not None:
-                _append_text(self._pending, stream, text)
+            self._append_text(stream, text)
         self._notify()
 
     def display(self, kind: str, content: Entry) -> None:
         """A `display_data` or `update_display_data` message's content."""
         entry = {"output_type": kind, **content}
         with self._lock:
-            if len(self.entries) >= ENTRY_LIMIT:
+            if len(self._entries) >= ENTRY_LIMIT:
                 self._omitted += 1
                 return
-            self.entries.append(entry)
+            self._entries.append(entry)
             if self._relay is not None:
                 self._pending.append(entry)
         self._notify()
@@ -65,17 +64,23 @@ class Recorder:
         """What has not been passed on yet."""
         with self._lock:
             pending, self._pending = self._pending, []
-        return pending
+        return [_joined(entry) for entry in pending]
 
     def finish(self) -> list[Entry]:
         """Everything, for the store; says so where something was left out."""
-        if self._omitted:
-            note = f"\n… {self._omitted:,} more characters or displays were not kept\n"
-            _append_text(self.entries, "stderr", note)
-            self._omitted = 0
+        with self._lock:
+            if self._omitted:
+                note = f"\n… {self._omitted:,} more characters or displays were not kept\n"
+                self._append_text("stderr", note)
+                self._omitted = 0
         if self._relay is not None:
             self._relay.flush(self)
-        return self.entries
+        return [_joined(entry) for entry in self._entries]
+
+    def _append_text(self, stream: str, text: str) -> None:
+        _append_text(self._entries, stream, text)
+        if self._relay is not None:
+            _append_text(self._pending, stream, text)
 
     def _notify(self) -> None:
         if self._relay is not None:
@@ -85,9 +90,15 @@ class Recorder:
 def _append_text(entries: list[Entry], stream: str, text: str) -> None:
     last = entries[-1] if entries else None
     if last is not None and last["output_type"] == "stream" and last["name"] == stream:
-        last["text"] += text
+        last["text"].append(text)
     else:
-        entries.append({"output_type": "stream", "name": stream, "text": text})
+        entries.append({"output_type": "stream", "name": stream, "text": [text]})
+
+
+def _joined(entry: Entry) -> Entry:
+    if entry["output_type"] != "stream":
+        return entry
+    return {**entry, "text": "".join(entry["text"])}
 
 
 class Relay:
