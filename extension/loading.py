@@ -7,7 +7,7 @@ first of them is needed.
 import atexit
 import builtins
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from stepwell import waiting
 from stepwell.frontend import Frontend, frontend_for
@@ -15,6 +15,7 @@ from stepwell.magics import register
 from stepwell.place import find_place
 
 if TYPE_CHECKING:
+    from stepwell.magics import Notebook
     from stepwell.notebook import SessionNotebook
 
 __all__ = ["current_notebook", "load", "unload"]
@@ -51,7 +52,7 @@ class _Loaded:
         self._notebook: SessionNotebook | None = None
         self._undo: list[Callable[[], None]] = []
         try:
-            self._undo.append(register(shell, self))
+            self._undo.append(register(shell, cast("Notebook", self)))
             self._undo.append(self._wait_in_cells())
         except BaseException:
             self.undo()
