@@ -58,7 +58,10 @@ class Cards:
     def hear(self, engine: Engine, happened: Sequence[Happened]) -> None:
         """Bring the cards of these steps up to date."""
         places = engine.surroundings.places
-        for name in {what.step for what in happened if what.step in places}:
+        concerned = {what.step for what in happened if what.step in places}
+        if engine.orchestrator.trouble is not None:
+            concerned |= {name for name in places if not engine.is_durable(name)}
+        for name in concerned:
             with suppress(UnknownStep):
                 self.board.update(self.view(engine, name))
         self._replays.hear(engine, happened)
@@ -66,7 +69,11 @@ class Cards:
     def view(self, engine: Engine, name: str) -> StepView:
         """The step as people are shown it: done when that is on disk, and not before."""
         view = step_view(engine.state, name, note=self._notes.get(name, ""))
-        if view.phase is Phase.COMPLETED and not engine.is_durable(name):
+        if engine.is_durable(name):
+            return view
+        if trouble := engine.orchestrator.trouble:
+            view = dataclasses.replace(view, note=str(trouble))
+        if view.phase is Phase.COMPLETED:
             return dataclasses.replace(view, phase=Phase.RUNNING, restored=False, outputs={})
         return view
 

@@ -115,6 +115,7 @@ def open_engine(
 ) -> Engine:
     """Open the store and start the orchestrator on it. Raises what the store raises."""
     opened = store or open_store(place.store, holder=_holder(place), patience=place.patience)
+    orchestrator = None
     try:
         values = Values(opened, Signer.of_user(), Trust.of_user(opened), resolve=resolve)
         worker = KernelWorker(surroundings, values)
@@ -125,6 +126,8 @@ def open_engine(
         engine = Engine(place, surroundings, opened, values, worker, orchestrator, outputs)
         engine.choose_run()
     except BaseException:
+        if orchestrator is not None:
+            orchestrator.stop()
         opened.close()
         raise
     return engine

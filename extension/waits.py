@@ -26,11 +26,16 @@ class Wait:
         """Wait so many seconds, or as long as it takes; interrupting stops the waiting.
 
         Raises `StepFailed`, `StepCancelled`, `StepNotRun`, `WaitTimedOut`, or why a stored
-        value cannot be read.
+        value cannot be read or the store cannot be written.
         """
+        if self._engine.orchestrator.trouble is not None:
+            # There may be space again since the disk was tried last.
+            self._engine.orchestrator.call(lambda: None)
         if not self._engine.outputs.wait_until(self._is_over, timeout):
             waiting = list(dict.fromkeys(step for _, step in self._pending))[:5]
             raise WaitTimedOut(", ".join(waiting), timeout or 0.0)
+        if self._pending and (trouble := self._engine.orchestrator.trouble):
+            raise trouble
         for label, step in self._pending:
             self._raise_for(label, step)
 
@@ -39,6 +44,8 @@ class Wait:
         while self._pending and self._is_there(*self._pending[0]):
             self._pending.popleft()
         if not self._pending:
+            return True
+        if self._engine.orchestrator.trouble is not None:
             return True
         state = self._state
         if not (state.troubled or state.settled or self._engine.outputs.has_problems):

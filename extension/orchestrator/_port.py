@@ -103,4 +103,7 @@ class Happened(msgspec.Struct, frozen=True, gc=False):
 
 
 Listener = Callable[[Sequence[Happened]], None]
-"""Called on the orchestrator's thread with what has become durable, in order."""
+"""Called on the orchestrator's thread with what has become durable, in order.
+
+With nothing when the store cannot be written: see `Orchestrator.trouble`.
+"""

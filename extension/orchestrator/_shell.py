@@ -10,11 +10,12 @@ done" together with "the next one starts"; but nothing is *done* about it (an at
 started, a listener told, a caller answered) before it is on disk.
 """
 
+import logging
+import os
 import threading
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, InvalidStateError
-from contextlib import suppress
+from concurrent.futures import Future
 from functools import partial
 from typing import Any, TypeVar
 
@@ -23,7 +24,9 @@ import anyio.abc
 import msgspec
 
 from stepwell.errors import StoreClosed, StoreError
+from stepwell.orchestrator._answers import Answers, deny, give
 from stepwell.orchestrator._apply import apply
+from stepwell.orchestrator._body import encoded
 from stepwell.orchestrator._decide import (
     CancelAttempt,
     Reuse,
@@ -37,6 +40,7 @@ from stepwell.orchestrator._events import (
     AttemptFailed,
     AttemptInterrupted,
     AttemptStarted,
+    ErrorInfo,
     Event,
     RunSettled,
     StepReused,
@@ -64,8 +68,9 @@ SLICE = 256
 SLOTS = 256
 RETRY_SECONDS = 1.0
 
+_LOG = logging.getLogger("stepwell.orchestrator")
+
 Answer = TypeVar("Answer")
-_encode = msgspec.json.Encoder().encode
 
 
 def system_clock() -> int:
@@ -109,12 +114,15 @@ class Orchestrator:
         # Noted before it is applied: whoever has seen its effect finds it here.
         self._unwritten: dict[tuple[str, str], Happened] = {}
         self._effects: list[Effect] = []
-        self._unanswered: list[Future[Any]] = []
+        self._answers = Answers()
         self._trouble: StoreError | None = None
+        self._is_retrying = False
         self._scope: anyio.CancelScope | None = None
         self._tasks: anyio.abc.TaskGroup | None = None
         self._thread: threading.Thread | None = None
-        self._broken: BaseException | None = None
+        self._end: BaseException | None = None
+        """Why nobody is answered any more: a mistake of ours, or the end."""
+        self._process = os.getpid()
 
     # -- from outside -----------------------------------------------------------------
 
@@ -130,8 +138,11 @@ class Orchestrator:
         """Take no more mail and end the thread; what was handed to the store is written."""
         thread, self._thread = self._thread, None
         if thread is not None and thread.is_alive():
+            end = time.monotonic() + timeout
             self._mailbox.put(_Call(self._cancel, Future()))
             thread.join(timeout)
+            self._journal.drain(max(0.0, end - time.monotonic()))
+            self._refuse_all([])
 
     def listen(self, listener: Listener) -> None:
         """Tell `listener` of everything that becomes durable from now on."""
@@ -144,11 +155,27 @@ class Orchestrator:
         """
         if self._thread is None:
             raise StoreClosed("stepwell is not running in this kernel: %load_ext stepwell")
-        if self._broken is not None:
-            raise self._broken
+        if self._process != os.getpid():
+            raise StoreClosed(
+                "this process was forked from the one that has the store; only that one can "
+                "run steps. Start processes with multiprocessing's `spawn`, or open another store"
+            )
         answer: Future[Answer] = Future()
         self._mailbox.put(_Call(work, answer))
+        # Looked at after the mail was left: either it is found there, or this is.
+        if self._end is not None:
+            deny(answer, self._end)
         return answer.result(timeout)
+
+    @property
+    def trouble(self) -> BaseException | None:
+        """Why nothing can go on just now: what the store says, or a mistake of ours."""
+        return self._end or self._trouble
+
+    @property
+    def trouble(self) -> StoreError | None:
+        """Why the store cannot be written at present; it is tried again and again."""
+        return self._trouble
 
     def is_durable(self, run: str, step: str) -> bool:
         """Whether all the state says of the step is on disk. Look at the state first, then ask."""
@@ -180,6 +207,7 @@ class Orchestrator:
     ) -> None:
         """Something happened: apply it, and write it with the blobs it speaks of."""
         at = self._clock()
+        event, body = encoded(event)
         happened = Happened(run, step, attempt, at, event, objects or {})
         self._unwritten[run, step] = happened
         apply(self._states[run], event, step=step, attempt=attempt, at=at)
@@ -187,23 +215,27 @@ class Orchestrator:
         for blob in others:
             self._records.append(Record("value", run, step, "", attempt, at, b"{}", blob))
         kind: str = type(event).__struct_config__.tag  # type: ignore[assignment]
-        self._records.append(Record(kind, run, step, "", attempt, at, _encode(event), last))
+        self._records.append(Record(kind, run, step, "", attempt, at, body, last))
         self._happened.append(happened)
 
     def _run(self) -> None:
+        end: BaseException = StoreClosed("stepwell was stopped before this was written down")
         try:
             anyio.run(self._main)
         except BaseException as error:
             # A mistake of ours. Nobody may be left waiting for a thread that is gone.
-            self._broken = error
-            self._refuse(error)
+            end = error
+            self._refuse_all([], end)
             raise
+        finally:
+            self._end = end
 
-    def _refuse(self, error: BaseException) -> None:
-        waiting, self._unanswered = self._unanswered, []
-        for answer in waiting:
-            with suppress(InvalidStateError):
-                answer.set_exception(error)
+    def _refuse_all(self, mail: Sequence[_Mail], error: BaseException | None = None) -> None:
+        self._end = self._end or error or StoreClosed("stepwell has been stopped")
+        for piece in (*mail, *self._mailbox.rest()):
+            if isinstance(piece, _Call):
+                deny(piece.answer, self._end)
+        self._answers.refuse(self._end)
 
     async def _main(self) -> None:
         async with anyio.create_task_group() as tasks:
@@ -213,8 +245,8 @@ class Orchestrator:
                 await anyio.sleep_forever()
             finally:
                 self._mailbox.close()
-        if self._broken is not None:
-            raise self._broken
+        if self._end is not None:
+            raise self._end
 
     def _read(self, mail: list[_Mail]) -> None:
         """One slice: take note, decide, write."""
@@ -225,7 +257,7 @@ class Orchestrator:
                 self._advance(run)
             self._write()
         except BaseException as error:
-            self._broken = error
+            self._refuse_all(mail, error)
             self._cancel()
 
     def _cancel(self) -> None:
@@ -243,6 +275,7 @@ class Orchestrator:
             case Stopped():
                 self._report(mail.id, AttemptInterrupted(mail.reason), [])
             case _Durable():
+                self._trouble = None
                 self._tell(mail.happened)
             case _Call():
                 self._answer(mail)
@@ -310,7 +343,20 @@ class Orchestrator:
             if running
             else {},
         )
-        self._effects.append(partial(self._worker.start, attempt, self._hear))
+        self._effects.append(partial(self._hand_over, state, attempt))
+
+    def _hand_over(self, state: State, attempt: Attempt) -> None:
+        """To the worker, on the store's thread, unless it was given up in the meantime."""
+        step = state.steps.get(attempt.id.step)
+        running = step.running if step is not None else None
+        if running is None or running.attempt != attempt.id.attempt:
+            return
+        try:
+            self._worker.start(attempt, self._hear)
+        except Exception as error:
+            message = f"it could not be started: {error}"
+            info = ErrorInfo(type(error).__name__, message, is_user_code=False)
+            self._hear(Failed(attempt.id, info))
 
     def _hear(self, report: Report) -> None:
         self._mailbox.put(report)
@@ -327,38 +373,35 @@ class Orchestrator:
         self._records, self._effects, self._happened = [], [], []
 
     def _tell(self, happened: Sequence[Happened]) -> None:
+        self._trouble = None
         for what in happened:
             if self._unwritten.get((what.run, what.step)) is what:
                 del self._unwritten[what.run, what.step]
         for listener in self._listeners:
-            listener(happened)
+            try:
+                listener(happened)
+            except Exception:
+                _LOG.exception("a listener failed; what happened is kept all the same")
 
     def _answer(self, call: _Call) -> None:
         try:
             result = call.work()
         except BaseException as error:
-            call.answer.set_exception(error)
+            deny(call.answer, error)
             return
         if self._trouble is not None:
-            call.answer.set_exception(self._trouble)
+            deny(call.answer, self._trouble)
             return
-        self._unanswered = [other for other in self._unanswered if not other.done()]
-        self._unanswered.append(call.answer)
-        self._effects.append(partial(_resolve, call.answer, result))
+        self._answers.expect(call.answer)
+        self._effects.append(partial(give, call.answer, result))
 
     def _in_trouble(self, error: StoreError) -> None:
         """The disk refuses: say so to everybody who waits, and go on trying."""
         self._trouble = error
-        self._refuse(error)
+        self._answers.refuse(error)
         if self._tasks is not None:
             self._tasks.start_soon(self._try_again)
 
     async def _try_again(self) -> None:
         await anyio.sleep(RETRY_SECONDS)
-        self._trouble = None
         self._journal.retry()
-
-
-def _resolve(answer: "Future[Any]", result: Any) -> None:
-    with suppress(InvalidStateError):  # refused meanwhile because the disk was full
-        answer.set_result(result)

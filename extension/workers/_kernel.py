@@ -18,7 +18,7 @@ from typing import Any, Protocol, cast
 import anyio
 import anyio.from_thread
 
-from stepwell.errors import ValueProblem
+from stepwell.errors import StoreError, ValueProblem
 from stepwell.flow import Step
 from stepwell.orchestrator import (
     Attempt,
@@ -178,7 +178,7 @@ class KernelWorker:
             outputs, blobs = self._encode(task.attempt, objects)
             log = self._log(task)
         except BaseException as error:
-            is_ours = isinstance(error, ValueProblem)
+            is_ours = isinstance(error, ValueProblem | StoreError)
             self._end(task, self._failed(task, error, is_user_code=not is_ours))
             return
         self._end(task, Finished(task.attempt.id, outputs, blobs, objects, seconds, log))
