@@ -34,6 +34,13 @@ class Mailbox(Generic[Mail]):
         """Deliver no more."""
         self._loop = None
 
+    def rest(self) -> list[Mail]:
+        """What nobody will deliver any more; the mailbox is empty then."""
+        found: list[Mail] = []
+        while self._mail:
+            found.append(self._mail.popleft())
+        return found
+
     def put(self, mail: Mail) -> None:
         """Leave one piece of mail. Any thread; never blocks."""
         self._mail.append(mail)

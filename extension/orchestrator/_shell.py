@@ -169,13 +169,10 @@ class Orchestrator:
 
     @property
     def trouble(self) -> BaseException | None:
-        """Why nothing can go on just now: what the store says, or a mistake of ours."""
+        """Why nothing can go on at present: a store that cannot be written, which is tried
+        again and again, or a mistake of ours.
+        """
         return self._end or self._trouble
-
-    @property
-    def trouble(self) -> StoreError | None:
-        """Why the store cannot be written at present; it is tried again and again."""
-        return self._trouble
 
     def is_durable(self, run: str, step: str) -> bool:
         """Whether all the state says of the step is on disk. Look at the state first, then ask."""
@@ -275,8 +272,7 @@ class Orchestrator:
             case Stopped():
                 self._report(mail.id, AttemptInterrupted(mail.reason), [])
             case _Durable():
-                self._trouble = None
-                self._tell(mail.happened)
+                self._written(mail.happened)
             case _Call():
                 self._answer(mail)
             case _Trouble():
@@ -372,11 +368,14 @@ class Orchestrator:
         self._journal.write(self._records, self._effects)
         self._records, self._effects, self._happened = [], [], []
 
-    def _tell(self, happened: Sequence[Happened]) -> None:
+    def _written(self, happened: Sequence[Happened]) -> None:
         self._trouble = None
         for what in happened:
             if self._unwritten.get((what.run, what.step)) is what:
                 del self._unwritten[what.run, what.step]
+        self._tell(happened)
+
+    def _tell(self, happened: Sequence[Happened]) -> None:
         for listener in self._listeners:
             try:
                 listener(happened)
@@ -399,6 +398,7 @@ class Orchestrator:
         """The disk refuses: say so to everybody who waits, and go on trying."""
         self._trouble = error
         self._answers.refuse(error)
+        self._tell(())
         if self._tasks is not None:
             self._tasks.start_soon(self._try_again)
 

@@ -1,0 +1,39 @@
+"""An event as the store keeps it."""
+
+from typing import TypeVar, cast
+
+import msgspec
+
+from stepwell.orchestrator._events import Event
+
+__all__ = ["encoded"]
+
+AnyEvent = TypeVar("AnyEvent", bound=Event)
+_encode = msgspec.json.Encoder().encode
+
+
+def encoded(event: AnyEvent) -> tuple[AnyEvent, bytes]:
+    r"""The event and its JSON.
+
+    Python's strings can hold what UTF-8 cannot, half a surrogate pair: in a message, a
+    preview, a file's name. Such an event comes back as another, in which `\ud800` is spelt
+    out, so that what is remembered is what is written.
+    """
+    try:
+        return event, _encode(event)
+    except UnicodeEncodeError:
+        spelt = msgspec.convert(_spelt_out(msgspec.to_builtins(event)), type(event))
+        return spelt, _encode(spelt)
+
+
+def _spelt_out(value: object) -> object:
+    match value:
+        case str():
+            return value.encode("utf-8", "backslashreplace").decode("utf-8")
+        case dict():
+            pairs = cast("dict[object, object]", value)
+            return {_spelt_out(key): _spelt_out(item) for key, item in pairs.items()}
+        case list() | tuple():
+            return [_spelt_out(item) for item in cast("list[object]", value)]
+        case _:
+            return value

@@ -1,0 +1,89 @@
+"""Parts under the test's control: a disk that answers when told, a worker that ends when told."""
+
+import time
+from collections.abc import Callable, Sequence
+
+from stepwell.errors import StoreError
+from stepwell.orchestrator import Attempt, AttemptId, Finished, Output, Report
+from stepwell.store import MemoryStore, Record
+from stepwell.store._port import Then
+
+
+def wait_for(is_there: Callable[[], object], seconds: float = 10) -> None:
+    """Return as soon as the condition holds."""
+    until = time.monotonic() + seconds
+    while not is_there():
+        assert time.monotonic() < until, "it never came about"
+        time.sleep(0.001)
+
+
+class ControlledStore(MemoryStore):
+    """Holds what is appended back while told to, or refuses it while there is trouble."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.trouble: StoreError | None = None
+        self.refused = 0
+        self._is_held = False
+        self._held: list[tuple[Sequence[Record], Then | None]] = []
+
+    @property
+    def is_holding(self) -> bool:
+        """Whether something is on its way to the disk."""
+        return bool(self._held)
+
+    def hold(self) -> None:
+        """From now on nothing reaches the disk."""
+        self._is_held = True
+
+    def let_go(self) -> None:
+        """Write what was held back, and everything after it."""
+        self._is_held = False
+        held, self._held = self._held, []
+        for records, then in held:
+            super().append(records, then)
+
+    def append(self, records: Sequence[Record], then: Then | None = None) -> None:
+        """As told."""
+        if self.trouble is not None and then is not None:
+            self.refused += 1
+            then(self.trouble)
+        elif self._is_held:
+            self._held.append((records, then))
+        else:
+            super().append(records, then)
+
+
+class StandIn:
+    """A worker that runs nothing: the test says how each attempt ends."""
+
+    def __init__(self) -> None:
+        self.started: dict[AttemptId, Attempt] = {}
+        self.cancelled: list[AttemptId] = []
+        self._reports: dict[AttemptId, Callable[[Report], None]] = {}
+
+    def start(self, attempt: Attempt, report: Callable[[Report], None]) -> None:
+        """Note it."""
+        self._reports[attempt.id] = report
+        self.started[attempt.id] = attempt
+
+    def cancel(self, attempt: AttemptId) -> None:
+        """Note it."""
+        self.cancelled.append(attempt)
+
+    def tell(self, report: Report) -> None:
+        """The attempt ends so."""
+        self._reports[report.id](report)
+
+    def finish(self, step: str, number: int = 1, *, run: str = "r") -> None:
+        """The attempt ends well; its output is named as the step is."""
+        attempt = self.await_start(step, number, run=run)
+        outputs = {name: Output(f"{name}{number}") for name in attempt.definition.writes}
+        objects = {name: f"value of {name}" for name in outputs}
+        self.tell(Finished(attempt.id, outputs, objects=objects))
+
+    def await_start(self, step: str, number: int = 1, *, run: str = "r") -> Attempt:
+        """Wait for the attempt to be started."""
+        wanted = AttemptId(run, step, number)
+        wait_for(lambda: wanted in self.started)
+        return self.started[wanted]
