@@ -45,11 +45,11 @@ def test_an_installed_module_goes_by_name_and_version(notebook: Any) -> None:
 
 
 def test_a_module_called_otherwise_than_its_distribution_has_its_version(notebook: Any) -> None:
-    """`yaml` is of PyYAML."""
+    """`zmq` is of pyzmq."""
     from importlib.metadata import version
 
-    notebook.cell("import yaml")
-    assert notebook.binding("yaml").detail == f"yaml {version('PyYAML')}"
+    notebook.cell("import zmq")
+    assert notebook.binding("zmq").detail == f"zmq {version('pyzmq')}"
 
 
 def test_an_installed_class_goes_by_name_and_version(notebook: Any) -> None:
