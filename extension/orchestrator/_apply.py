@@ -5,11 +5,6 @@ of an attempt that was given up) is recognised by its attempt number and changes
 that is the fence.
 """
 
-from collections.abc import Sequence
-
-import msgspec
-
-from stepwell.flow import Flow, Step
 from stepwell.orchestrator._events import (
     AttemptCompleted,
     AttemptFailed,
@@ -27,6 +22,8 @@ from stepwell.orchestrator._events import (
     StepsDefined,
     StepsRequested,
 )
+from stepwell.orchestrator._flow_events import define, forget, rename
+from stepwell.orchestrator._owing import hold_readers, owe, wait_or_ready
 from stepwell.orchestrator._state import Checkpoint, Running, State, StepState
 
 __all__ = ["apply"]
@@ -51,11 +48,11 @@ def apply(  # noqa: PLR0912 - one branch to an event, none of them with a though
         case StepsRequested():
             _request(state, event, at)
         case StepsDefined():
-            _define(state, event.steps)
+            define(state, event.steps)
         case StepForgotten():
-            _forget(state, step)
+            forget(state, step)
         case StepRenamed():
-            _rename(state, step, event.to)
+            rename(state, step, event.to)
         case EnvironmentCaptured():
             state.environments[event.environment] = event
         case SetupDefined():
@@ -137,7 +134,7 @@ def _fail(state: State, step: StepState, run: Running, event: AttemptFailed, at:
         return
     step.since = at
     # Its readers stay owed and keep waiting for it: mended, it lets them go on.
-    _owe(state, step, owed=False)
+    owe(state, step, owed=False)
 
 
 def _interrupt(state: State, step: StepState, event: AttemptInterrupted, at: int) -> None:
@@ -147,7 +144,7 @@ def _interrupt(state: State, step: StepState, event: AttemptInterrupted, at: int
         return
     step.cancelled = True
     state.troubled[step.name] = None
-    _owe(state, step, owed=False)
+    owe(state, step, owed=False)
 
 
 def _stopped(state: State, step: StepState) -> None:
@@ -161,7 +158,7 @@ def _look_again(state: State, step: StepState) -> None:
     step.error = None
     state.troubled.pop(step.name, None)
     if step.owed and not state.is_replayed:
-        _wait_or_ready(state, step)
+        wait_or_ready(state, step)
 
 
 def _answered(state: State, step: StepState, at: int) -> None:
@@ -173,7 +170,7 @@ def _answered(state: State, step: StepState, at: int) -> None:
     step.force = False
     state.troubled.pop(step.name, None)
     state.unset_ready(step.name)
-    _owe(state, step, owed=False)
+    owe(state, step, owed=False)
     if not state.owed or state.is_replayed:
         return
     for name in state.flow.downstream(step.name):
@@ -198,90 +195,13 @@ def _request(state: State, event: StepsRequested, at: int) -> None:
                 state.superseded[step.name] = step.running.attempt
         else:
             step.since = at
-        _owe(state, step, owed=True)
+        owe(state, step, owed=True)
     if state.is_replayed:
         return
     for step in wanted:
         if step.running is None:
-            _wait_or_ready(state, step)
-        _hold_readers(state, step)
-
-
-def _wait_or_ready(state: State, step: StepState) -> None:
-    step.waiting = {
-        name for name in state.flow.upstream(step.name) if not state.step(name).is_settled
-    }
-    state.unset_ready(step.name)
-    if not step.waiting:
-        state.set_ready(step)
-
-
-def _hold_readers(state: State, step: StepState) -> None:
-    """A reader that was about to start waits for the step's new answer."""
-    for name in state.flow.downstream(step.name):
-        reader = state.steps.get(name)
-        if reader is not None and reader.owed:
-            reader.waiting.add(step.name)
-            state.unset_ready(name)
-
-
-def _owe(state: State, step: StepState, *, owed: bool) -> None:
-    if step.owed is not owed:
-        step.owed = owed
-        state.owed += 1 if owed else -1
-
-
-def _define(state: State, definitions: Sequence[Step]) -> None:
-    for flow, steps in _by_flow(state, definitions):
-        for step in steps:
-            previous = flow.get(step.name)
-            if previous is not None and previous.digest != step.digest:
-                state.sources[previous.digest] = previous.source
-        if len(steps) == 1:
-            flow.add(steps[0])
-        else:
-            flow.extend(steps)
-        if flow is state.flow:
-            for step in steps:
-                state.step(step.name)
-
-
-def _by_flow(state: State, definitions: Sequence[Step]) -> list[tuple[Flow, list[Step]]]:
-    names = dict.fromkeys(definition.flow for definition in definitions)
-    return [
-        (state.flow_of(mine[0]), mine)
-        for name in names
-        if (mine := [definition for definition in definitions if definition.flow == name])
-    ]
-
-
-def _forget(state: State, name: str) -> None:
-    step = state.steps.pop(name, None)
-    if step is not None:
-        _owe(state, step, owed=False)
-    for group in (state.fresh, state.ready, state.running, state.unfinished, state.troubled):
-        group.pop(name, None)
-    state.superseded.pop(name, None)
-    state.live.discard(name)
-    readers = state.flow.downstream(name) if name in state.flow else ()
-    if name in state.flow:
-        state.flow.remove(name)
-    for reader in readers:
-        found = state.steps.get(reader)
-        if found is not None and found.owed and found.running is None:
-            _wait_or_ready(state, found)
-
-
-def _rename(state: State, old: str, new: str) -> None:
-    step = state.steps.get(old)
-    if step is None or old not in state.flow or new in state.flow:
-        return
-    definition = state.flow[old]
-    _forget(state, old)
-    state.flow.add(msgspec.structs.replace(definition, name=new))
-    step.name = new
-    step.running = None
-    state.steps[new] = step
+            wait_or_ready(state, step)
+        hold_readers(state, step)
 
 
 def _cancel(state: State, names: tuple[str, ...], at: int) -> None:
@@ -297,4 +217,4 @@ def _cancel(state: State, names: tuple[str, ...], at: int) -> None:
             state.troubled[name] = None
             step.again = False
             step.since = at
-            _owe(state, step, owed=False)
+            owe(state, step, owed=False)

@@ -143,8 +143,10 @@ def _status(state: State) -> Literal["completed", "failed", "cancelled"]:
     if state.is_cancelled:
         return "cancelled"
     # A step that failed parks the run, whether or not somebody waits for it.
-    failed = any(step.error is not None for step in state.steps.values())
-    return "failed" if failed else "completed"
+    steps = state.steps.values()
+    if any(step.error is not None for step in steps):
+        return "failed"
+    return "cancelled" if any(step.cancelled or step.owed for step in steps) else "completed"
 
 
 def _key(run: str, step: str, completed: int) -> str:

@@ -27,7 +27,7 @@ def request(
 
     A step that somebody names is always asked for. One that is only read from is left
     alone while it runs, while it is current, and after it failed: running a reader's cell
-    does not pay for the same failure again.
+    does not pay for the same failure again. One that was cancelled is asked for again.
     """
     wanted: dict[str, str] = {}
     named = frozenset(names)
@@ -41,7 +41,7 @@ def _is_due(state: State, name: str, environment: str, wanted: Mapping[str, str]
     step, definition = state.step(name), state.flow[name]
     if step.owed:
         return False
-    if any(upstream in wanted for upstream in state.flow.upstream(name)):
+    if step.cancelled or any(upstream in wanted for upstream in state.flow.upstream(name)):
         return True
     if definition.transient and name not in state.live:
         return True

@@ -76,7 +76,12 @@ class StepState:
     @property
     def is_settled(self) -> bool:
         """Whether its outputs may be read."""
-        return self.checkpoint is not None and not self.owed and self.error is None
+        return (
+            self.checkpoint is not None
+            and not self.owed
+            and not self.cancelled
+            and self.error is None
+        )
 
 
 @dataclass(slots=True)
@@ -117,11 +122,15 @@ class State:
     live: set[str] = field(default_factory=set[str])
     """Steps that completed in this process: only their transient outputs exist."""
 
+    past: dict[str, tuple[int, int]] = field(default_factory=dict[str, tuple[int, int]])
+    """Attempts and checkpoints of steps that were forgotten. One of the same name counts on:
+    a late result is not taken for its own, and no idempotency key is used for two works."""
+
     def step(self, name: str) -> StepState:
         """The state of a step, made on first mention."""
         found = self.steps.get(name)
         if found is None:
-            found = self.steps[name] = StepState(name)
+            found = self.steps[name] = StepState(name, *self.past.get(name, (0, 0)))
         return found
 
     def flow_of(self, definition: Step) -> Flow:

@@ -85,6 +85,11 @@ def in_background(work: "object") -> threading.Thread:
     return thread
 
 
+def name_of(thread: threading.Thread) -> str:
+    """What it is called."""
+    return thread.name
+
+
 # -- durable first ------------------------------------------------------------------------
 
 
@@ -303,6 +308,7 @@ def test_a_mistake_of_ours_is_told_to_everybody_and_nobody_hangs(bench: Bench) -
         with pytest.raises(ZeroDivisionError):
             bench.orchestrator.call(lambda: None, timeout=5)
         assert isinstance(bench.orchestrator.trouble, ZeroDivisionError)
+        wait_for(lambda: "stepwell-orchestrator" not in map(name_of, threading.enumerate()))
 
 
 def test_a_refusing_store_does_not_break_the_orchestrator(bench: Bench) -> None:
