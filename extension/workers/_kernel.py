@@ -39,6 +39,7 @@ from stepwell.workers._values import Values
 __all__ = ["KernelWorker", "Surroundings"]
 
 THREADS = 256
+CLOSE_SECONDS = 1.0
 
 Tell = Callable[[Report], None]
 
@@ -91,6 +92,8 @@ class KernelWorker:
         self._tasks: dict[AttemptId, _Task] = {}
         self._portal: anyio.from_thread.BlockingPortal | None = None
         self._portal_manager: Any = None
+        self._is_loop_prepared = False
+        self._is_closed = False
 
     def start(self, attempt: Attempt, report: Tell) -> None:
         """Run the attempt; `report` hears of its end once."""
@@ -119,26 +122,28 @@ class KernelWorker:
             self._loop().start_task_soon(_awaited, result).result()
 
     def close(self) -> None:
-        """Start nothing more; let go of idle threads."""
+        """Start nothing more; stop what can be stopped, and wait for nothing that cannot be."""
         self._pool.close()
         with self._lock:
+            self._is_closed = True
             manager, self._portal_manager, self._portal = self._portal_manager, None, None
         for task in list(self._tasks.values()):
             self.cancel(task.attempt.id)
         if manager is not None:
-            manager.__exit__(None, None, None)
+            # It waits for every task, and a task may not listen.
+            ending = threading.Thread(target=manager.__exit__, args=(None, None, None), daemon=True)
+            ending.start()
+            ending.join(CLOSE_SECONDS)
 
     # -- on a pool thread ---------------------------------------------------------------
 
     def _begin(self, task: _Task) -> None:
-        if not getattr(self._prepared, "done", False):
-            self._surroundings.before_thread()
-            self._prepared.done = True
-        if task.is_cancelled:
-            self._end(task, Stopped(task.attempt.id))
-            return
         task.began = time.perf_counter()
         try:
+            self._prepare_thread()
+            if task.is_cancelled:
+                self._end(task, Stopped(task.attempt.id))
+                return
             body = self._prepare(task.attempt)
         except BaseException as error:
             self._end(task, self._failed(task, error, is_user_code=False))
@@ -147,6 +152,11 @@ class KernelWorker:
             self._run_async(task, body)
         else:
             self._run_sync(task, body)
+
+    def _prepare_thread(self) -> None:
+        if not getattr(self._prepared, "done", False):
+            self._surroundings.before_thread()
+            self._prepared.done = True
 
     def _prepare(self, attempt: Attempt) -> Body:
         definition = attempt.definition
@@ -190,7 +200,8 @@ class KernelWorker:
         blobs: list[Blob] = []
         for name, value in objects.items():
             if name in attempt.derived:
-                outputs[name] = self._values.keep_live(attempt.derived[name], value)
+                step = attempt.id.step
+                outputs[name] = self._values.keep_live(step, name, attempt.derived[name], value)
                 continue
             outputs[name], blob = self._values.encode(attempt.id.step, name, value)
             blobs.append(blob)
@@ -220,7 +231,7 @@ class KernelWorker:
     def _run_async(self, task: _Task, body: Body) -> None:
         try:
             task.future = self._loop().start_task_soon(self._await, task, body)
-        except RuntimeError as error:
+        except Exception as error:
             self._end(task, self._failed(task, error, is_user_code=False))
             return
         task.future.add_done_callback(partial(self._after_future, task))
@@ -250,14 +261,16 @@ class KernelWorker:
 
     def _loop(self) -> anyio.from_thread.BlockingPortal:
         with self._lock:
+            if self._is_closed:
+                raise RuntimeError("stepwell has been stopped; nothing more is started")
+            if self._portal is None:
+                manager = anyio.from_thread.start_blocking_portal(name="stepwell-async")
+                self._portal_manager, self._portal = manager, manager.__enter__()
             portal = self._portal
-            if portal is None:
-                self._portal_manager = anyio.from_thread.start_blocking_portal(
-                    name="stepwell-async"
-                )
-                portal = self._portal = self._portal_manager.__enter__()
-                portal.call(self._surroundings.before_thread)
-            return portal
+        if not self._is_loop_prepared:
+            portal.call(self._surroundings.before_thread)
+            self._is_loop_prepared = True
+        return portal
 
 
 async def _awaited(coroutine: Awaitable[object]) -> None:

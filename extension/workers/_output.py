@@ -5,13 +5,16 @@ text belongs to is told by a context variable, which threads started for a step 
 of an async step carry with them.
 """
 
+import logging
 import threading
 import time
 from collections.abc import Callable
-from contextvars import ContextVar
+from contextvars import Context, ContextVar
 from typing import Any
 
 __all__ = ["Recorder", "Relay", "recording"]
+
+_LOG = logging.getLogger("stepwell.workers")
 
 Entry = dict[str, Any]
 """An output in nbformat's shape: `stream`, `display_data` or `update_display_data`."""
@@ -105,7 +108,7 @@ class Relay:
     """Passes outputs on while steps run, in bunches, so that a loop that prints does not flood.
 
     `send(where, entries)` is called on a thread of the relay's own, or on the step's when
-    it ends.
+    it ends; one call at a time. What cannot be sent is kept with the step all the same.
     """
 
     SECONDS = 0.1
@@ -114,6 +117,8 @@ class Relay:
         self._send = send
         self._due: dict[int, Recorder] = {}
         self._lock = threading.Lock()
+        # Held from taking to having sent, so that nothing overtakes what was said before.
+        self._sending = threading.Lock()
         self._is_running = False
 
     def due(self, recorder: Recorder) -> None:
@@ -129,8 +134,18 @@ class Relay:
         """Pass on what the recorder has, now."""
         with self._lock:
             self._due.pop(id(recorder), None)
-        if entries := recorder.take_pending():
-            self._send(recorder.where, entries)
+        self._pass_on(recorder)
+
+    def _pass_on(self, recorder: Recorder) -> None:
+        with self._sending:
+            entries = recorder.take_pending()
+            if not entries:
+                return
+            try:
+                # In a context of its own: what `send` prints is not the step's.
+                Context().run(self._send, recorder.where, entries)
+            except Exception:
+                _LOG.exception("what a step said could not be shown")
 
     def _run(self) -> None:
         while True:
@@ -141,5 +156,4 @@ class Relay:
                     self._is_running = False
                     return
             for recorder in due.values():
-                if entries := recorder.take_pending():
-                    self._send(recorder.where, entries)
+                self._pass_on(recorder)

@@ -11,6 +11,7 @@ crowd once needed does not take turns ever after.
 Rule: everything below the lock is bookkeeping; no work is done and no thread started there.
 """
 
+import logging
 import threading
 import time
 from collections import deque
@@ -18,11 +19,16 @@ from collections.abc import Callable
 
 __all__ = ["ThreadPool"]
 
+_LOG = logging.getLogger("stepwell.workers")
+
 Work = Callable[[], None]
 
 
 class ThreadPool:
-    """Runs work in order of arrival, on at most `size` threads. Work must not raise."""
+    """Runs work in order of arrival, on at most `size` threads.
+
+    Work looks after its own errors; one that gets out is logged, and the thread goes on.
+    """
 
     FEW = 2
     STALL_SECONDS = 0.005
@@ -42,8 +48,10 @@ class ThreadPool:
         self._is_closed = False
 
     def submit(self, work: Work) -> None:
-        """Run `work` on a thread, soon. Never blocks."""
+        """Run `work` on a thread, soon; not at all once closed. Never blocks."""
         with self._lock:
+            if self._is_closed:
+                return
             self._queue.append(work)
             joins = self._awake < self._wanted
             self._awake += joins
@@ -90,7 +98,10 @@ class ThreadPool:
             if work is None:
                 alarm.acquire()
                 continue
-            work()
+            try:
+                work()
+            except BaseException:
+                _LOG.exception("work that was to look after its errors did not")
             self._done += 1
 
     def _watch(self) -> None:

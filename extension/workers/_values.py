@@ -1,7 +1,7 @@
 """A step's values on their way to the store and back."""
 
 import threading
-from collections import OrderedDict
+from collections import OrderedDict, deque
 
 from stepwell.errors import ValueNotStorable
 from stepwell.orchestrator import Output
@@ -37,6 +37,8 @@ class Values:
         self._size = 0
         self._shared: OrderedDict[str, object] = OrderedDict()
         self._live: dict[str, object] = {}
+        # Of each output the last two: an attempt may have begun with the last but one.
+        self._owned: dict[tuple[str, str], deque[str]] = {}
 
     def encode(self, step: str, variable: str, value: object) -> tuple[Output, Blob]:
         """The value, ready for a record. Raises `ValueNotStorable`, with both names."""
@@ -50,10 +52,19 @@ class Values:
         output = Output(blob.digest, blob.type, blob.size, blob.preview, blob.codec)
         return output, self._store.put(blob)
 
-    def keep_live(self, digest: str, value: object) -> Output:
-        """A transient output: kept in this process alone, under the digest it goes by."""
+    def keep_live(self, step: str, variable: str, digest: str, value: object) -> Output:
+        """A transient output: kept in this process alone, under the digest it goes by.
+
+        Only the last two objects of a variable are kept.
+        """
         with self._lock:
             self._live[digest] = value
+            mine = self._owned.setdefault((step, variable), deque())
+            if digest in mine:
+                mine.remove(digest)
+            mine.append(digest)
+            if len(mine) > 2:
+                self._live.pop(mine.popleft(), None)
         return Output(digest, type_name(value), 0, "", "", stored=False)
 
     def load(self, digest: str) -> object:
