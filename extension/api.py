@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import Any, Generic, ParamSpec, TypeVar, overload
 
 from stepwell.defining import step_from_function
-from stepwell.errors import InvalidUsage, StoreError, UnknownName, near_misses
+from stepwell.errors import InvalidUsage, NotYetSupported, StoreError, UnknownName, near_misses
 from stepwell.flow import Step
 
 __all__ = ["FunctionStep", "Reader", "Run", "open", "run", "step"]
@@ -67,6 +67,7 @@ def step(
     transient: str | Sequence[str] = (),
     always: bool = False,
     defer: bool = False,
+    **others: object,
 ) -> Any:
     """Make a function a step: its parameters are what it reads, `out` names what it returns.
 
@@ -80,8 +81,10 @@ def step(
     theirs is read; `transient` names outputs that are made again on resume instead of
     stored; `always` never reuses a result when the step is asked for.
 
-    Raises `InvalidStep` for a function that cannot be one.
+    Raises `InvalidStep` for a function that cannot be one, `NotYetSupported` for an option
+    of a later version, `InvalidUsage` for an unknown one.
     """
+    _refuse(others)
 
     def decorate(target: Callable[..., Any]) -> FunctionStep[..., Any]:
         definition = step_from_function(
@@ -99,6 +102,21 @@ def step(
         return made
 
     return decorate if function is None else decorate(function)
+
+
+_OPTIONS = ("name", "out", "after", "transient", "always", "defer")
+_LATER = (
+    "approve backoff edit even_if_skipped keep_going key limit map max_backoff max_parallel "
+    "min_success on on_timeout once retries retry_on stall timeout total_timeout undo_of when"
+).split()
+
+
+def _refuse(others: Mapping[str, object]) -> None:
+    for name in others:
+        if name in _LATER:
+            raise NotYetSupported(f"{name}=")
+        near = near_misses(name, [*_OPTIONS, *_LATER])
+        raise InvalidUsage(f"@stepwell.step has no option {name!r}.{near}")
 
 
 def _listed(names: str | Sequence[str]) -> tuple[str, ...]:
