@@ -89,15 +89,22 @@ class _Loaded:
     def _make(self) -> "SessionNotebook":
         from stepwell.notebook import SessionNotebook
         from stepwell.session import Session
-        from stepwell.workers import install_streams, remove_streams
+        from stepwell.workers import (
+            follow_threads,
+            install_streams,
+            leave_threads,
+            remove_streams,
+        )
 
         session = Session(self._shell.user_ns, self._frontend)
         install_streams()
+        follow_threads(self._frontend.before_thread)
         # Second line: an interpreter that ends without a shutdown request.
         atexit.register(session.close)
         self._undo += [
             session.close,
             remove_streams,
+            leave_threads,
             self._frontend.on_shutdown(session.close),
             lambda: atexit.unregister(session.close),
         ]

@@ -9,6 +9,7 @@ from stepwell.workers._kernel import KernelWorker, Surroundings
 from stepwell.workers._output import Recorder, Relay, recording
 from stepwell.workers._pool import ThreadPool
 from stepwell.workers._stream import install_streams, remove_streams
+from stepwell.workers._threads import follow_threads, leave_threads
 from stepwell.workers._values import Values
 
 __all__ = [
@@ -19,7 +20,9 @@ __all__ = [
     "ThreadPool",
     "Values",
     "describe_error",
+    "follow_threads",
     "install_streams",
+    "leave_threads",
     "recording",
     "register_source",
     "remove_streams",
