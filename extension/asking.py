@@ -5,7 +5,8 @@ a step would find around it now) they find out there; what they change they chan
 that is handed to the orchestrator's thread.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+import builtins
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from msgspec.structs import replace
 
@@ -112,8 +113,8 @@ def _record_environment(engine: Engine, digest: str) -> None:
 def _capture_all(engine: Engine, names: Collection[str]) -> Environments:
     """The environments of these steps and of what they read from.
 
-    A helper may read another step's output: that is an edge of the graph, which shows
-    only when the helper is looked at, and may bring further steps in.
+    A helper may read another step's output, and so may the step itself under a builtin's
+    name: edges of the graph that show only now, and may bring further steps in.
     """
     state, found = engine.state, Environments()
     while missing := [name for name in closure(state, names) if name not in found]:
@@ -122,10 +123,22 @@ def _capture_all(engine: Engine, names: Collection[str]) -> Environments:
             captured = engine.surroundings.capture(definition.reads)
             found[name] = captured
             known = (*definition.reads, *definition.writes)
-            via = [key for key in captured[1].inputs_via_helpers if key not in known]
+            found_out = (*captured[1].inputs_via_helpers, *_given_new_meaning(engine, definition))
+            via = [key for key in dict.fromkeys(found_out) if key not in known]
             if via:
                 define(engine, [replace(definition, reads=(*definition.reads, *via))])
     return found
+
+
+def _given_new_meaning(engine: Engine, definition: Step) -> Iterator[str]:
+    """Builtins the step uses that mean something else here: a step or a cell has assigned them."""
+    namespace = engine.surroundings.namespace_of_notebook
+    for name in definition.builtins:
+        if name in _IPYTHONS_OWN:
+            continue
+        is_own = name in namespace and namespace[name] is not getattr(builtins, name, None)
+        if is_own or engine.state.flow.writer_of(name) is not None:
+            yield name
 
 
 def _refuse_missing(engine: Engine, name: str, captured: Captured) -> None:

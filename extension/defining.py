@@ -50,6 +50,7 @@ def step_from_cell(
         defer=defer,
         is_async=dataflow.is_async,
         optional=dataflow.optional,
+        builtins=dataflow.builtins,
         cell=cell,
     )
 

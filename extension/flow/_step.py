@@ -28,6 +28,8 @@ class Step(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     optional: tuple[str, ...] = ()
     """Of `reads`, those that may be missing: `$name` in the text of a shell command means
     the notebook's name if it has one, the shell's own otherwise."""
+    builtins: tuple[str, ...] = ()
+    """Builtins the code uses: reads after all where a step or a cell has assigned the name."""
     writes: tuple[str, ...] = ()
     """Names that become outputs."""
     after: tuple[str, ...] = ()
