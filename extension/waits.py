@@ -21,6 +21,8 @@ class Wait:
         self._engine = engine
         self._state = engine.state
         self._pending = deque(wanted.items())
+        # Nobody has asked for them: no use in waiting until all else has come to its end.
+        self._is_in_vain = any(map(self._is_out_of_question, wanted.values()))
 
     def until(self, timeout: float | None) -> None:
         """Wait so many seconds, or as long as it takes; interrupting stops the waiting.
@@ -28,7 +30,7 @@ class Wait:
         Raises `StepFailed`, `StepCancelled`, `StepNotRun`, `WaitTimedOut`, or why a stored
         value cannot be read or the store cannot be written.
         """
-        if self._engine.orchestrator.trouble is not None:
+        if not self._is_complete() and self._engine.orchestrator.trouble is not None:
             # There may be space again since the disk was tried last.
             self._engine.orchestrator.call(lambda: None)
         if not self._engine.outputs.wait_until(self._is_over, timeout):
@@ -40,28 +42,38 @@ class Wait:
             self._raise_for(label, step)
 
     def _is_over(self) -> bool:
-        # Looks at one name as long as all is well: of ten thousand, the next.
-        while self._pending and self._is_there(*self._pending[0]):
-            self._pending.popleft()
-        if not self._pending:
+        if self._is_complete():
             return True
         if self._engine.orchestrator.trouble is not None:
             return True
         state = self._state
-        if not (state.troubled or state.settled or self._engine.outputs.has_problems):
+        problems = self._engine.outputs.has_problems
+        if not (self._is_in_vain or state.troubled or state.settled or problems):
             return False
         return any(self._is_hopeless(step) for _, step in self._pending)
+
+    def _is_complete(self) -> bool:
+        # Looks at one name as long as all is well: of ten thousand, the next.
+        while self._pending and self._is_there(*self._pending[0]):
+            self._pending.popleft()
+        return not self._pending
 
     def _is_there(self, label: str, name: str) -> bool:
         """Whether the output, or all of the step's, are stored and in the namespace."""
         step = self._state.steps.get(name)
-        if step is None or step.checkpoint is None or step.owed or step.error is not None:
+        if step is None or step.checkpoint is None or not step.is_settled:
             return False
         engine, outputs = self._engine, step.checkpoint.outputs
         wanted = (label,) if label in outputs else outputs
         return engine.is_durable(name) and all(
-            engine.outputs.is_published(output, outputs[output].digest) for output in wanted
+            engine.outputs.is_published(output, outputs[output].digest)
+            and not engine.outputs.is_being_read(output)
+            for output in wanted
         )
+
+    def _is_out_of_question(self, name: str) -> bool:
+        step = self._state.steps.get(name)
+        return step is None or not (step.owed or step.running or step.is_settled)
 
     def _is_hopeless(self, name: str) -> bool:
         step = self._state.steps.get(name)

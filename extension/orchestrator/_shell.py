@@ -116,6 +116,7 @@ class Orchestrator:
         self._effects: list[Effect] = []
         self._answers = Answers()
         self._trouble: StoreError | None = None
+        self._is_trying_again = False
         self._is_retrying = False
         self._scope: anyio.CancelScope | None = None
         self._tasks: anyio.abc.TaskGroup | None = None
@@ -389,8 +390,8 @@ class Orchestrator:
             deny(call.answer, error)
             return
         if self._trouble is not None:
-            deny(call.answer, self._trouble)
-            return
+            # Somebody asks, perhaps because there is space again: find out now.
+            self._journal.retry()
         self._answers.expect(call.answer)
         self._effects.append(partial(give, call.answer, result))
 
@@ -399,9 +400,12 @@ class Orchestrator:
         self._trouble = error
         self._answers.refuse(error)
         self._tell(())
-        if self._tasks is not None:
+        if self._tasks is not None and not self._is_trying_again:
+            self._is_trying_again = True
             self._tasks.start_soon(self._try_again)
 
     async def _try_again(self) -> None:
-        await anyio.sleep(RETRY_SECONDS)
-        self._journal.retry()
+        while self._trouble is not None:
+            await anyio.sleep(RETRY_SECONDS)
+            self._journal.retry()
+        self._is_trying_again = False
