@@ -14,6 +14,8 @@ __all__ = ["Frontend", "KernelFrontend", "NoFrontend", "frontend_for"]
 
 Content = dict[str, Any]
 
+_SHUTDOWN_SWITCH_SECONDS = 0.0001
+
 
 class Frontend(Protocol):
     """Where people look, if there is such a place."""
@@ -125,6 +127,9 @@ class KernelFrontend:
         original = kernel.do_shutdown
 
         def do_shutdown(restart: bool) -> Any:
+            # A step that computes lets go of the interpreter 200 times a second, too rarely
+            # for all the threads that have to come to their end in these two seconds.
+            sys.setswitchinterval(_SHUTDOWN_SWITCH_SECONDS)
             work()
             return original(restart)
 

@@ -81,6 +81,11 @@ class Kernel:
         os.kill(self.pid, signal.SIGKILL)
         self._let_go(now=True)
 
+    def interrupt(self) -> None:
+        """SIGINT, as the front end's ■ sends it."""
+        assert self._manager is not None
+        self._manager.interrupt_kernel()
+
     def shutdown(self) -> None:
         """Ask the kernel to end, as the front end does."""
         self._let_go(now=False)
