@@ -14,6 +14,7 @@ from thirty import NAMES, begun, expected, notebook, read_ledger
 from written import read_notebook, statuses, texts, write_notebook
 
 import stepwell
+from stepwell.store import open_store
 
 # The second step waits for a file, so that whoever kills has all the time in the world.
 _STEPS = """
@@ -148,6 +149,8 @@ def test_the_kernel_of_a_killed_runner_ends_by_itself(command: Command) -> None:
     runner.kill()
     runner.communicate()
     wait_for(lambda: not is_alive(kernel), seconds=10)
+    # Its last threads may still be on their way out.
+    open_store(command.store, patience=10).close()
     with stepwell.open(command.store) as reader:
         found = reader.sql("select step, status from attempts order by step").fetchall()
     assert found == [("a", "completed"), ("b", "started")]
