@@ -100,6 +100,12 @@ def _rebuild(kind: type[StepwellError], message: str, facts: dict[str, Any]) -> 
     return error
 
 
+def show_as(error: BaseException, message: str) -> None:
+    """Have IPython print one line for an error that is not ours, instead of our own frames."""
+    shown: Any = error
+    shown._render_traceback_ = lambda: [f"{type(error).__name__}: {message}"]
+
+
 def near_misses(word: str, known: Iterable[str], *, at_most: int = 3) -> str:
     """A sentence naming the likeliest of `known`, or what there is, or nothing at all."""
     from difflib import get_close_matches

@@ -1,25 +1,57 @@
 """Outputs into the notebook's namespace, when they are stored and not before."""
 
+import sys
 import threading
+import weakref
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
 import msgspec
 
-from stepwell.errors import StepwellError
+from stepwell.errors import StepwellError, ValueUnreadable
 from stepwell.orchestrator import Output
+from stepwell.store.values import is_immutable
 from stepwell.workers import ThreadPool, Values
 
 __all__ = ["Outputs", "Published"]
 
 
 class Published(msgspec.Struct, frozen=True, gc=False):
-    """What was put into the namespace under one name."""
+    """What was put into the namespace under one name.
+
+    It does not keep the object alive: whoever deletes a large table means to be rid of it.
+    """
 
     step: str
     digest: str
-    value: object
+    identity: int
+    found: Callable[[], object] | None = None
+    """Gives the object while it exists; None for one that cannot be followed."""
+
+    def is_same(self, value: object) -> bool:
+        """Whether this is the object; a guess where it could not be followed."""
+        if self.found is not None:
+            return self.found() is value
+        return id(value) == self.identity
+
+    def is_sure(self, value: object) -> bool:
+        """Whether this is the object, beyond doubt and as it was."""
+        return self.found is not None and self.found() is value and is_immutable(value)
+
+
+def _published(step: str, digest: str, value: object) -> Published:
+    found: Callable[[], object] | None = None
+    try:
+        found = weakref.ref(value)
+    except TypeError:
+        if is_immutable(value) and sys.getsizeof(value) <= 1024:
+            found = partial(_itself, value)
+    return Published(step, digest, id(value), found)
+
+
+def _itself(value: object) -> object:
+    return value
 
 
 class Outputs:
@@ -50,11 +82,18 @@ class Outputs:
         self.notify()
 
     def restore(self, step: str, outputs: Mapping[str, Output]) -> None:
-        """A step was answered from the store: read what is not here already, soon."""
+        """A step was answered from the store: read what is not here already, soon.
+
+        A value that can be changed is read anew: it may have been.
+        """
         for name, output in outputs.items():
-            if self.is_published(name, output.digest):
-                continue
+            known = self._published.get(name)
+            if known is not None and known.digest == output.digest:
+                value = self._namespace.get(name)
+                if known.is_sure(value) or (not output.stored and known.is_same(value)):
+                    continue
             if output.stored or self._values.is_live(output.digest):
+                self._problems.pop(name, None)
                 turn = self._turns[name] = self._turns.get(name, 0) + 1
                 self._being_read[name] = turn
                 self._reading.submit(partial(self._read, step, name, output.digest, turn))
@@ -64,6 +103,14 @@ class Outputs:
             value = self._values.load(digest)
         except StepwellError as problem:
             self._problems[name] = problem
+        except BaseException as error:
+            # Reading back may run code of the user's, which may raise anything.
+            unreadable = ValueUnreadable(
+                f"{name!r} of step {step!r} could not be read back: {type(error).__name__}: "
+                f"{error}. What is stored is as it was; run the step again: %stepwell rerun {step}"
+            )
+            unreadable.__cause__ = error
+            self._problems[name] = unreadable
         else:
             if self._turns.get(name) == turn:
                 self._put(step, name, digest, value)
@@ -96,7 +143,7 @@ class Outputs:
     def is_rebound(self, name: str) -> bool:
         """Whether the notebook has since given the name another value of its own."""
         known = self._published.get(name)
-        return known is not None and self._namespace.get(name) is not known.value
+        return known is not None and not known.is_same(self._namespace.get(name))
 
     def withdraw(self, name: str) -> None:
         """The name is no step's output any more; the notebook keeps its value."""
@@ -126,4 +173,4 @@ class Outputs:
     def _put(self, step: str, name: str, digest: str, value: object) -> None:
         self._namespace[name] = value
         self._problems.pop(name, None)
-        self._published[name] = Published(step, digest, value)
+        self._published[name] = _published(step, digest, value)

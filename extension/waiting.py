@@ -9,7 +9,7 @@ awaits, the call is awaited: the kernel interrupts such a cell only where it awa
 import ast
 from collections.abc import Callable
 
-from stepwell.errors import StepwellError, WaitTimedOut
+from stepwell.errors import StepwellError, WaitTimedOut, show_as
 
 __all__ = ["WaitTransformer", "names_read", "wait_for", "wait_for_in_await"]
 
@@ -31,13 +31,22 @@ async def wait_for_in_await(*names: str) -> None:
     """The same for a cell that awaits: the kernel's loop goes on meanwhile."""
     import anyio
 
-    while _waiter is not None:
-        try:
-            _waiter(names, 0.0)
-        except WaitTimedOut:
+    try:
+        # The kernel interrupts such a cell only when its loop wakes: so it wakes often.
+        while not _is_there(names):  # noqa: ASYNC110 - as said above
             await anyio.sleep(_LOOK_AGAIN_SECONDS)
-        else:
-            return
+    except anyio.get_cancelled_exc_class() as stopped:
+        show_as(stopped, f"stopped waiting for {', '.join(names)}; the run goes on")
+        raise
+
+
+def _is_there(names: tuple[str, ...]) -> bool:
+    try:
+        if _waiter is not None:
+            _waiter(names, 0.0)
+    except WaitTimedOut:
+        return False
+    return True
 
 
 def set_waiter(waiter: Waiter | None) -> None:

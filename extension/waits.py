@@ -4,7 +4,7 @@ from collections import deque
 from collections.abc import Mapping
 
 from stepwell.engine import Engine
-from stepwell.errors import StepCancelled, StepFailed, StepNotRun, WaitTimedOut
+from stepwell.errors import StepCancelled, StepFailed, StepNotRun, WaitTimedOut, show_as
 from stepwell.orchestrator import ErrorInfo, StepState, closure, is_stuck
 
 __all__ = ["Wait", "is_open_question"]
@@ -33,13 +33,20 @@ class Wait:
         if not self._is_complete() and self._engine.orchestrator.trouble is not None:
             # There may be space again since the disk was tried last.
             self._engine.orchestrator.call(lambda: None)
-        if not self._engine.outputs.wait_until(self._is_over, timeout):
-            waiting = list(dict.fromkeys(step for _, step in self._pending))[:5]
-            raise WaitTimedOut(", ".join(waiting), timeout or 0.0)
+        try:
+            is_over = self._engine.outputs.wait_until(self._is_over, timeout)
+        except KeyboardInterrupt as stopped:
+            show_as(stopped, f"stopped waiting for {self._steps()}; the run goes on")
+            raise
+        if not is_over:
+            raise WaitTimedOut(self._steps(), timeout or 0.0)
         if self._pending and (trouble := self._engine.orchestrator.trouble):
             raise trouble
         for label, step in self._pending:
             self._raise_for(label, step)
+
+    def _steps(self) -> str:
+        return ", ".join(list(dict.fromkeys(step for _, step in self._pending))[:5])
 
     def _is_over(self) -> bool:
         if self._is_complete():

@@ -5,7 +5,16 @@ from collections.abc import Iterator
 from stepwell.orchestrator import Output, Phase, StepView
 from stepwell.widgets._html import PRE, Markup, code, details, element, join, muted, pre, text
 from stepwell.widgets._plain import plain_card
-from stepwell.widgets._said import NAMES, about, error_kind, error_line, facts, times, way_out
+from stepwell.widgets._said import (
+    NAMES,
+    about,
+    error_kind,
+    error_line,
+    facts,
+    origin,
+    times,
+    way_out,
+)
 from stepwell.widgets._state import DONE, FAILED, STALE, Look, chip, look
 from stepwell.widgets._text import block
 from stepwell.widgets._view import Bundle
@@ -46,22 +55,22 @@ def _html(view: StepView, now: int) -> str:
 
 
 def _headline(view: StepView, state: Look, now: int) -> Markup:
-    parts = [
-        join([chip(state), Markup("&nbsp; "), element("b", text(view.name, 80))]),
-        _flow(view),
-        muted(" · ".join(times(view, now))) if times(view, now) else "",
-    ]
-    return element("span", join(parts, " · "))
+    reads, writes = _reads(view), _writes(view)
+    name = join([chip(state), Markup("&nbsp; "), element("b", text(view.name, 80))])
+    # Whoever reads nothing has its arrow at its name.
+    flow = [name, join([reads, writes], " ")] if reads else [join([name, writes], " ")]
+    said = times(view, now)
+    return element("span", join([*flow, muted(" · ".join(said)) if said else ""], " · "))
 
 
-def _flow(view: StepView) -> Markup:
-    reads = [_read(name, step) for name, step in view.reads[:NAMES]]
+def _reads(view: StepView) -> Markup:
+    reads = [_read(name, origin(name, step)) for name, step in view.reads[:NAMES]]
+    return join(["reads ", join(reads, ", "), _and_more(len(view.reads))]) if reads else Markup()
+
+
+def _writes(view: StepView) -> Markup:
     writes = [code(name, 40) for name in view.writes[:NAMES]]
-    said = [
-        join(["reads ", join(reads, ", "), _and_more(len(view.reads))]) if reads else "",
-        join(["→ writes ", join(writes, ", "), _and_more(len(view.writes))]) if writes else "",
-    ]
-    return join(said, " ")
+    return join(["→ ", join(writes, ", "), _and_more(len(view.writes))]) if writes else Markup()
 
 
 def _read(name: str, step: str) -> Markup:

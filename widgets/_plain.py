@@ -3,7 +3,16 @@
 from collections.abc import Iterator
 
 from stepwell.orchestrator import Phase, StepView
-from stepwell.widgets._said import NAMES, about, error_kind, error_line, stale_label, times, way_out
+from stepwell.widgets._said import (
+    NAMES,
+    about,
+    error_kind,
+    error_line,
+    origin,
+    stale_label,
+    times,
+    way_out,
+)
 from stepwell.widgets._state import look
 from stepwell.widgets._text import line
 
@@ -60,9 +69,13 @@ def _outputs(view: StepView) -> Iterator[str]:
 
 
 def _flow(view: StepView) -> str:
-    reads = [f"{name} ({step})" if step else name for name, step in view.reads]
+    reads = [_read(name, origin(name, step)) for name, step in view.reads]
     said = [f"reads {_few(reads)}"] if reads else []
-    return " ".join([*said, f"→ writes {_few(view.writes)}"] if view.writes else said)
+    return " ".join([*said, f"→ {_few(view.writes)}"] if view.writes else said)
+
+
+def _read(name: str, step: str) -> str:
+    return f"{name} ({step})" if step else name
 
 
 def _few(names: tuple[str, ...] | list[str]) -> str:

@@ -6,7 +6,17 @@ from stepwell.orchestrator import Output, Phase, StepView
 from stepwell.widgets._format import clock_time, duration, elapsed, size
 from stepwell.widgets._text import block, line
 
-__all__ = ["NAMES", "about", "error_kind", "error_line", "facts", "stale_label", "times", "way_out"]
+__all__ = [
+    "NAMES",
+    "about",
+    "error_kind",
+    "error_line",
+    "facts",
+    "origin",
+    "stale_label",
+    "times",
+    "way_out",
+]
 
 NAMES = 6
 """So many names are listed, the others counted."""
@@ -39,9 +49,12 @@ def facts(view: StepView) -> dict[str, object]:
 
 
 def times(view: StepView, now: int) -> list[str]:
-    """Duration, moment and attempt, as far as they mean something in this phase."""
+    """Duration, moment and attempt, as far as they mean something in this phase.
+
+    The first attempt is not worth a word.
+    """
     said = [_duration(view, now), _moment(view, now)]
-    if view.attempt and view.phase not in (Phase.WAITING, Phase.DEFERRED):
+    if view.attempt > 1 and view.phase not in (Phase.WAITING, Phase.DEFERRED):
         said.append(f"attempt {view.attempt}")
     return [part for part in said if part]
 
@@ -79,6 +92,11 @@ def error_kind(view: StepView) -> str:
     if error.type == "ValueNotStorable":
         return "its code ran to its end, but the result cannot be stored"
     return f"not for its code: {line(error.type, 80)}"
+
+
+def origin(name: str, step: str) -> str:
+    """The step a name comes from, where that is not said by the name itself."""
+    return "" if step == name else step
 
 
 def error_line(view: StepView) -> tuple[str, str]:

@@ -64,7 +64,7 @@ from stepwell.store import Blob, Record, Store
 
 __all__ = ["Orchestrator", "system_clock"]
 
-SLICE = 256
+SLICE = 64
 SLOTS = 256
 RETRY_SECONDS = 1.0
 

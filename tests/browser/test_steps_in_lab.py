@@ -93,7 +93,11 @@ def test_interrupting_stops_the_waiting_and_not_the_step(folder: Path, open_lab:
         lab.run(waiting)
         lab.expect_status("Busy")
         lab.interrupt()
-        expect(lab.output(waiting)).to_contain_text(re.compile("KeyboardInterrupt|CancelledError"))
+        expect(lab.output(waiting)).to_have_text(
+            re.compile(
+                r"^(KeyboardInterrupt|CancelledError): stopped waiting for \w+; the run goes on$"
+            )
+        )
         lab.expect_done(waiting)
         expect(lab.card(1)).to_contain_text("running")
     lab.shoot("interrupted")

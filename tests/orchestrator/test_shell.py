@@ -85,6 +85,11 @@ def in_background(work: "object") -> threading.Thread:
     return thread
 
 
+def broken(*_: object, **__: object) -> None:
+    """A mistake of ours."""
+    raise ZeroDivisionError
+
+
 def name_of(thread: threading.Thread) -> str:
     """What it is called."""
     return thread.name
@@ -301,8 +306,8 @@ def test_a_mistake_of_ours_is_told_to_everybody_and_nobody_hangs(bench: Bench) -
     """A broken orchestrator answers all callers with what broke it."""
     with pytest.MonkeyPatch.context() as patch:
         # It ends with its error; the interpreter would print that.
-        patch.setattr(threading, "excepthook", lambda _: None)
-        patch.setattr(shell, "decide", lambda *_, **__: 1 / 0)
+        patch.setattr(threading, "excepthook", print)
+        patch.setattr(shell, "decide", broken)
         with pytest.raises(ZeroDivisionError):
             bench.orchestrator.call(lambda: None, timeout=5)
         with pytest.raises(ZeroDivisionError):

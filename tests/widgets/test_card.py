@@ -30,11 +30,11 @@ HITS = {"reads": (("topic", ""), ("hits", "search")), "writes": ("report",)}
 STATES = [
     (
         a_step(phase=Phase.DEFERRED, since=0, attempt=0),
-        "○ plan: not run · reads topic → writes queries",
+        "○ plan: not run · reads topic → queries",
     ),
     (
         a_step("draft", Phase.WAITING, attempt=0, waiting_for=("search",), **HITS),
-        "◔ draft: waiting · since 11:59:00 · reads topic, hits (search) → writes report\n"
+        "◔ draft: waiting · since 11:59:00 · reads topic, hits (search) → report\n"
         "  waits for search",
     ),
     (
@@ -43,34 +43,31 @@ STATES = [
     ),
     (
         running(since=NOON - 12 * SECOND),
-        "● plan: running · 12 s · since 11:59:48 · attempt 1 · reads topic → writes queries",
+        "● plan: running · 12 s · since 11:59:48 · reads topic → queries",
     ),
     (
         a_step(seconds=12.34, outputs=OUTPUTS),
-        "✓ plan: done · 12.3 s · 11:59:00 · attempt 1 · reads topic → writes queries\n"
-        "  queries = ['a', 'b']",
+        "✓ plan: done · 12.3 s · 11:59:00 · reads topic → queries\n  queries = ['a', 'b']",
     ),
     (
         a_step(seconds=12.34, restored=True),
-        "↺ plan: restored · saved 12.3 s · stored 11:59:00 · attempt 1"
-        " · reads topic → writes queries",
+        "↺ plan: restored · saved 12.3 s · stored 11:59:00 · reads topic → queries",
     ),
     (
         a_step(seconds=12.34, stale=("its code has changed", "input x has changed")),
-        "≠ plan: stale · 12.3 s · 11:59:00 · attempt 1 · reads topic → writes queries\n"
+        "≠ plan: stale · 12.3 s · 11:59:00 · reads topic → queries\n"
         "  stale: its code has changed (+1 more)",
     ),
     (
         a_step("draft", Phase.FAILED, seconds=3.2, attempt=2, error=ERROR, **HITS),
         "✗ draft: failed · 3.2 s · 11:59:00 · attempt 2"
-        " · reads topic, hits (search) → writes report\n"
+        " · reads topic, hits (search) → report\n"
         "  IndexError: list index out of range"
         ' (line 4: report = await llm.write(topic, hits[0]["title"]))',
     ),
     (
         a_step(phase=Phase.CANCELLED, note="the disk is full"),
-        "⊘ plan: cancelled · 11:59:00 · attempt 1 · reads topic → writes queries\n"
-        "  note: the disk is full",
+        "⊘ plan: cancelled · 11:59:00 · reads topic → queries\n  note: the disk is full",
     ),
 ]
 

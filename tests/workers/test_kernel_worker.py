@@ -50,7 +50,7 @@ class Bench:
     def __init__(self) -> None:
         self.around = Around()
         self.store = MemoryStore()
-        self.values = Values(self.store, Signer(b"k" * 32), Trust(b"k" * 32))
+        self.values = Values(self.store, Signer(b"k" * 32), Trust(Signer(b"k" * 32)))
         self.worker = KernelWorker(self.around, self.values)
         self.reports: list[Report] = []
 
