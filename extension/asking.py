@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from stepwell.engine import Engine
 from stepwell.errors import UnknownName, UnknownStep, near_misses
-from stepwell.flow import Step
+from stepwell.flow import Flow, Step
 from stepwell.orchestrator import (
     AttemptId,
     AttemptInterrupted,
@@ -57,6 +57,8 @@ def define(engine: Engine, steps: Sequence[Step]) -> None:
     renamed = [old for step in steps if (old := _former_name(state, step))]
 
     def work() -> None:
+        if renamed:
+            _try(state, steps, without={old for old, _ in renamed})
         for old, new in renamed:
             engine.orchestrator.record(engine.run, StepRenamed(new), step=old)
         changed = [step for step in steps if state.flow_of(step).get(step.name) != step]
@@ -77,6 +79,14 @@ def _former_name(state: State, step: Step) -> tuple[str, str] | None:
     return None
 
 
+def _try(state: State, steps: Sequence[Step], *, without: Collection[str]) -> None:
+    """The definitions on a flow of their own. Raises `FlowError`; the state is not touched."""
+    mine = {step.name for step in steps}
+    trial = Flow()
+    trial.extend(step for step in state.flow if step.name not in {*without, *mine})
+    trial.extend(step for step in steps if not step.flow)
+
+
 def ask(
     engine: Engine, names: Collection[str], *, by: str, force: Collection[str] = ()
 ) -> Environments:
@@ -88,16 +98,16 @@ def ask(
     names = frozenset(names)
     check_names(state, names)
     found = _capture_all(engine, names)
-    for name in found:
-        if name in names:
-            _refuse_missing(engine, name, found[name][1])
     environments = {name: digest for name, (digest, _) in found.items()}
 
     def work() -> None:
-        for digest in dict.fromkeys(environments.values()):
-            _record_environment(engine, digest)
         wish = request(state, names, environments, by=by, force=force)
+        for name in wish.environments:
+            _refuse_missing(engine, name, found[name][1])
+        for digest in dict.fromkeys(wish.environments.values()):
+            _record_environment(engine, digest)
         engine.orchestrator.record(engine.run, wish)
+        engine.surroundings.let_go(engine.environments_in_use)
 
     engine.orchestrator.call(work)
     return found
@@ -122,6 +132,7 @@ def _capture_all(engine: Engine, names: Collection[str]) -> Environments:
             definition = state.flow[name]
             captured = engine.surroundings.capture(definition.reads)
             found[name] = captured
+            engine.surroundings.keep(*captured)
             known = (*definition.reads, *definition.writes)
             found_out = (*captured[1].inputs_via_helpers, *_given_new_meaning(engine, definition))
             via = [key for key in dict.fromkeys(found_out) if key not in known]
@@ -159,7 +170,8 @@ def _refuse_missing(engine: Engine, name: str, captured: Captured) -> None:
 
 def begin_fresh(engine: Engine) -> None:
     """A new run with the same steps, none of which has run in it."""
-    steps = tuple(engine.state.flow)
+    flows = (engine.state.flow, *engine.state.agents.values())
+    steps = tuple(step for flow in flows for step in flow)
     setups = tuple(engine.state.setups.values())
     cancel(engine)
     engine.begin()
@@ -206,9 +218,17 @@ def forget(engine: Engine, name: str) -> None:
         engine.outputs.withdraw(output)
 
 
-def remember_setup(engine: Engine, source: str, *, cell: str, order: int) -> None:
-    """A cell that is to run again wherever the flow is rebuilt."""
-    if any(known.source == source for known in engine.state.setups.values()):
+def remember_setup(engine: Engine, source: str, *, cell: str) -> None:
+    """A cell that is to run again wherever the flow is rebuilt.
+
+    One that is known by its id keeps its place. Without an id an edited cell cannot be told
+    from a new one: it comes after those there were.
+    """
+    setups = engine.state.setups
+    if any(known.source == source for known in setups.values()):
         return
+    order = 1 + max((known.order for known in setups.values()), default=0)
+    if cell in setups:
+        order = setups[cell].order
     event = SetupDefined(cell or f"setup {order}", source, order)
     engine.orchestrator.call(lambda: engine.orchestrator.record(engine.run, event))

@@ -2,7 +2,7 @@
 
 import dataclasses
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 
 from stepwell.asking import Environments
@@ -10,8 +10,23 @@ from stepwell.engine import Engine
 from stepwell.errors import UnknownStep
 from stepwell.flow import Step
 from stepwell.frontend import Frontend
-from stepwell.orchestrator import Happened, Phase, StepView, step_view
+from stepwell.orchestrator import (
+    AttemptCompleted,
+    AttemptFailed,
+    AttemptInterrupted,
+    Happened,
+    Phase,
+    RunCancelled,
+    State,
+    StepForgotten,
+    StepReused,
+    StepsDefined,
+    StepsRequested,
+    StepView,
+    step_view,
+)
 from stepwell.replays import Replays
+from stepwell.staleness import Staleness
 from stepwell.widgets import Board
 from stepwell.workers.namespace import Captured
 
@@ -28,6 +43,7 @@ class Cards:
     def __init__(self, frontend: Frontend) -> None:
         self.board = Board(frontend, lambda: time.time_ns() // 1000)
         self._replays = Replays(frontend)
+        self._staleness = Staleness()
         self._notes: dict[str, str] = {}
 
     def expect(self, engine: Engine, name: str, where: object) -> None:
@@ -40,6 +56,7 @@ class Cards:
 
         def show() -> None:
             # Where changes are heard, so that none falls between the two.
+            self._staleness.look(engine.state, [name])
             self.board.open(self.view(engine, name), where)
             self._replays.card_stands(engine, name)
 
@@ -56,12 +73,16 @@ class Cards:
             self._notes[name] = _note(engine, name, captured)
 
     def hear(self, engine: Engine, happened: Sequence[Happened]) -> None:
-        """Bring the cards of these steps up to date."""
-        places = engine.surroundings.places
-        concerned = {what.step for what in happened if what.step in places}
+        """Bring the cards of all steps up to date of which something else is to be said."""
+        places, state = engine.surroundings.places, engine.state
+        if not places:
+            return
+        mine = [what for what in happened if what.run == engine.run]
+        concerned = {name for what in mine for name in _concerned(state, what)}
+        concerned |= self._staleness.look(state, concerned)
         if engine.orchestrator.trouble is not None:
             concerned |= {name for name in places if not engine.is_durable(name)}
-        for name in concerned:
+        for name in concerned.intersection(places):
             with suppress(UnknownStep):
                 self.board.update(self.view(engine, name))
         self._replays.hear(engine, happened)
@@ -70,12 +91,17 @@ class Cards:
         """The step as people are shown it: done when that is on disk, and not before."""
         view = step_view(engine.state, name, note=self._notes.get(name, ""))
         if engine.is_durable(name):
-            return view
+            return self._with_reasons(view)
         if trouble := engine.orchestrator.trouble:
             view = dataclasses.replace(view, note=str(trouble))
         if view.phase is Phase.COMPLETED:
             return dataclasses.replace(view, phase=Phase.RUNNING, restored=False, outputs={})
         return view
+
+    def _with_reasons(self, view: StepView) -> StepView:
+        if view.phase is not Phase.COMPLETED or not (why := self._staleness.why(view.name)):
+            return view
+        return dataclasses.replace(view, stale=why, diff=self._staleness.diff(view.name))
 
     def agent_step_view(self, engine: Engine, step: Step) -> StepView:
         """The card of a step that belongs to an agent."""
@@ -104,3 +130,21 @@ def _note(engine: Engine, name: str, captured: Captured) -> str:
         if flow.writer_of(read) is not None and engine.outputs.is_rebound(read)
     ]
     return "; ".join(lines)
+
+
+def _concerned(state: State, what: Happened) -> Iterable[str]:
+    """The steps of which something else may be to be said after this."""
+    match what.event:
+        case StepsDefined(steps=steps):
+            names = [step.name for step in steps if step.name in state.flow]
+            return [*names, *(it for name in names for it in state.flow.downstream(name))]
+        case StepsRequested(environments=environments):
+            return environments
+        case AttemptCompleted() | StepReused() if what.step in state.flow:
+            return [what.step, *state.flow.downstream(what.step)]
+        case AttemptFailed() | AttemptInterrupted():
+            return [what.step, *(name for name, step in state.steps.items() if step.owed)]
+        case RunCancelled() | StepForgotten():
+            return list(state.steps)
+        case _:
+            return [what.step]

@@ -48,6 +48,17 @@ class Engine:
         """Whether all that the current run's state says of the step is on disk."""
         return self.orchestrator.is_durable(self.run, step)
 
+    def environments_in_use(self) -> set[str]:
+        """Environments that an attempt runs in, or is going to. On the orchestrator's thread."""
+        return {
+            environment
+            for state in self.orchestrator.states()
+            for step in state.steps.values()
+            if step.owed or step.running is not None
+            for environment in (step.environment, step.running and step.running.environment)
+            if environment
+        }
+
     def choose_run(self) -> None:
         """Go on with the notebook's latest run; begin one if there is none or it is asked for."""
         known = [run for run, _, event in runs(self.store) if not event.parent]
@@ -68,20 +79,25 @@ class Engine:
         def work() -> None:
             self.orchestrator.adopt(State(run))
             self.orchestrator.record(run, event)
+            self.orchestrator.release_idle(but=run)
 
         self.orchestrator.call(work)
         self.run = run
 
     def switch(self, run: str) -> None:
         """Go on with this run as its events leave it. Raises `UnknownRun`; never begins anew."""
-        if run == self.run:
+        run = self.resolve(run)
+        if self.orchestrator.is_advancing(run):
+            # It has gone on all the while.
+            self.run = run
             return
-        state = load(self.store, self.resolve(run))
+        state = load(self.store, run)
 
         def work() -> None:
             self.orchestrator.adopt(state)
             for step, attempt, event in interrupted(state):
                 self.orchestrator.record(state.run, event, step=step, attempt=attempt)
+            self.orchestrator.release_idle(but=state.run)
 
         self.orchestrator.call(work)
         self.run = state.run

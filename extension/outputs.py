@@ -114,6 +114,8 @@ class Outputs:
         else:
             if self._turns.get(name) == turn:
                 self._put(step, name, digest, value)
+        if name in self._problems:
+            self._published.pop(name, None)
         if self._being_read.get(name) == turn:
             del self._being_read[name]
         self.notify()

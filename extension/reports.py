@@ -5,6 +5,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
+from stepwell.errors import StoreError
 from stepwell.flow import Change, Environment, Fingerprint, changes
 from stepwell.orchestrator import (
     AttemptCompleted,
@@ -107,7 +108,12 @@ def status(session: Session, *, notes: Sequence[str] = ()) -> View:
     }
     engine = session.engine
     path = str(engine.store.path or "memory")
-    view = engine.orchestrator.call(lambda: run_view(engine.state, store=path, stale=stale))
+    try:
+        view = engine.orchestrator.call(lambda: run_view(engine.state, store=path, stale=stale))
+    except StoreError as trouble:
+        # What is on disk can still be told; that it goes no further must be.
+        view = run_view(session.load_run(engine.run), store=path, stale=stale)
+        notes = [str(trouble), *notes]
     return run_table(view, now=now(), note="\n".join([*engine.store.notes, *notes]))
 
 

@@ -45,7 +45,6 @@ class Session:
         self._place = place
         self._given_store = store
         self._engine: Engine | None = None
-        self._setups = 0
 
     # -- the parts ----------------------------------------------------------------------
 
@@ -53,14 +52,13 @@ class Session:
     def engine(self) -> Engine:
         """The open store and what runs on it; opened when first needed."""
         if self._engine is None:
-            self._engine = open_engine(
-                self.place,
-                self.surroundings,
-                self._hear,
-                resolve=self.namespace.get,
-                store=self._given_store,
-            )
+            self._engine = self._open(self.place, self._given_store)
         return self._engine
+
+    def _open(self, place: Place, store: Store | None) -> Engine:
+        return open_engine(
+            place, self.surroundings, self._hear, resolve=self.namespace.get, store=store
+        )
 
     @property
     def is_open(self) -> bool:
@@ -83,11 +81,13 @@ class Session:
         return self._cards.board
 
     def use_store(self, path: Path) -> None:
-        """Close the store and go on with another one."""
-        place = self.place
+        """Close the store and go on with another one. Raises what opening it raises."""
+        place = dataclasses.replace(self.place, store=path.absolute(), mode="")
+        is_other = self._given_store is not None or place.store != self.place.store
+        # Opened first: if that fails, nothing has changed.
+        engine = self._open(place, None) if is_other else None
         self.close()
-        self._given_store = None
-        self._place = dataclasses.replace(place, store=path.absolute(), mode="")
+        self._given_store, self._place, self._engine = None, place, engine
         _ = self.engine
 
     def close(self) -> None:
@@ -171,9 +171,7 @@ class Session:
 
     def remember_setup(self, source: str) -> None:
         """A cell that is to run again wherever the flow is rebuilt."""
-        self._setups += 1
-        cell = self.frontend.cell_id()
-        asking.remember_setup(self.engine, source, cell=cell, order=self._setups)
+        asking.remember_setup(self.engine, source, cell=self.frontend.cell_id())
 
     def bring_back(self, name: str) -> None:
         """Put a restored step's outputs into the namespace."""

@@ -1,6 +1,6 @@
 """What steps find around them: the notebook's names as they were when a step was asked for."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Any
@@ -14,6 +14,9 @@ from stepwell.workers import Recorder, Relay
 from stepwell.workers.namespace import Captured, build, capture
 
 __all__ = ["Surroundings", "environment_digest"]
+
+
+FEW = 8
 
 
 def environment_digest(captured: Captured) -> str:
@@ -36,6 +39,7 @@ class Surroundings:
     """Step → the cell its card is in."""
     relay: Relay | None = None
     _signer: Signer | None = None
+    _worth_it: int = FEW
 
     def __post_init__(self) -> None:
         self.relay = Relay(self.frontend.relay)
@@ -49,9 +53,23 @@ class Surroundings:
         captured = capture(
             names, self.namespace_of_notebook, is_input=self.is_output, signer=self._signer
         )
-        digest = environment_digest(captured)
+        return environment_digest(captured), captured
+
+    def keep(self, digest: str, captured: Captured) -> None:
+        """Somebody is going to run in it."""
         self.captured[digest] = captured
-        return digest, captured
+
+    def let_go(self, in_use: Callable[[], Collection[str]]) -> None:
+        """Forget environments that are not in use, if so many are kept that it is worth it.
+
+        They hold the notebook's objects, and copies of those that can be changed.
+        """
+        if len(self.captured) <= self._worth_it:
+            return
+        used = in_use()
+        for digest in [digest for digest in self.captured if digest not in used]:
+            del self.captured[digest]
+        self._worth_it = max(FEW, 2 * len(self.captured))
 
     def event(self, digest: str) -> EnvironmentCaptured:
         """The environment as it is written down."""

@@ -8,15 +8,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from controlled import wait_for
+from controlled import ControlledStore, wait_for
 
 from stepwell.defining import step_from_cell
 from stepwell.errors import (
     StepCancelled,
     StepNotRun,
+    StoreError,
+    TwoWriters,
+    UnknownName,
 )
 from stepwell.frontend import NoFrontend
-from stepwell.orchestrator import StepView
+from stepwell.orchestrator import Phase, StepView
 from stepwell.place import Place
 from stepwell.session import Session
 from stepwell.store import MemoryStore
@@ -121,8 +124,21 @@ def test_a_deleted_output_does_not_stay_in_memory(notebook: Notebook) -> None:
     notebook.done("x", "x = Big()", transient=["x"])
     notebook.done("y", "y = {1, 2}")
     found = weakref.ref(notebook.names.pop("y"))
-    gc.collect()
-    assert found() is None
+    wait_for(lambda: gc.collect() >= 0 and found() is None)
+
+
+def test_a_value_that_cannot_be_read_back_is_told(notebook: Notebook) -> None:
+    """Whatever goes wrong while reading, nobody waits for ever."""
+    notebook.done("x", "x = [1]")
+    del notebook.names["x"]
+
+    def load(digest: str) -> object:
+        raise RecursionError("too deep")
+
+    notebook.session.engine.values.load = load  # type: ignore[method-assign]
+    notebook.step("x", "x = [1]")
+    with pytest.raises(Exception, match="too deep"):
+        notebook.session.wait(["x"], timeout=10)
 
 
 # -- waiting ----------------------------------------------------------------------------------
@@ -175,7 +191,109 @@ def test_a_broken_orchestrator_ends_the_waiting(
 # -- what is asked for --------------------------------------------------------------------------
 
 
+def test_a_reader_does_not_rerun_a_step_whose_constant_is_gone(tmp_path: Path) -> None:
+    """After a restart, with one cell run: the step that lacks a name is named and not run."""
+    store = MemoryStore()
+    first = Notebook(tmp_path, store)
+    first.names["topic"] = "pumps"
+    first.done("a", "a = topic * 2")
+    first.done("b", "b = a + '!'")
+    store.close = lambda: None  # type: ignore[method-assign]
+    first.session.close()
+    second = Notebook(tmp_path, store)
+    with pytest.raises(UnknownName, match=r"step 'a' reads 'topic'"):
+        second.step("b", "b = a + '!'")
+    assert second.view("a").attempt == 1
+    second.names["topic"] = "pumps"
+    second.done("b", "b = a + '!'")
+    assert second.names["b"] == "pumpspumps!"
+    assert (second.view("a").attempt, second.view("b").attempt) == (1, 1)
+    second.session.close()
+
+
+def test_a_refused_renaming_changes_nothing(notebook: Notebook) -> None:
+    """A cell with a new name and another step's output is refused as a whole."""
+    notebook.done("other", "other = 1")
+    notebook.pane.cell = "c1"
+    notebook.done("a", "a = 1")
+    with pytest.raises(TwoWriters):
+        notebook.step("b", "other = 2")
+    assert notebook.session.names() == ["other", "a"]
+
+
+def test_a_fresh_run_keeps_the_agents(notebook: Notebook) -> None:
+    """Steps that were declared for an agent are its steps in the new run, too."""
+    notebook.step("think", "thought = 1", flow="researcher")
+    notebook.done("a", "a = 1")
+    notebook.session.begin_fresh()
+    assert list(notebook.session.state.agents["researcher"])
+    assert notebook.session.names() == ["a"]
+
+
+def test_going_back_to_a_run_that_goes_on_starts_nothing_twice(
+    notebook: Notebook, gate: threading.Event
+) -> None:
+    """A run that is left goes on; whoever comes back finds it as it is."""
+    notebook.names["began"] = began = threading.Semaphore(0)
+    notebook.step("a", "began.release()\ngate.wait(20)\na = 1")
+    engine = notebook.session.engine
+    first = engine.run
+    assert began.acquire(timeout=10)
+    engine.begin()
+    engine.switch(first)
+    gate.set()
+    notebook.session.wait(["a"], timeout=10)
+    assert (notebook.names["a"], notebook.view("a").attempt) == (1, 1)
+    assert not began.acquire(blocking=False)
+
+
+def test_a_setup_cell_of_another_session_is_not_replaced(tmp_path: Path) -> None:
+    """Front ends that send no cell ids: a new cell is a further one, after those there were."""
+    store = MemoryStore()
+    store.close = lambda: None  # type: ignore[method-assign]
+    first = Notebook(tmp_path, store)
+    first.session.remember_setup("import a")
+    first.session.remember_setup("import b")
+    first.session.close()
+    second = Notebook(tmp_path, store)
+    second.session.remember_setup("import c")
+    second.session.remember_setup("import a")
+    setups = sorted(second.session.state.setups.values(), key=lambda it: it.order)
+    assert [setup.source for setup in setups] == ["import a", "import b", "import c"]
+    second.session.close()
+
+
+def test_an_edited_setup_cell_keeps_its_place(notebook: Notebook) -> None:
+    """With its id known, it replaces what it was, in the order of the notebook."""
+    for cell, source in (("1", "x = 1"), ("2", "y = x"), ("1", "x = 2")):
+        notebook.pane.cell = cell
+        notebook.session.remember_setup(source)
+    setups = sorted(notebook.session.state.setups.values(), key=lambda it: it.order)
+    assert [setup.source for setup in setups] == ["x = 2", "y = x"]
+
+
 # -- what cards say -----------------------------------------------------------------------------
+
+
+def test_a_card_says_that_what_it_read_has_changed(notebook: Notebook) -> None:
+    """A change above is not passed over in silence, however far above it is."""
+    notebook.done("a", "a = 1")
+    notebook.done("b", "b = a + 1")
+    notebook.done("c", "c = b + 1")
+    notebook.done("a", "a = 2")
+    wait_for(lambda: notebook.view("b").stale == ("input 'a' (from step 'a') changed",))
+    wait_for(lambda: notebook.view("c").stale == ("step 'b', which it reads from, is stale",))
+    wait_for(lambda: notebook.pane.says("b:", "stale") and notebook.pane.says("c:", "stale"))
+    notebook.done("c", "c = b + 1")
+    wait_for(lambda: notebook.view("b").stale == notebook.view("c").stale == ())
+    wait_for(lambda: not notebook.pane.says("stale"))
+
+
+def test_a_card_says_that_its_code_has_changed(notebook: Notebook) -> None:
+    """A deferred edit leaves a result of other code."""
+    notebook.done("a", "a = 1")
+    notebook.step("a", "a = 2", defer=True)
+    wait_for(lambda: notebook.view("a").stale == ("code of the step changed",))
 
 
 def test_an_equal_result_leaves_readers_cards_alone(notebook: Notebook) -> None:
@@ -183,13 +301,56 @@ def test_an_equal_result_leaves_readers_cards_alone(notebook: Notebook) -> None:
     notebook.done("a", "a = 1")
     notebook.done("b", "b = a + 1")
     notebook.done("a", "a = 2 - 1")
+    notebook.session.engine.orchestrator.call(lambda: None)
     assert notebook.view("b").stale == ()
+
+
+def test_a_waiting_card_says_who_keeps_it_waiting(
+    notebook: Notebook, gate: threading.Event
+) -> None:
+    """When a step above fails, every step that waits for it says so."""
+    notebook.step("a", "gate.wait(20)\na = 1 / 0")
+    notebook.step("b", "b = a")
+    notebook.step("c", "c = b")
+    wait_for(lambda: notebook.pane.says("c", "waiting"))
+    gate.set()
+    wait_for(lambda: notebook.view("c").blocked_by == ("b",))
+    wait_for(lambda: notebook.pane.says("b", "blocked") and notebook.pane.says("c", "blocked"))
+
+
+def test_a_cancelled_run_is_shown_on_every_card(notebook: Notebook, gate: threading.Event) -> None:
+    """Also on those of steps that had not begun."""
+    notebook.step("a", "gate.wait(20)\na = 1")
+    notebook.step("b", "b = a")
+    notebook.session.cancel()
+    wait_for(lambda: sum("cancelled" in card for card in notebook.pane.cards.values()) == 2)
 
 
 # -- memory -------------------------------------------------------------------------------------
 
 
+def test_environments_that_nobody_runs_in_are_let_go_of(notebook: Notebook) -> None:
+    """A constant that changes with each run does not pile up."""
+    for number in range(40):
+        notebook.names["k"] = [number] * 1000
+        notebook.session.capture("a") if number else None
+        notebook.done("a", "a = len(k)")
+    assert len(notebook.session.surroundings.captured) <= 16
+
+
 # -- trouble ------------------------------------------------------------------------------------
+
+
+def test_a_store_that_cannot_be_opened_leaves_the_one_there_is(tmp_path: Path) -> None:
+    """`%stepwell store` with a path that will not do changes nothing."""
+    notebook = Notebook(tmp_path, None)
+    notebook.done("a", "a = 1")
+    bad = tmp_path / "bad.duckdb"
+    bad.write_text("this is no database")
+    with pytest.raises(StoreError):
+        notebook.session.use_store(bad)
+    assert notebook.session.names() == ["a"]
+    notebook.session.close()
 
 
 def test_an_engine_that_does_not_open_leaves_no_thread(tmp_path: Path) -> None:
@@ -207,4 +368,30 @@ def test_closing_twice_and_without_having_opened_is_harmless(tmp_path: Path) -> 
     notebook.session.close()
     notebook.done("a", "a = 1")
     notebook.session.close()
+    notebook.session.close()
+
+
+def test_a_result_waits_for_space_on_the_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Full disk: it is said on the card and in the status, and it goes on by itself."""
+    from stepwell import reports
+    from stepwell.errors import StoreFull
+    from stepwell.orchestrator import _shell as shell
+
+    monkeypatch.setattr(shell, "RETRY_SECONDS", 0.02)
+    store = ControlledStore()
+    notebook = Notebook(tmp_path, store)
+    notebook.names["gate"] = gate = threading.Event()
+    notebook.step("a", "gate.wait(20)\na = 1")
+    store.trouble = StoreFull("no space left for stepwell's store")
+    gate.set()
+    wait_for(lambda: notebook.pane.says("no space left"))
+    assert notebook.view("a").phase is Phase.RUNNING
+    with pytest.raises(StoreFull):
+        notebook.session.wait(["a"], timeout=5)
+    assert "no space left" in str(reports.status(notebook.session))
+    store.trouble = None
+    wait_for(lambda: notebook.names.get("a") == 1)
+    wait_for(lambda: not notebook.pane.says("no space left"))
     notebook.session.close()

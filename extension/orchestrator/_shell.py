@@ -185,13 +185,23 @@ class Orchestrator:
         """The state of a run that was adopted. For `work` given to `call`, and listeners."""
         return self._states[run]
 
+    def states(self) -> list[State]:
+        """Every run that was adopted. As `state`."""
+        return list(self._states.values())
+
     def adopt(self, state: State) -> None:
         """Advance this run from now on."""
         self._states[state.run] = state
 
-    def release(self, run: str) -> None:
-        """Advance this run no longer."""
-        self._states.pop(run, None)
+    def is_advancing(self, run: str) -> bool:
+        """Whether this run was adopted and not let go of."""
+        return run in self._states
+
+    def release_idle(self, *, but: str) -> None:
+        """Let go of runs in which nothing is under way or asked for, except this one."""
+        for run, state in list(self._states.items()):
+            if run != but and not (state.running or state.owed):
+                del self._states[run]
 
     def record(
         self,
