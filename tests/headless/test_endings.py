@@ -23,7 +23,10 @@ def test_a_kernel_that_dies_is_reported_soon_and_the_notebook_is_written(write: 
     path = write(
         "%load_ext standin\nimport os, time",
         ENDLESS,
-        "print('last words', flush=True); died = time.time()\n"
+        # What a process has not sent when it is killed nobody can hear.
+        "print('last words', flush=True)\n"
+        "while 'last words\\\\n' not in open('note.executed.ipynb').read(): time.sleep(0.01)\n"
+        "died = time.time()\n"
         "open('died', 'w').write(str(died)); os.kill(os.getpid(), 9)",
         "'never'",
     )
