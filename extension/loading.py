@@ -16,7 +16,7 @@ from stepwell.place import find_place
 
 if TYPE_CHECKING:
     from stepwell.magics import Notebook
-    from stepwell.notebook import SessionNotebook
+    from stepwell.session import SessionNotebook
 
 __all__ = ["current_notebook", "load", "unload"]
 
@@ -87,8 +87,7 @@ class _Loaded:
             self._undo.pop()()
 
     def _make(self) -> "SessionNotebook":
-        from stepwell.notebook import SessionNotebook
-        from stepwell.session import Session
+        from stepwell.session import Session, SessionNotebook
         from stepwell.workers import (
             follow_threads,
             install_streams,

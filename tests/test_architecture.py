@@ -115,7 +115,7 @@ def test_imports_follow_the_arrows() -> None:
         ("stepwell.magics._step", "stepwell.widgets"),
         ("stepwell.widgets._card", "stepwell.magics"),
         ("stepwell.magics._step", "stepwell.session"),
-        ("stepwell.session", "stepwell.headless"),
+        ("stepwell.session._session", "stepwell.headless"),
     ],
 )
 def test_an_arrow_the_wrong_way_is_noticed(importer: str, imported: str) -> None:

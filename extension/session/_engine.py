@@ -16,11 +16,11 @@ from stepwell.orchestrator import (
     load,
     runs,
 )
-from stepwell.outputs import Outputs
 from stepwell.place import Place
+from stepwell.session._outputs import Outputs
+from stepwell.session._surroundings import Surroundings
 from stepwell.store import Store, open_store
 from stepwell.store.values import Resolve, Signer, Trust
-from stepwell.surroundings import Surroundings
 from stepwell.workers import KernelWorker, Values
 
 __all__ = ["Engine", "open_engine"]

@@ -5,8 +5,6 @@ import time
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 
-from stepwell.asking import Environments
-from stepwell.engine import Engine
 from stepwell.errors import UnknownStep
 from stepwell.flow import Step
 from stepwell.frontend import Frontend
@@ -25,8 +23,10 @@ from stepwell.orchestrator import (
     StepView,
     step_view,
 )
-from stepwell.replays import Replays
-from stepwell.staleness import Staleness
+from stepwell.session._asking import Environments
+from stepwell.session._engine import Engine
+from stepwell.session._replays import Replays
+from stepwell.session._staleness import Staleness
 from stepwell.widgets import Board
 from stepwell.workers.namespace import Captured
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from stepwell.errors import StepwellError, ValueProblem
 from stepwell.orchestrator import State
-from stepwell.session import Session
+from stepwell.session._session import Session
 from stepwell.store import Digest
 from stepwell.workers import describe_error
 from stepwell.workers.namespace import restore

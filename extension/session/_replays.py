@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from functools import partial
 from typing import cast
 
-from stepwell.engine import Engine
 from stepwell.errors import StepwellError
 from stepwell.frontend import Frontend
 from stepwell.orchestrator import AttemptStarted, Happened, StepReused
+from stepwell.session._engine import Engine
 from stepwell.store import Digest
 from stepwell.widgets import replay
 from stepwell.workers import ThreadPool

@@ -10,7 +10,6 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from msgspec.structs import replace
 
-from stepwell.engine import Engine
 from stepwell.errors import UnknownName, UnknownStep, near_misses
 from stepwell.flow import Flow, Step
 from stepwell.orchestrator import (
@@ -25,6 +24,7 @@ from stepwell.orchestrator import (
     closure,
     request,
 )
+from stepwell.session._engine import Engine
 from stepwell.workers.namespace import Captured
 
 __all__ = [

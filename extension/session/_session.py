@@ -11,16 +11,16 @@ from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from stepwell import asking
-from stepwell.cards import Cards
-from stepwell.engine import Engine, open_engine
 from stepwell.flow import Step
 from stepwell.frontend import Frontend
 from stepwell.orchestrator import AttemptCompleted, Happened, State, StepReused, StepView, load
 from stepwell.place import Place, find_place
+from stepwell.session import _asking as asking
+from stepwell.session._cards import Cards
+from stepwell.session._engine import Engine, open_engine
+from stepwell.session._surroundings import Surroundings
+from stepwell.session._waits import Wait, is_open_question
 from stepwell.store import Store
-from stepwell.surroundings import Surroundings
-from stepwell.waits import Wait, is_open_question
 from stepwell.widgets import Board
 from stepwell.workers.namespace import Captured
 

@@ -3,9 +3,9 @@
 from collections import deque
 from collections.abc import Mapping
 
-from stepwell.engine import Engine
 from stepwell.errors import StepCancelled, StepFailed, StepNotRun, WaitTimedOut, show_as
 from stepwell.orchestrator import ErrorInfo, StepState, closure, is_stuck
+from stepwell.session._engine import Engine
 
 __all__ = ["Wait", "is_open_question"]
 

@@ -5,14 +5,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from stepwell import reports
 from stepwell.defining import step_from_cell
 from stepwell.errors import InvalidUsage, UnknownRun, UnknownStep
 from stepwell.flow import Step
 from stepwell.magics import StepOptions
 from stepwell.orchestrator import run_view
-from stepwell.restoring import resume
-from stepwell.session import Session
+from stepwell.session import _reports as reports
+from stepwell.session._restoring import resume
+from stepwell.session._session import Session
 from stepwell.widgets import View, card, run_table
 
 __all__ = ["SessionNotebook"]

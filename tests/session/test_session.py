@@ -375,7 +375,7 @@ def test_a_result_waits_for_space_on_the_disk(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Full disk: it is said on the card and in the status, and it goes on by itself."""
-    from stepwell import reports
+    from stepwell.session import _reports as reports
     from stepwell.errors import StoreFull
     from stepwell.orchestrator import _shell as shell
 

@@ -110,6 +110,6 @@ class Surroundings:
 
     def after_body(self) -> None:
         """Show the figures the step left open."""
-        from stepwell.figures import show_new_figures
+        from stepwell.session._figures import show_new_figures
 
         show_new_figures()

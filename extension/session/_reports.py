@@ -23,7 +23,7 @@ from stepwell.orchestrator import (
     status_of,
     step_view,
 )
-from stepwell.session import Session
+from stepwell.session._session import Session
 from stepwell.widgets import (
     HistoryRow,
     PlanRow,

@@ -1,0 +1,11 @@
+"""One notebook's session: what is typed becomes events, what happens becomes cards and names.
+
+It joins the parts and knows all of them; there is one to a kernel (or script). It does not
+know how a magic's line is written, how an event is stored, or how a card is drawn.
+"""
+
+from stepwell.session._engine import Engine
+from stepwell.session._notebook import SessionNotebook
+from stepwell.session._session import Session
+
+__all__ = ["Engine", "Session", "SessionNotebook"]
