@@ -60,7 +60,9 @@ class Cards:
             self.board.open(self.view(engine, name), where)
             self._replays.card_stands(engine, name)
 
-        engine.orchestrator.call(show)
+        # What was asked for has been accepted: a disk that has filled up since is for the
+        # card to tell, not an error of the cell's.
+        engine.orchestrator.look(show)
 
     def close(self) -> None:
         """Show everything new, then nothing any more."""

@@ -126,9 +126,10 @@ def test_a_full_disk_is_said_and_the_run_goes_on_when_there_is_space(tmp_path: P
         kernel.ok(_LIMIT)
         kernel.ok("%%step a\nfirst = os.urandom(1000)")
         kernel.ok("first")
-        kernel.ok("limit(os.path.getsize('.stepwell/nb.duckdb.wal') + 2000)")
+        # Room for the request, with plenty to spare, and none for the result.
+        kernel.ok("limit(os.path.getsize('.stepwell/nb.duckdb.wal') + 20_000)")
         step = kernel.ok(
-            "%%step b\nwith open('log', 'a') as file: file.write('b')\nsecond = os.urandom(5000)"
+            "%%step b\nwith open('log', 'a') as file: file.write('b')\nsecond = os.urandom(60_000)"
         )
         kernel.listen_until(lambda: "disk is full" in shown(kernel, step))
         assert kernel.cards(step)[-1]["phase"] == "running"
@@ -140,7 +141,7 @@ def test_a_full_disk_is_said_and_the_run_goes_on_when_there_is_space(tmp_path: P
         assert "Free some space" in str(status["data"]["text/plain"])
         kernel.ok("assert len(first) == 1000")
         kernel.ok("limit(resource.RLIM_INFINITY)")
-        kernel.ok("assert len(second) == 5000")
+        kernel.ok("assert len(second) == 60_000")
         kernel.ok("%%step c\nthird = 1")
         kernel.ok("third")
         kernel.listen_until(lambda: kernel.cards(step)[-1]["phase"] == "done")
@@ -151,7 +152,7 @@ def test_a_full_disk_is_said_and_the_run_goes_on_when_there_is_space(tmp_path: P
         kernel.ok("%load_ext stepwell")
         kernel.ok("%stepwell resume")
         kernel.ok("%stepwell wait")
-        assert kernel.value("(len(first), len(second), third)") == "(1000, 5000, 1)"
+        assert kernel.value("(len(first), len(second), third)") == "(1000, 60000, 1)"
 
 
 def test_a_value_for_which_there_is_no_room_is_not_the_codes_failure(kernel: Kernel) -> None:

@@ -122,6 +122,18 @@ def test_a_caller_is_answered_when_what_it_wrote_is_on_disk(bench: Bench) -> Non
     assert not calling.is_alive()
 
 
+def test_whoever_only_looks_does_not_wait_for_the_disk(bench: Bench) -> None:
+    """Nothing of theirs is to be written."""
+    bench.store.hold()
+    asking = in_background(lambda: bench.define(make_step("a", [])))
+    wait_for(lambda: bench.store.is_holding)
+    assert bench.orchestrator.look(lambda: "a" in bench.state.flow)
+    with pytest.raises(ZeroDivisionError):
+        bench.orchestrator.look(broken)
+    bench.store.let_go()
+    asking.join(10)
+
+
 def test_a_reader_starts_when_what_it_reads_is_on_disk(bench: Bench) -> None:
     """Commit before continue; and listeners hear of it no sooner."""
     bench.define(make_step("a", []), make_step("b", ["a"]))

@@ -3,7 +3,7 @@
 import gc
 import threading
 import weakref
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,14 +15,18 @@ from stepwell.errors import (
     StepCancelled,
     StepNotRun,
     StoreError,
+    StoreFull,
     TwoWriters,
     UnknownName,
 )
 from stepwell.frontend import NoFrontend
 from stepwell.orchestrator import Phase, StepView
+from stepwell.orchestrator import _shell as shell
 from stepwell.place import Place
 from stepwell.session import Session
-from stepwell.store import MemoryStore
+from stepwell.session import _reports as reports
+from stepwell.store import MemoryStore, Record
+from stepwell.store._port import Then
 
 
 class Pane(NoFrontend):
@@ -375,10 +379,6 @@ def test_a_result_waits_for_space_on_the_disk(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Full disk: it is said on the card and in the status, and it goes on by itself."""
-    from stepwell.session import _reports as reports
-    from stepwell.errors import StoreFull
-    from stepwell.orchestrator import _shell as shell
-
     monkeypatch.setattr(shell, "RETRY_SECONDS", 0.02)
     store = ControlledStore()
     notebook = Notebook(tmp_path, store)
@@ -395,3 +395,33 @@ def test_a_result_waits_for_space_on_the_disk(
     wait_for(lambda: notebook.names.get("a") == 1)
     wait_for(lambda: not notebook.pane.says("no space left"))
     notebook.session.close()
+
+
+class FillingStore(ControlledStore):
+    """A disk on which a request has room, and what comes of it has none."""
+
+    def append(self, records: Sequence[Record], then: Then | None = None) -> None:
+        """Full from the first completed attempt on."""
+        if any(record.kind == "attempt_completed" for record in records):
+            self.trouble = StoreFull("no space left for stepwell's store")
+        super().append(records, then)
+
+
+def test_a_disk_that_fills_up_behind_a_request_is_told_by_the_card(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The cell has done what it was to do: it does not fail for what came after."""
+    monkeypatch.setattr(shell, "RETRY_SECONDS", 0.02)
+    store = FillingStore()
+    notebook = Notebook(tmp_path, store)
+    session, where = notebook.session, notebook.pane.where()
+    session.define([step_from_cell("a", "a = 1", "a = 1")])
+    session.expect_card("a", where)
+    session.ask(["a"], by="cell")
+    wait_for(lambda: session.engine.orchestrator.trouble)
+    session.open_card("a", where)
+    wait_for(lambda: notebook.pane.says("no space left"))
+    assert notebook.view("a").phase is Phase.RUNNING
+    with pytest.raises(StoreFull):
+        notebook.step("b", "b = 2")
+    session.close()
