@@ -10,14 +10,26 @@ process lives. How values become blobs is the business of `stepwell.store.values
 
 from stepwell.store._duckdb import open_store
 from stepwell.store._memory import MemoryStore
-from stepwell.store._port import Blob, Committed, Digest, Record, Row, Store, Then
+from stepwell.store._port import (
+    Blob,
+    Committed,
+    Digest,
+    Flaw,
+    Record,
+    Rewritten,
+    Row,
+    Store,
+    Then,
+)
 
 __all__ = [
     "Blob",
     "Committed",
     "Digest",
+    "Flaw",
     "MemoryStore",
     "Record",
+    "Rewritten",
     "Row",
     "Store",
     "Then",

@@ -8,7 +8,7 @@ writer's thread, after the last commit. A lock is held only while a single field
 import os
 import threading
 import time
-from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import MappingProxyType
@@ -16,8 +16,10 @@ from typing import TYPE_CHECKING, Any
 
 from stepwell.errors import InvalidUsage, StoreClosed, StoreCorrupt, StoreError, StoreLocked
 from stepwell.store._asking import ask
+from stepwell.store._checking import numbering_flaws, value_flaws
 from stepwell.store._files import BlobFiles
 from stepwell.store._fork import watch_forks
+from stepwell.store._gate import Gate
 from stepwell.store._instance import Instance
 from stepwell.store._journal import Journal
 from stepwell.store._known import Known
@@ -25,8 +27,20 @@ from stepwell.store._lock import Lock
 from stepwell.store._opening import network_notes, open_file, prepare_folder
 from stepwell.store._packing import Packed, pack
 from stepwell.store._payloads import Payloads
-from stepwell.store._port import Blob, Committed, Digest, Record, Row, Store, Then
+from stepwell.store._port import (
+    Blob,
+    Committed,
+    Digest,
+    Flaw,
+    Record,
+    Rewritten,
+    Row,
+    Store,
+    Then,
+)
 from stepwell.store._reading import read_latest, read_rows
+from stepwell.store._rewriting import clear_remains
+from stepwell.store._salvage import wal_of
 from stepwell.store._schema import check_key, prepare, refresh_views
 from stepwell.store._snapshot import write_snapshot
 from stepwell.store._sql import statement
@@ -75,6 +89,7 @@ def _open(path: Path, holder: Mapping[str, str]) -> "_DuckStore":
     lock = Lock(path, holder)
     instance = None
     try:
+        clear_remains(path)
         instance, notes = open_file(path)
         meta = prepare(instance, path)
         return _DuckStore(path, lock, instance, meta, (*network_notes(path), *notes))
@@ -102,6 +117,7 @@ class _DuckStore(Store):
         self._meta = meta
         self._notes = notes
         self._dead = ""
+        self._gate = Gate()
         self._files = BlobFiles(path.with_name(path.name + ".blobs"))
         self._payloads = Payloads(instance, self._files, Known())
         self._journal = Journal(instance, path, lambda: refresh_views(instance, meta))
@@ -212,6 +228,29 @@ class _DuckStore(Store):
             target = Path(path).expanduser().resolve()
             return write_snapshot(self._instance, self._files.folder, target)
 
+    def rewrite(self, without: Collection[str] = ()) -> Rewritten:
+        self._check_alive()
+        before, records = self._bytes(), self.last_seq
+
+        def write(journal: Journal) -> None:
+            journal.rewrite(without, self._gate.closed)
+            self._meta.pop("views", None)
+            self._payloads.settle_anew()
+
+        self._await(lambda then: self._writer.submit(Submission((), 0, then, job=write)))
+        return Rewritten(records - self.last_seq, before, self._bytes())
+
+    def _bytes(self) -> int:
+        files = [self._path, wal_of(self._path), *self._files.all()]
+        return sum(file.stat().st_size for file in files if file.exists())
+
+    def check(self, is_intact: Callable[[Blob], bool] = lambda blob: True) -> list[Flaw]:
+        with self._reading():
+            return [
+                *numbering_flaws(self._instance),
+                *value_flaws(self._instance, self._files, is_intact),
+            ]
+
     def close(self) -> None:
         if not self._dead:
             self._writer.stop()
@@ -244,7 +283,8 @@ class _DuckStore(Store):
 
         self._check_alive()
         try:
-            yield
+            with self._gate.passing():
+                yield
         except duckdb.Error as error:
             self._check_alive()
             raise StoreCorrupt(

@@ -15,7 +15,7 @@ from threading import get_ident
 from stepwell.errors import StoreFull, StoreReadOnly, ValueUnreadable
 from stepwell.store._port import Digest
 
-__all__ = ["BlobFiles", "is_full"]
+__all__ = ["BlobFiles", "is_full", "sync_folder"]
 
 _DIGEST = re.compile("[0-9a-f]{32}")
 _FULL = {ENOSPC, EDQUOT, EFBIG}
@@ -56,7 +56,7 @@ class BlobFiles:
                 partial.replace(path)
             finally:
                 partial.unlink(missing_ok=True)
-            _sync_folder(path.parent)
+            sync_folder(path.parent)
 
     def read(self, digest: Digest) -> bytes:
         """The bytes of the file, unverified."""
@@ -71,12 +71,16 @@ class BlobFiles:
                 path=str(path),
             ) from error
 
+    def all(self) -> list[Path]:
+        """Every file there is, those of interrupted writes included."""
+        return [path for path in self.folder.glob("*/*") if path.is_file()]
+
     def _make_folder(self, folder: Path) -> None:
         if folder.is_dir():
             return
         for new in (self.folder, folder):
             new.mkdir(mode=0o700, exist_ok=True)
-            _sync_folder(new.parent)
+            sync_folder(new.parent)
 
 
 @contextmanager
@@ -108,7 +112,7 @@ def _write_synced(path: Path, payload: bytes) -> None:
         os.close(descriptor)
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -6,14 +6,16 @@ the writer starts, then by the writer, then by the thread that closes it.
 
 import os
 import time
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Collection, Sequence
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stepwell.errors import StoreCorrupt, StoreError, StoreFull, StoreReadOnly
+from stepwell.store._files import sync_folder
 from stepwell.store._instance import Instance
 from stepwell.store._packing import Packed
+from stepwell.store._rewriting import clear_remains, write_anew
 from stepwell.store._salvage import wal_of
 
 if TYPE_CHECKING:
@@ -220,6 +222,44 @@ class Journal:
         self._checkpoint_at = CHECKPOINT_BYTES
         self._commits = 0
         self._wal_inode = 0
+
+    def rewrite(
+        self, without: Collection[str], alone: Callable[[], AbstractContextManager[None]]
+    ) -> None:
+        """Write the store anew without these runs, and go on with the new file.
+
+        `alone` keeps readers out while one file takes the place of the other. Raises
+        `StoreError` and its kinds; then the store is as it was.
+        """
+        import duckdb
+
+        self.checkpoint()
+        self._drop_appender()
+        try:
+            new = write_anew(self._instance, self._path, without)
+        except duckdb.Error as error:
+            raise _explain(error, self._path) from error
+        with alone():
+            self._take_up(new)
+
+    def _take_up(self, new: Path) -> None:
+        if self._wal.exists():
+            # It belongs to the old file and must never be found beside the new one.
+            clear_remains(self._path)
+            raise StoreError(
+                f"{self._path} was not rewritten: its write-ahead log could not be moved into it. "
+                "Nothing was changed; free some space and try again",
+                path=str(self._path),
+            )
+        self._instance.detach()
+        try:
+            new.replace(self._path)
+            sync_folder(self._path.parent)
+        finally:
+            self._instance.attach()
+            self._file_inode = self._path.stat().st_ino
+            self._wal_inode = self._commits = 0
+            self.last_seq = self._instance.query("last_seq")[0][0]
 
     def rest(self) -> None:
         """Nobody is waiting: write what can wait, and move everything into the file."""

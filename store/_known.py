@@ -28,3 +28,7 @@ class Known:
         """The record that describes it; None says nothing at all."""
         seq = self._young.get(digest)
         return self._old.get(digest) if seq is None else seq
+
+    def forget_all(self) -> None:
+        """The records have been numbered anew."""
+        self._young, self._old = {}, {}

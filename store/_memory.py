@@ -1,7 +1,8 @@
 """The twin in memory: the same promises, except that nothing outlives the process."""
 
+import re
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,11 +10,22 @@ import msgspec
 
 from stepwell.errors import StoreClosed
 from stepwell.store._asking import ask
+from stepwell.store._checking import damaged
 from stepwell.store._files import BlobFiles
 from stepwell.store._instance import Instance
-from stepwell.store._packing import BlobMeta, Packed, checksum, pack, unpack
+from stepwell.store._packing import SEPARATOR, BlobMeta, Packed, checksum, pack, unpack
 from stepwell.store._payloads import INLINE_BYTES, missing
-from stepwell.store._port import Blob, Committed, Digest, Record, Row, Store, Then
+from stepwell.store._port import (
+    Blob,
+    Committed,
+    Digest,
+    Flaw,
+    Record,
+    Rewritten,
+    Row,
+    Store,
+    Then,
+)
 from stepwell.store._schema import check_key, prepare
 from stepwell.store._snapshot import write_snapshot
 
@@ -21,6 +33,8 @@ if TYPE_CHECKING:
     import duckdb
 
 __all__ = ["MemoryStore"]
+
+_DIGEST = re.compile(rb'"([0-9a-f]{32})"')
 
 
 class MemoryStore(Store):
@@ -164,9 +178,47 @@ class MemoryStore(Store):
                 files.write(blob.digest, blob.data)
         return written
 
+    def rewrite(self, without: Collection[str] = ()) -> Rewritten:
+        with self._lock:
+            self._check_alive()
+            before = len(self._rows)
+            kept = [row for row in self._rows if row.run not in without]
+            needed = {digest for row in kept for digest in _mentioned(row)}
+            whole = {row.seq for row in kept if row.run or row.kind != "value"}
+            packed = [
+                row if seq in whole else _of_nobody(row)
+                for seq, row in enumerate(self._packed, 1)
+                if seq in whole or (row[2] is not None and row[0][-32:] in needed)
+            ]
+            self._packed = packed
+            self._rows = unpack((seq, row[0], row[1]) for seq, row in enumerate(packed, 1))
+            self._blobs = {key: blob for key, blob in self._blobs.items() if key in needed}
+            return Rewritten(before - len(packed), 0, 0)
+
+    def check(self, is_intact: Callable[[Blob], bool] = lambda blob: True) -> list[Flaw]:
+        self._check_alive()
+        return [
+            Flaw(damaged(blob.type, digest), digest)
+            for digest, blob in self._blobs.items()
+            if not is_intact(blob)
+        ]
+
     def close(self) -> None:
         self._is_open = False
 
     def _check_alive(self) -> None:
         if not self._is_open:
             raise StoreClosed("this store in memory has been closed, and what it held is gone")
+
+
+def _mentioned(row: Row) -> Iterator[str]:
+    if row.digest is not None and (row.run or row.kind != "value"):
+        yield row.digest
+    for found in _DIGEST.findall(row.body):
+        yield found.decode()
+
+
+def _of_nobody(row: Packed) -> Packed:
+    """A record that only carries a value, of a run that is gone."""
+    head, _, meta, data = row
+    return SEPARATOR.join(["", "value", *head.split(SEPARATOR)[2:]]), "{}", meta, data

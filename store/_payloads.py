@@ -8,6 +8,7 @@ from stepwell.store._instance import Instance
 from stepwell.store._known import Known
 from stepwell.store._packing import BlobMeta, checksum, unpack_blob, unpack_meta
 from stepwell.store._port import Blob, Digest
+from stepwell.store._rewriting import sweep
 
 __all__ = ["INLINE_BYTES", "Payloads", "missing"]
 
@@ -84,6 +85,16 @@ class Payloads:
         """The writer says: record `seq`, which describes this blob, is durable."""
         self._known.learn(digest, seq)
         self._fresh.pop(digest, None)
+
+    def settle_anew(self) -> int:
+        """The store has been rewritten: forget the numbers, remove files nobody describes.
+
+        On the writer's thread, while nobody reads or appends. Answers the bytes removed.
+        """
+        self._known.forget_all()
+        self._sound.clear()
+        described = [Digest(digest) for (digest,) in self._instance.query("in_files")]
+        return sweep(self._files, described, self._fresh)
 
     def has(self, digest: Digest) -> bool:
         """Whether a durable record describes this blob."""

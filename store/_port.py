@@ -7,7 +7,7 @@ is; `kind`, `run`, `step` and `item` are words it keeps in columns so that
 people can query them.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NewType, Protocol
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from stepwell.errors import StoreError
 
-__all__ = ["Blob", "Committed", "Digest", "Record", "Row", "Store", "Then"]
+__all__ = ["Blob", "Committed", "Digest", "Flaw", "Record", "Rewritten", "Row", "Store", "Then"]
 
 Digest = NewType("Digest", str)
 """BLAKE2b of a value's codec and encoded bytes: 32 lower-case hexadecimal characters (128 bits)."""
@@ -81,6 +81,27 @@ class Committed(msgspec.Struct, frozen=True, gc=False):
     """The answer to an append: everything up to and including `seq` is on disk."""
 
     seq: int
+
+
+class Rewritten(msgspec.Struct, frozen=True, gc=False):
+    """What a rewriting has done."""
+
+    dropped: int
+    """Records that are gone."""
+    before: int
+    """Bytes on disk, files of large values included; 0 for a store in memory."""
+    after: int
+
+
+class Flaw(msgspec.Struct, frozen=True, gc=False):
+    """Something that is not as it was written."""
+
+    what: str
+    """A sentence: the fact."""
+    digest: str = ""
+    """The value concerned, if it is one."""
+    step: str = ""
+    """The step whose record carries the value."""
 
 
 Then = Callable[["Committed | StoreError"], None]
@@ -179,6 +200,24 @@ class Store(Protocol):
 
     def snapshot(self, path: Path | str) -> Path:
         """Copy everything durable to a new store at `path`, which other processes may open."""
+        ...
+
+    def rewrite(self, without: Collection[str] = ()) -> Rewritten:
+        """Write the store anew: without these runs, and without values nobody refers to then.
+
+        A value is kept if its digest stands anywhere in a record that is kept; records are
+        numbered anew. A crash at any moment leaves the store as it was before or after.
+        Nobody may append, or be about to, until this returns: the caller sees to it. What
+        `sql` has given out stops working. Raises `StoreError`; then nothing was changed.
+        """
+        ...
+
+    def check(self, is_intact: Callable[[Blob], bool] = lambda blob: True) -> list[Flaw]:
+        """Read everything and compare it with what was written; empty when all is well.
+
+        Numbers without gaps, each value's bytes there and unchanged. `is_intact` may look
+        deeper into a value than the store can.
+        """
         ...
 
     def close(self) -> None:

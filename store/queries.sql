@@ -89,3 +89,16 @@ CHECKPOINT copy;
 
 -- name: detach_copy
 DETACH DATABASE IF EXISTS copy;
+
+-- name: in_files
+SELECT DISTINCT right(head, 32) FROM s.journal WHERE contains(meta, '"file":true');
+
+-- name: numbering
+SELECT count(*), count(DISTINCT seq), coalesce(min(seq), 0), coalesce(max(seq), 0) FROM s.journal;
+
+-- name: described
+SELECT right(head, 32), split_part(head, chr(31), 3), meta, data FROM s.journal
+SEMI JOIN (
+    SELECT max(seq) AS seq FROM s.journal WHERE meta IS NOT NULL GROUP BY right(head, 32)
+) USING (seq)
+ORDER BY seq;
