@@ -32,11 +32,11 @@ def value_flaws(
     in_files: set[str] = set()
     answer = instance.new_cursor().execute(statement("described"))
     while rows := answer.fetchmany(_PORTION):
-        for digest, step, text, data in rows:
+        for digest, step, text, inline in rows:
             meta = unpack_meta(text)
             if meta.file:
                 in_files.add(digest)
-                data = _content(files, digest)
+            data = _content(files, digest) if meta.file else inline
             what = _trouble(Digest(digest), meta, data, is_intact)
             if what:
                 yield Flaw(what, digest, step)

@@ -4,7 +4,14 @@ It knows types, codecs, digests, previews and whose pickles to load. It does not
 the bytes are kept, nor what a step is.
 """
 
-from stepwell.store.values._codecs import MAX_BYTES, decode, digest_value, encode, is_canonical
+from stepwell.store.values._codecs import (
+    MAX_BYTES,
+    decode,
+    digest_value,
+    encode,
+    is_canonical,
+    is_intact,
+)
 from stepwell.store.values._encoded import Resolve
 from stepwell.store.values._immutable import is_immutable
 from stepwell.store.values._names import type_name
@@ -22,6 +29,7 @@ __all__ = [
     "encode",
     "is_canonical",
     "is_immutable",
+    "is_intact",
     "preview",
     "store_id",
     "trust",

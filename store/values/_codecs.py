@@ -112,6 +112,15 @@ def is_canonical(codec: str) -> bool:
     return codec != "pickle"
 
 
+def is_intact(blob: Blob) -> bool:
+    """Whether the bytes are those the digest stands for. Nothing is decoded, nothing runs."""
+    try:
+        payload = unpack(blob.data or b"", blob.size)
+    except ValueUnreadable:
+        return False
+    return len(payload) == blob.size and digest_of(blob.codec, payload) == blob.digest
+
+
 def decode(blob: Blob, *, trust: Trust = _UNTRUSTED, resolve: Resolve = nothing) -> Any:
     """The value that `encode` was given.
 

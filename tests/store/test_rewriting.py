@@ -86,7 +86,7 @@ def test_the_file_gets_smaller_and_is_found_whole_again(
     path = tmp_path / "n.duckdb"
     store = open_store(path)
     kept = make_blob(b"kept" * 50_000)
-    for number in range(40):
+    for _ in range(40):
         store.commit([carrying("old", make_blob(os.urandom(60_000))) for _ in range(10)])
         store.commit([carrying("old", make_blob(os.urandom(70_000))), carrying("new", kept)])
     done = store.rewrite(["old"])
