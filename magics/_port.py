@@ -93,6 +93,22 @@ class Notebook(Protocol):
         """About the store; with a path, go on with that one."""
         ...
 
+    def vacuum(self) -> object:
+        """Write the store anew, without what nobody needs."""
+        ...
+
+    def prune(self, *, runs: int | None = None, seconds: float | None = None) -> object:
+        """Drop all runs but the latest so many, or those untouched for so many seconds."""
+        ...
+
+    def snapshot(self, path: str) -> object:
+        """Copy the store to this path."""
+        ...
+
+    def check(self) -> object:
+        """Verify everything in the store."""
+        ...
+
     def step_names(self) -> Sequence[str]:
         """For completion. Cheap, and empty rather than failing."""
         ...

@@ -8,6 +8,7 @@ from stepwell.errors import InvalidUsage
 from stepwell.magics._duration import seconds
 from stepwell.magics._options import WIDTH, Kind, Option, Parsed, Takes, describe
 from stepwell.magics._port import Notebook
+from stepwell.magics._store import store
 
 __all__ = ["LATER_VERBS", "VERBS", "Verb"]
 
@@ -23,7 +24,6 @@ LATER_VERBS = (
     "reject",
     "respond",
     "restore",
-    "snapshot",
     "view",
 )
 
@@ -205,11 +205,22 @@ _ALL = (
     ),
     Verb(
         "store",
-        "[PATH]",
-        "where everything is kept; with a path, go on with that store",
-        "A path that does not exist yet becomes a new store.",
-        lambda notebook, parsed: notebook.store(_first(parsed)),
-        at_most=1,
+        "[PATH|vacuum|prune|check|snapshot FILE]",
+        "where everything is kept and what takes the space; with a path, go on with that store",
+        "A path that does not exist yet becomes a new store. `store vacuum` gives space back, "
+        "`store prune --keep …` drops old runs, `store check` verifies all that is stored, "
+        "`store snapshot FILE` makes a copy, also while steps run.",
+        store,
+        at_most=2,
+        options=(
+            Option(
+                "--keep",
+                Takes.ONE,
+                "N|DURATION",
+                "with prune: keep the latest N runs, or those of the last 12h, 30d; the current "
+                "run always stays",
+            ),
+        ),
     ),
 )
 

@@ -8,12 +8,13 @@ beside it; text from users and models is only ever text.
 
 from stepwell.widgets._board import Board, Publisher
 from stepwell.widgets._card import STEP_MIME, card
+from stepwell.widgets._format import size
 from stepwell.widgets._replay import replay
 from stepwell.widgets._rows import Column, HistoryRow, PlanRow, RunRow
 from stepwell.widgets._run_table import run_table, runs_table
 from stepwell.widgets._sheet import table
 from stepwell.widgets._tables import history_table, plan_table, store_table
-from stepwell.widgets._view import Bundle, View
+from stepwell.widgets._view import Bundle, View, below
 
 __all__ = [
     "STEP_MIME",
@@ -25,12 +26,14 @@ __all__ = [
     "Publisher",
     "RunRow",
     "View",
+    "below",
     "card",
     "history_table",
     "plan_table",
     "replay",
     "run_table",
     "runs_table",
+    "size",
     "store_table",
     "table",
 ]

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
-__all__ = ["Bundle", "View"]
+__all__ = ["Bundle", "View", "below"]
 
 Bundle = dict[str, object]
 """MIME type → data, as in a Jupyter message."""
@@ -23,3 +23,10 @@ class View:
     ) -> Bundle:
         # IPython applies include and exclude itself.
         return dict(self.bundle)
+
+
+def below(*views: View) -> View:
+    """Views one below the other."""
+    page = "".join(str(view.bundle["text/html"]) for view in views)
+    plain = "\n\n".join(str(view.bundle["text/plain"]) for view in views)
+    return View({"text/html": page, "text/plain": plain})

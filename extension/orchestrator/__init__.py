@@ -48,6 +48,7 @@ from stepwell.orchestrator._port import (
     Stopped,
     Worker,
 )
+from stepwell.orchestrator._references import references
 from stepwell.orchestrator._request import closure, interrupted, recover, request
 from stepwell.orchestrator._shell import Orchestrator, system_clock
 from stepwell.orchestrator._snapshot import is_stuck, phase_of, run_view, status_of, step_view
@@ -106,6 +107,7 @@ __all__ = [
     "load",
     "phase_of",
     "recover",
+    "references",
     "request",
     "run_view",
     "runs",

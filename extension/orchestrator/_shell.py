@@ -195,6 +195,11 @@ class Orchestrator:
 
     # -- on the orchestrator's thread ---------------------------------------------------
 
+    @property
+    def is_all_durable(self) -> bool:
+        """Whether everything that has happened is on disk."""
+        return not self._unwritten
+
     def state(self, run: str) -> State:
         """The state of a run that was adopted. For `work` given to `call`, and listeners."""
         return self._states[run]

@@ -11,6 +11,7 @@ from stepwell.flow import Step
 from stepwell.magics import StepOptions
 from stepwell.orchestrator import run_view
 from stepwell.session import _reports as reports
+from stepwell.session import _upkeep as upkeep
 from stepwell.session._restoring import resume
 from stepwell.session._session import Session
 from stepwell.widgets import View, card, run_table
@@ -156,7 +157,23 @@ class SessionNotebook:
         """About the store; with a path, go on with that one."""
         if path:
             self.session.use_store(Path(path).expanduser())
-        return reports.store(self.session)
+        return upkeep.report(self.session.engine)
+
+    def vacuum(self) -> View:
+        """Write the store anew, in as little space as it takes."""
+        return upkeep.vacuum(self.session.engine)
+
+    def prune(self, *, runs: int | None = None, seconds: float | None = None) -> View:
+        """Drop old runs."""
+        return upkeep.prune(self.session.engine, runs_kept=runs, seconds=seconds)
+
+    def snapshot(self, path: str) -> View:
+        """Copy the store."""
+        return upkeep.snapshot(self.session.engine, path)
+
+    def check(self) -> View:
+        """Verify the store."""
+        return upkeep.check(self.session.engine)
 
     # -- names for completion --------------------------------------------------------------
 

@@ -33,7 +33,6 @@ from stepwell.widgets import (
     plan_table,
     run_table,
     runs_table,
-    store_table,
 )
 
 __all__ = [
@@ -44,7 +43,6 @@ __all__ = [
     "reasons",
     "run_ids",
     "status",
-    "store",
     "view_with_reasons",
 ]
 
@@ -264,24 +262,3 @@ def _history_row(
         case AttemptInterrupted():
             outcome = "cancelled" if event.reason == "cancelled" else "interrupted"
             return replace(row, outcome=outcome)
-
-
-def store(session: Session) -> View:
-    """Where the store is and how much is in it."""
-    opened = session.engine.store
-    path = opened.path
-    facts: dict[str, object] = {
-        "file": str(path or "in memory"),
-        "run": session.engine.run,
-        "runs": len(runs(opened)),
-        "records": opened.last_seq,
-    }
-    if path is not None:
-        facts["bytes"] = path.stat().st_size if path.exists() else 0
-        blobs = path.with_name(path.name + ".blobs")
-        if blobs.exists():
-            facts["large values, bytes"] = sum(
-                file.stat().st_size for file in blobs.rglob("*") if file.is_file()
-            )
-    facts.update({f"note {number}": note for number, note in enumerate(opened.notes, 1)})
-    return store_table(facts)

@@ -18,7 +18,7 @@ from stepwell.store.values._preview import json_preview, preview
 from stepwell.store.values._refused import not_storable, refusal
 from stepwell.store.values._trust import Signer, Trust
 
-__all__ = ["MAX_BYTES", "decode", "digest_value", "encode", "is_canonical"]
+__all__ = ["MAX_BYTES", "decode", "digest_value", "encode", "is_canonical", "is_intact"]
 
 MAX_BYTES = 2 * 1024**3
 _UNTRUSTED = Trust()

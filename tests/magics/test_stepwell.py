@@ -33,6 +33,12 @@ from stepwell.magics._verbs import LATER_VERBS, VERBS
         ("history a", ("history", "a")),
         ("store", ("store", "")),
         ("store 'my folder/x.duckdb'", ("store", "my folder/x.duckdb")),
+        ("store ./vacuum", ("store", "./vacuum")),
+        ("store vacuum", ("vacuum",)),
+        ("store check", ("check",)),
+        ("store snapshot 'a copy.duckdb'", ("snapshot", "a copy.duckdb")),
+        ("store prune --keep 3", ("prune", {"runs": 3})),
+        ("store prune --keep=30d", ("prune", {"seconds": 2_592_000.0})),
     ],
 )
 def test_each_verb_asks_the_notebook(notebook: Any, line: str, call: tuple[object, ...]) -> None:
@@ -85,6 +91,11 @@ def test_a_query_may_stand_in_the_cell(notebook: Any) -> None:
         ("show 'a", None, "%stepwell show: a quotation mark is opened and not closed"),
         ("sql", None, "there is no query: %stepwell sql select"),
         ("sql", "\n \n", "there is no query"),
+        ("store prune", None, "say what to keep: %stepwell store prune --keep 10"),
+        ("store prune --keep few", None, "--keep: 'few' is not a duration"),
+        ("store snapshot", None, "a snapshot needs a file"),
+        ("store vacuum now", None, "%stepwell store vacuum takes nothing more"),
+        ("store --keep 3", None, "--keep belongs to prune"),
         ("run", "x = 1\n", "%%stepwell run: only sql takes the rest of the cell"),
     ],
 )
