@@ -208,8 +208,8 @@ _ALL = (
         "[PATH|vacuum|prune|check|snapshot FILE]",
         "where everything is kept and what takes the space; with a path, go on with that store",
         "A path that does not exist yet becomes a new store. `store vacuum` gives space back, "
-        "`store prune --keep …` drops old runs, `store check` verifies all that is stored, "
-        "`store snapshot FILE` makes a copy, also while steps run.",
+        "`store prune --keep …` drops old runs but never the current one, `store check` "
+        "verifies all that is stored, `store snapshot FILE` makes a copy, also while steps run.",
         store,
         at_most=2,
         options=(
@@ -217,8 +217,7 @@ _ALL = (
                 "--keep",
                 Takes.ONE,
                 "N|DURATION",
-                "with prune: keep the latest N runs, or those of the last 12h, 30d; the current "
-                "run always stays",
+                "what prune keeps: the latest N runs, or those of the last 12h, 30d",
             ),
         ),
     ),
