@@ -15,6 +15,7 @@
     │   ├── StepFailed
     │   ├── StepNotRun
     │   ├── StepCancelled
+    │   ├── AttemptGivenUp
     │   └── WaitTimedOut
     ├── TerminalError             raised by user code: do not retry
     ├── ValueProblem              one value; never a failure of the step's code
@@ -36,6 +37,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar
 
 __all__ = [
+    "AttemptGivenUp",
     "CyclicFlow",
     "FlowError",
     "InvalidStep",
@@ -236,6 +238,18 @@ class StepCancelled(RunError):
 
     def __init__(self, step: str, run: str = "") -> None:
         super().__init__(step=step, run=run)
+
+
+class AttemptGivenUp(RunError):
+    """Raised inside an attempt of which nobody wants the result any more."""
+
+    template = (
+        "attempt {attempt} at {step!r} was given up (cancelled, timed out or replaced); what it "
+        "does from here on is not kept"
+    )
+
+    def __init__(self, step: str, attempt: int) -> None:
+        super().__init__(step=step, attempt=attempt)
 
 
 class WaitTimedOut(RunError):

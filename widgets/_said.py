@@ -67,7 +67,7 @@ def _duration(view: StepView, now: int) -> str:
             return f"saved {duration(view.seconds)}"
         case Phase.COMPLETED | Phase.FAILED:
             return duration(view.seconds) if view.seconds else ""
-        case Phase.WAITING | Phase.DEFERRED | Phase.CANCELLED:
+        case Phase.WAITING | Phase.DEFERRED | Phase.CANCELLED | Phase.SKIPPED:
             return ""
 
 

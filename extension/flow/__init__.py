@@ -15,17 +15,23 @@ from stepwell.flow._dataflow import Dataflow, analyse
 from stepwell.flow._fingerprint import Fingerprint, opaque
 from stepwell.flow._flow import Flow
 from stepwell.flow._functions import source_digest, uses
+from stepwell.flow._policies import Approve, Deadlines, MapOver, OnTimeout, Retry
 from stepwell.flow._step import Step, StepName
 
 __all__ = [
+    "Approve",
     "Binding",
     "BindingKind",
     "Change",
     "ChangeKind",
     "Dataflow",
+    "Deadlines",
     "Environment",
     "Fingerprint",
     "Flow",
+    "MapOver",
+    "OnTimeout",
+    "Retry",
     "Step",
     "StepName",
     "analyse",

@@ -4,6 +4,8 @@ from typing import Literal, NewType
 
 import msgspec
 
+from stepwell.flow._policies import Approve, Deadlines, MapOver, Retry
+
 __all__ = ["Step", "StepName"]
 
 StepName = NewType("StepName", str)
@@ -46,6 +48,26 @@ class Step(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     qualname: str = ""
     defaults: tuple[str, ...] = ()
     """For a function: parameters that may be missing because they have a default."""
+    map: MapOver | None = None
+    """The code runs once for each element of one of its inputs; None: once."""
+    when: str = ""
+    """An expression over what it reads: false means that the step is skipped."""
+    even_if_skipped: bool = False
+    """Run although a step it reads from was skipped; what that writes is None then."""
+    retry: Retry | None = None
+    deadlines: Deadlines | None = None
+    approve: Approve | None = None
+    """Ask a person before the code runs."""
+    once: bool = False
+    """An attempt of which nobody knows how it ended asks a person instead of running again."""
+    on: str = ""
+    """The worker it runs on; empty for the kernel."""
+    limit: str = ""
+    """The name of a limit that it shares with others."""
+    priority: int = 0
+    """Of steps that could start, those with the highest number do."""
+    undo_of: str = ""
+    """The step that this one undoes. It runs only when that is undone."""
     cell: str = ""
     """The cell's id where the front end sends one: a hint that tells a renamed step from a
     new one."""

@@ -9,67 +9,53 @@ from hashlib import blake2b
 from itertools import islice
 from typing import Literal
 
-import msgspec
-
 from stepwell.flow import Step
-from stepwell.orchestrator._events import Output
-from stepwell.orchestrator._state import Checkpoint, Running, State, StepState
+from stepwell.orchestrator._base import Output
+from stepwell.orchestrator._commands import (
+    CancelAttempt,
+    Command,
+    Reuse,
+    Settle,
+    Skip,
+    StartAttempt,
+)
+from stepwell.orchestrator._decide_due import wake
+from stepwell.orchestrator._decide_items import from_items
+from stepwell.orchestrator._keys import idempotency_key
+from stepwell.orchestrator._state import State
+from stepwell.orchestrator._unit import Checkpoint, Running, StepState
 
-__all__ = [
-    "CancelAttempt",
-    "Command",
-    "Reuse",
-    "Settle",
-    "StartAttempt",
-    "current_inputs",
-    "decide",
-    "derived_digest",
-    "is_current",
-]
-
-
-class StartAttempt(msgspec.Struct, frozen=True, gc=False):
-    """Run the step's code with these inputs in this environment."""
-
-    step: str
-    attempt: int
-    key: str
-    code: str
-    inputs: dict[str, str]
-    environment: str
+__all__ = ["SKIPPED", "current_inputs", "decide", "derived_digest", "is_current"]
 
 
-class Reuse(msgspec.Struct, frozen=True, gc=False):
-    """The checkpoint answers the request."""
-
-    step: str
+SKIPPED = "skipped"
+"""What stands for the digest of an input whose step was skipped; its value is None."""
 
 
-class CancelAttempt(msgspec.Struct, frozen=True, gc=False):
-    """Stop this attempt if it can be stopped; its result is no longer wanted."""
+def decide(state: State, *, slots: int, now: int) -> list[Command]:
+    """What to do now, with at most `slots` attempts under way at once.
 
-    step: str
-    attempt: int
-
-
-class Settle(msgspec.Struct, frozen=True, gc=False):
-    """Nothing runs and nothing can be started."""
-
-    status: Literal["completed", "failed", "cancelled"]
-
-
-Command = StartAttempt | Reuse | CancelAttempt | Settle
-
-
-def decide(state: State, *, slots: int) -> list[Command]:
-    """What to do now, with at most `slots` attempts under way at once."""
+    `now` is microseconds UTC. Timers that are due are taken out of their index by this.
+    """
     commands: list[Command] = [
         CancelAttempt(name, attempt) for name, attempt in state.superseded.items()
     ]
-    commands.extend(_from_ready(state, slots - len(state.running)))
-    if not commands and not state.running and not state.settled and state.started is not None:
+    commands.extend(wake(state, now))
+    free = slots - len(state.running) + len(state.mapped) - state.running_items
+    if not state.is_paused:
+        commands.extend(_from_ready(state, free))
+        free -= sum(isinstance(command, StartAttempt) for command in commands)
+    if state.mapped:
+        commands.extend(from_items(state, free))
+    if not commands and _is_at_rest(state):
         commands.append(Settle(_status(state)))
     return commands
+
+
+def _is_at_rest(state: State) -> bool:
+    if state.running or state.settled or state.started is None:
+        return False
+    return not (state.retrying or (state.is_paused and (state.ready or state.fresh)))
 
 
 def _from_ready(state: State, free: int) -> Iterator[Command]:
@@ -78,12 +64,25 @@ def _from_ready(state: State, free: int) -> Iterator[Command]:
         inputs = current_inputs(state, definition)
         if _answers(state, state.steps[name], definition, inputs):
             yield Reuse(name)
+        elif (skip := _skipped(state, definition, inputs)) is not None:
+            yield skip
         elif free > 0:
             free -= 1
             yield _start(state, definition, inputs)
     for name in islice(state.fresh, max(free, 0)):
         definition = state.flow[name]
-        yield _start(state, definition, current_inputs(state, definition))
+        inputs = current_inputs(state, definition)
+        yield _skipped(state, definition, inputs) or _start(state, definition, inputs)
+
+
+def _skipped(state: State, definition: Step, inputs: dict[str, str]) -> Skip | None:
+    """What is skipped is not there to be read: who reads it is skipped as well."""
+    if definition.even_if_skipped or SKIPPED not in inputs.values():
+        return None
+    writers = {state.flow.writer_of(name) for name, found in inputs.items() if found == SKIPPED}
+    above = ", ".join(sorted({repr(writer.name) for writer in writers if writer is not None}))
+    environment = state.steps[definition.name].environment
+    return Skip(definition.name, f"{above} was skipped", definition.digest, inputs, environment)
 
 
 def _start(state: State, definition: Step, inputs: dict[str, str]) -> StartAttempt:
@@ -91,10 +90,11 @@ def _start(state: State, definition: Step, inputs: dict[str, str]) -> StartAttem
     return StartAttempt(
         step.name,
         step.attempts + 1,
-        _key(state.run, step.name, step.checkpoints),
+        idempotency_key(state.run, step.name, "", step.checkpoints),
         definition.digest,
         inputs,
         step.environment,
+        fresh=step.force,
     )
 
 
@@ -107,7 +107,8 @@ def current_inputs(state: State, definition: Step) -> dict[str, str]:
             continue
         checkpoint = state.step(writer.name).checkpoint
         output = checkpoint.outputs.get(name) if checkpoint else None
-        inputs[name] = output.digest if output else ""
+        skipped = SKIPPED if checkpoint is not None and checkpoint.skipped else ""
+        inputs[name] = output.digest if output else skipped
     return inputs
 
 
@@ -119,7 +120,7 @@ def is_current(
         checkpoint.code == definition.digest
         and checkpoint.inputs == inputs
         and checkpoint.environment == environment
-        and not _changed_outputs(checkpoint.outputs, definition)
+        and (bool(checkpoint.skipped) or not _changed_outputs(checkpoint.outputs, definition))
     )
 
 
@@ -147,12 +148,6 @@ def _status(state: State) -> Literal["completed", "failed", "cancelled"]:
     if any(step.error is not None for step in steps):
         return "failed"
     return "cancelled" if any(step.cancelled or step.owed for step in steps) else "completed"
-
-
-def _key(run: str, step: str, completed: int) -> str:
-    # The same for every attempt until one completes: an edited cell after a failure is
-    # the same piece of work, a second run after success is not.
-    return blake2b(f"{run}\0{step}\0\0{completed}".encode(), digest_size=16).hexdigest()
 
 
 def derived_digest(running: Running, name: str) -> str:

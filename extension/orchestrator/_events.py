@@ -7,9 +7,9 @@ the event's tag; run, step, item, attempt and time have columns of their own.
 
 from typing import Literal
 
-import msgspec
-
 from stepwell.flow import Binding, Step
+from stepwell.orchestrator._base import BaseEvent, ErrorInfo, Output
+from stepwell.orchestrator._call_events import CallEvent
 
 __all__ = [
     "AttemptCompleted",
@@ -19,49 +19,25 @@ __all__ = [
     "EnvironmentCaptured",
     "ErrorInfo",
     "Event",
+    "HeartbeatKept",
+    "ItemsExpanded",
     "Output",
     "RunCancelled",
+    "RunContinued",
+    "RunPaused",
     "RunSettled",
     "RunStarted",
     "SetupDefined",
     "StepForgotten",
     "StepRenamed",
     "StepReused",
+    "StepSkipped",
     "StepsDefined",
     "StepsRequested",
 ]
 
 
-class Output(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
-    """One output of a completed step."""
-
-    digest: str
-    type: str = ""
-    size: int = 0
-    preview: str = ""
-    codec: str = ""
-    stored: bool = True
-    """False for a transient output: the digest then says what it was made from."""
-
-
-class ErrorInfo(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
-    """An error as it can be kept and shown: never the exception object itself."""
-
-    type: str
-    message: str = ""
-    traceback: str = ""
-    """Plain text, the cell's own frames first to last, ours left out."""
-    line: int = 0
-    """The line of the cell, counted from 1; 0 when unknown."""
-    is_user_code: bool = True
-    """False when the step's code was not at fault: an unstorable value, a missing input."""
-
-
-class _Event(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="kind", gc=False):
-    """Common to all: nothing but the way they are encoded."""
-
-
-class RunStarted(_Event, frozen=True, tag="run_started"):
+class RunStarted(BaseEvent, frozen=True, tag="run_started"):
     """A run exists from here on."""
 
     flow: str = ""
@@ -71,13 +47,13 @@ class RunStarted(_Event, frozen=True, tag="run_started"):
     host: str = ""
 
 
-class StepsDefined(_Event, frozen=True, tag="steps_defined"):
+class StepsDefined(BaseEvent, frozen=True, tag="steps_defined"):
     """These steps are new or read differently than before."""
 
     steps: tuple[Step, ...]
 
 
-class SetupDefined(_Event, frozen=True, tag="setup_defined"):
+class SetupDefined(BaseEvent, frozen=True, tag="setup_defined"):
     """A cell to be run again wherever the flow is rebuilt; `order` sorts them."""
 
     name: str
@@ -85,7 +61,7 @@ class SetupDefined(_Event, frozen=True, tag="setup_defined"):
     order: int = 0
 
 
-class EnvironmentCaptured(_Event, frozen=True, tag="environment_captured"):
+class EnvironmentCaptured(BaseEvent, frozen=True, tag="environment_captured"):
     """What steps find around them, besides other steps' outputs; written once per content."""
 
     environment: str
@@ -95,7 +71,7 @@ class EnvironmentCaptured(_Event, frozen=True, tag="environment_captured"):
     """Name → digest of the stored value that brings it back."""
 
 
-class StepsRequested(_Event, frozen=True, tag="steps_requested"):
+class StepsRequested(BaseEvent, frozen=True, tag="steps_requested"):
     """Somebody wants these steps up to date; from now on they are owed."""
 
     environments: dict[str, str]
@@ -106,7 +82,7 @@ class StepsRequested(_Event, frozen=True, tag="steps_requested"):
     """Of these, the ones that are to run even if nothing has changed."""
 
 
-class AttemptStarted(_Event, frozen=True, tag="attempt_started"):
+class AttemptStarted(BaseEvent, frozen=True, tag="attempt_started"):
     """An attempt is about to be handed to a worker."""
 
     key: str = ""
@@ -116,53 +92,93 @@ class AttemptStarted(_Event, frozen=True, tag="attempt_started"):
     """Input name → digest of its value."""
     environment: str = ""
     worker: str = "kernel"
+    fresh: bool = False
+    """Of a mapped step: nothing that its items did before is reused."""
+    streams: str = ""
+    """Of a mapped step: the step whose items it takes as they are done."""
 
 
-class AttemptCompleted(_Event, frozen=True, tag="attempt_completed"):
+class AttemptCompleted(BaseEvent, frozen=True, tag="attempt_completed"):
     """The step is done; this record is the checkpoint."""
 
     outputs: dict[str, Output] = {}
     seconds: float = 0.0
     log: str = ""
     """Digest of what it printed and displayed; empty for nothing."""
+    inputs: dict[str, str] | None = None
+    """What it has read, where that was not known when it started."""
 
 
-class AttemptFailed(_Event, frozen=True, tag="attempt_failed"):
+class AttemptFailed(BaseEvent, frozen=True, tag="attempt_failed"):
     """The attempt ended with an error."""
 
     error: ErrorInfo
     seconds: float = 0.0
     log: str = ""
+    retry_at: int = 0
+    """When it is tried again, microseconds UTC; 0 for never."""
 
 
-class AttemptInterrupted(_Event, frozen=True, tag="attempt_interrupted"):
+class AttemptInterrupted(BaseEvent, frozen=True, tag="attempt_interrupted"):
     """The process died, or somebody stopped the attempt: it may or may not have had an effect."""
 
     reason: Literal["process_died", "cancelled", "worker_lost"] = "process_died"
 
 
-class StepReused(_Event, frozen=True, tag="step_reused"):
+class ItemsExpanded(BaseEvent, frozen=True, tag="items_expanded"):
+    """The items of a mapped step, in order: key and digest of each."""
+
+    items: tuple[tuple[str, str], ...] = ()
+
+
+class StepSkipped(BaseEvent, frozen=True, tag="step_skipped"):
+    """The step does not apply: its condition is false, or what it reads from was skipped.
+
+    Stands for a checkpoint without outputs, made from what is given here.
+    """
+
+    reason: str
+    code: str = ""
+    inputs: dict[str, str] = {}
+    environment: str = ""
+
+
+class HeartbeatKept(BaseEvent, frozen=True, tag="heartbeat"):
+    """The attempt is alive, and its next one shall know this."""
+
+    details: Output | None = None
+
+
+class StepReused(BaseEvent, frozen=True, tag="step_reused"):
     """Asked for and found unchanged: answered from its checkpoint."""
 
 
-class StepForgotten(_Event, frozen=True, tag="step_forgotten"):
+class StepForgotten(BaseEvent, frozen=True, tag="step_forgotten"):
     """The step is no longer part of the flow. Its history is kept."""
 
 
-class StepRenamed(_Event, frozen=True, tag="step_renamed"):
+class StepRenamed(BaseEvent, frozen=True, tag="step_renamed"):
     """The step's cell was given another name; what it has done goes with it."""
 
     to: str
 
 
-class RunCancelled(_Event, frozen=True, tag="run_cancelled"):
+class RunCancelled(BaseEvent, frozen=True, tag="run_cancelled"):
     """Nothing further of these steps is started; what is owed is no longer owed."""
 
     steps: tuple[str, ...] = ()
     """Empty for all of the run's."""
 
 
-class RunSettled(_Event, frozen=True, tag="run_settled"):
+class RunPaused(BaseEvent, frozen=True, tag="run_paused"):
+    """Nothing further is started until the run is continued."""
+
+
+class RunContinued(BaseEvent, frozen=True, tag="run_continued"):
+    """The run is no longer paused."""
+
+
+class RunSettled(BaseEvent, frozen=True, tag="run_settled"):
     """Nothing is running and nothing can be started."""
 
     status: Literal["completed", "failed", "cancelled"]
@@ -178,9 +194,15 @@ Event = (
     | AttemptCompleted
     | AttemptFailed
     | AttemptInterrupted
+    | ItemsExpanded
+    | StepSkipped
+    | HeartbeatKept
     | StepReused
     | StepForgotten
     | StepRenamed
     | RunCancelled
+    | RunPaused
+    | RunContinued
     | RunSettled
+    | CallEvent
 )

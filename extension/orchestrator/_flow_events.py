@@ -9,8 +9,10 @@ from collections.abc import Sequence
 from msgspec.structs import replace
 
 from stepwell.flow import Flow, Step
+from stepwell.orchestrator._apply_items import end_pass
 from stepwell.orchestrator._owing import owe, wait_or_ready
-from stepwell.orchestrator._state import State, StepState
+from stepwell.orchestrator._state import State
+from stepwell.orchestrator._unit import StepState
 
 __all__ = ["define", "forget", "rename"]
 
@@ -98,7 +100,9 @@ def _drop(state: State, name: str) -> StepState:
     step = state.steps.pop(name, None) or StepState(name)
     owe(state, step, owed=False)
     state.past[name] = (step.attempts, step.checkpoints)
-    for group in (state.fresh, state.ready, state.running, state.unfinished, state.troubled):
+    end_pass(state, step)
+    groups = (state.fresh, state.ready, state.running, state.unfinished, state.troubled)
+    for group in (*groups, state.retrying):
         group.pop(name, None)
     state.superseded.pop(name, None)
     state.live.discard(name)

@@ -41,7 +41,14 @@ def load(store: Store, run: str) -> State:
     with _without_collections():
         for row in store.rows(run):
             if row.kind not in _NO_EVENT:
-                state = apply(state, decode(row), step=row.step, attempt=row.attempt, at=row.at)
+                state = apply(
+                    state,
+                    decode(row),
+                    step=row.step,
+                    item=row.item,
+                    attempt=row.attempt,
+                    at=row.at,
+                )
     state.is_replayed = False
     if state.started is None:
         known = [row.run for row in store.rows(kinds=["run_started"])]

@@ -1,16 +1,27 @@
 """Who is owed an answer, and what they wait for. Parts of `apply`."""
 
-from stepwell.orchestrator._state import State, StepState
+from stepwell.orchestrator._state import State
+from stepwell.orchestrator._timers import Timer
+from stepwell.orchestrator._unit import StepState
 
-__all__ = ["hold_readers", "owe", "wait_or_ready"]
+__all__ = ["answered", "cancel", "hold_readers", "owe", "release_reader", "wait_or_ready"]
 
 
 def wait_or_ready(state: State, step: StepState) -> None:
+    """Wait for what is above and for a retry that is due later, or be ready."""
     step.waiting = {
         name for name in state.flow.upstream(step.name) if not state.step(name).is_settled
     }
     state.unset_ready(step.name)
     if not step.waiting:
+        _set_ready(state, step)
+
+
+def _set_ready(state: State, step: StepState) -> None:
+    if step.retry_at:
+        state.retrying[step.name] = None
+        state.timers.set(Timer(step.retry_at, "retry", step.name))
+    else:
         state.set_ready(step)
 
 
@@ -23,7 +34,54 @@ def hold_readers(state: State, step: StepState) -> None:
             state.unset_ready(name)
 
 
+def release_reader(state: State, reader: StepState, above: str) -> None:
+    """The reader waits for this step no longer."""
+    if reader.owed and above in reader.waiting:
+        reader.waiting.discard(above)
+        if not reader.waiting and reader.running is None:
+            _set_ready(state, reader)
+
+
 def owe(state: State, step: StepState, *, owed: bool) -> None:
+    """Note whether somebody waits for the step's answer."""
     if step.owed is not owed:
         step.owed = owed
         state.owed += 1 if owed else -1
+    if not owed:
+        state.retrying.pop(step.name, None)
+
+
+def answered(state: State, step: StepState, at: int) -> None:
+    """The step's outputs may be read: those who waited for it wait no longer."""
+    step.since = at
+    step.error = None
+    step.failed = None
+    step.cancelled = False
+    step.force = False
+    step.retry_at = 0
+    state.troubled.pop(step.name, None)
+    state.unset_ready(step.name)
+    owe(state, step, owed=False)
+    if not state.owed or state.is_replayed:
+        return
+    for name in state.flow.downstream(step.name):
+        if (reader := state.steps.get(name)) is not None:
+            release_reader(state, reader, step.name)
+
+
+def cancel(state: State, names: tuple[str, ...], at: int) -> None:
+    """Nobody waits for these any more, or for any."""
+    state.is_cancelled = state.is_cancelled or not names
+    for name in names or tuple(state.steps):
+        step = state.steps.get(name)
+        if step is None:
+            continue
+        state.unset_ready(name)
+        state.unfinished.pop(name, None)
+        if step.owed:
+            step.cancelled = True
+            state.troubled[name] = None
+            step.again = False
+            step.retry_at = 0
+            step.since = at
+            owe(state, step, owed=False)

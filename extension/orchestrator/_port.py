@@ -1,29 +1,38 @@
 """What the orchestrator asks of a worker, and what it hears back."""
 
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
 from typing import Literal, Protocol
 
 import msgspec
 
 from stepwell.flow import Step
-from stepwell.orchestrator._events import ErrorInfo, Event, Output
+from stepwell.orchestrator._base import ErrorInfo, Output
+from stepwell.orchestrator._call_events import CallEvent
+from stepwell.orchestrator._calls import Call, Calls
+from stepwell.orchestrator._deadlines import Failure
+from stepwell.orchestrator._events import Event, HeartbeatKept
 from stepwell.store import Blob
 
 __all__ = [
     "Attempt",
     "AttemptId",
-    "Clock",
+    "Expanded",
     "Failed",
     "Finished",
+    "Gathered",
     "Happened",
+    "ItemRef",
+    "Link",
     "Listener",
+    "Note",
     "Report",
+    "Sign",
+    "SignListener",
+    "Skipped",
     "Stopped",
     "Worker",
 ]
-
-Clock = Callable[[], int]
-"""Microseconds since 1970-01-01 UTC."""
 
 
 class AttemptId(msgspec.Struct, frozen=True, gc=False):
@@ -32,6 +41,28 @@ class AttemptId(msgspec.Struct, frozen=True, gc=False):
     run: str
     step: str
     attempt: int
+    item: str = ""
+    """The item's key; empty for a step that is not mapped, and for a mapped step's own attempt."""
+
+
+class ItemRef(msgspec.Struct, frozen=True, gc=False):
+    """Which element of a mapped step's input an attempt is for."""
+
+    key: str
+    index: int
+    digest: str
+    """Of the element's value."""
+    of_pass: int
+    """The attempt of the step that the element was expanded for."""
+    is_stored: bool = False
+    """Whether the value is in the store under that digest: an item's output, streamed."""
+
+
+class Gathered(msgspec.Struct, frozen=True, gc=False):
+    """One element's outputs, to be put together; None for one that failed."""
+
+    key: str
+    outputs: Mapping[str, Output] | None
 
 
 class Attempt(msgspec.Struct, frozen=True, gc=False):
@@ -46,6 +77,15 @@ class Attempt(msgspec.Struct, frozen=True, gc=False):
     environment: str
     derived: Mapping[str, str]
     """Transient output → the digest it goes by."""
+    number: int = 1
+    """How many times the code has been tried for this piece of work, this one included."""
+    item: ItemRef | None = None
+    calls: "Calls | None" = None
+    """What calls of earlier attempts came to, by key; None where there were none."""
+    heartbeat: Output | None = None
+    """What the last heartbeat of an earlier attempt said."""
+    gathered: Sequence[Gathered] | None = None
+    """For a mapped step's second part: the elements' outputs, in order."""
 
 
 class Finished(msgspec.Struct, frozen=True, gc=False):
@@ -67,6 +107,21 @@ class Failed(msgspec.Struct, frozen=True, gc=False):
     error: ErrorInfo
     seconds: float = 0.0
     log: Blob | None = None
+    failure: Failure = Failure()
+
+
+class Skipped(msgspec.Struct, frozen=True, gc=False):
+    """The step's condition is false: its code was not run."""
+
+    id: AttemptId
+    reason: str
+
+
+class Expanded(msgspec.Struct, frozen=True, gc=False):
+    """The elements of a mapped step's input: key and digest of each, in order."""
+
+    id: AttemptId
+    items: Sequence[tuple[str, str]]
 
 
 class Stopped(msgspec.Struct, frozen=True, gc=False):
@@ -76,14 +131,52 @@ class Stopped(msgspec.Struct, frozen=True, gc=False):
     reason: Literal["cancelled", "worker_lost"] = "cancelled"
 
 
-Report = Finished | Failed | Stopped
+Report = Finished | Failed | Stopped | Skipped | Expanded
+
+Note = CallEvent | HeartbeatKept
+"""What can be written down while an attempt runs."""
+
+
+class Sign(msgspec.Struct, frozen=True, gc=False):
+    """Something to be shown while an attempt runs, and not kept."""
+
+    kind: Literal["progress", "call", "piece"]
+    text: str = ""
+    done: float = 0.0
+    total: float = 0.0
+    subject: str = ""
+    """The call's key."""
+
+
+class Link(Protocol):
+    """How a worker speaks of its attempts. Any thread may call; every method returns at once."""
+
+    def report(self, report: Report) -> None:
+        """The attempt's end; `Expanded` is the end of a mapped step's first part."""
+        ...
+
+    def note(self, attempt: AttemptId, event: Note, blobs: Sequence[Blob] = ()) -> "Future[None]":
+        """Write this down; the answer comes when it is on disk.
+
+        The answer is `AttemptGivenUp` when nobody waits for the attempt any more: then
+        nothing was written, and the attempt should end.
+        """
+        ...
+
+    def wait(self, attempt: AttemptId, call: str) -> "Future[Call]":
+        """The call's answer, once it is closed and that is on disk; `AttemptGivenUp` as above."""
+        ...
+
+    def sign(self, attempt: AttemptId, sign: Sign) -> None:
+        """Show this to whoever looks."""
+        ...
 
 
 class Worker(Protocol):
     """Where attempts run. Both methods return at once and may be called from any thread."""
 
-    def start(self, attempt: Attempt, report: Callable[[Report], None]) -> None:
-        """Try the step. `report` is called exactly once, from any thread."""
+    def start(self, attempt: Attempt, link: Link) -> None:
+        """Try the step. `link.report` is called exactly once, from any thread."""
         ...
 
     def cancel(self, attempt: AttemptId) -> None:
@@ -100,6 +193,7 @@ class Happened(msgspec.Struct, frozen=True, gc=False):
     at: int
     event: Event
     objects: Mapping[str, object] = {}
+    item: str = ""
 
 
 Listener = Callable[[Sequence[Happened]], None]
@@ -107,3 +201,6 @@ Listener = Callable[[Sequence[Happened]], None]
 
 With nothing when the store cannot be written: see `Orchestrator.trouble`.
 """
+
+SignListener = Callable[[AttemptId, Sign], None]
+"""Called on the orchestrator's thread with what running attempts show. Not kept, may be missed."""

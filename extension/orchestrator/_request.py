@@ -4,9 +4,10 @@ from collections.abc import Collection, Iterable, Mapping
 
 from stepwell.orchestrator._decide import current_inputs, is_current
 from stepwell.orchestrator._events import AttemptInterrupted, StepsRequested
-from stepwell.orchestrator._state import Running, State, StepState
+from stepwell.orchestrator._state import State
+from stepwell.orchestrator._unit import Running, StepState
 
-__all__ = ["closure", "interrupted", "recover", "request"]
+__all__ = ["closure", "interrupted", "recover", "request", "running_attempts"]
 
 
 def closure(state: State, names: Iterable[str]) -> tuple[str, ...]:
@@ -56,13 +57,24 @@ def _same_work(run: Running, code: str, inputs: dict[str, str], environment: str
     return run.code == code and run.inputs == inputs and run.environment == environment
 
 
-def interrupted(state: State) -> list[tuple[str, int, AttemptInterrupted]]:
-    """Attempts that were under way when the last process ended: step, attempt, event."""
-    return [
-        (name, run.attempt, AttemptInterrupted())
-        for name in state.running
-        if (run := state.steps[name].running) is not None
-    ]
+def interrupted(state: State) -> list[tuple[str, str, int, AttemptInterrupted]]:
+    """Attempts that were under way when the last process ended: step, item, attempt, event."""
+    found: list[tuple[str, str, int, AttemptInterrupted]] = []
+    for name in state.running:
+        step = state.steps[name]
+        found += [(name, *rest, AttemptInterrupted()) for rest in running_attempts(step)]
+    return found
+
+
+def running_attempts(step: StepState) -> list[tuple[str, int]]:
+    """Item and number of every attempt of the step that is under way, items first."""
+    found: list[tuple[str, int]] = []
+    if step.items is not None:
+        units = [(key, step.items.by_key[key].running) for key in step.items.running]
+        found += [(key, run.attempt) for key, run in units if run is not None]
+    if step.running is not None:
+        found.append(("", step.running.attempt))
+    return found
 
 
 def recover(state: State) -> State:
@@ -80,6 +92,7 @@ def recover(state: State) -> State:
     state.fresh.clear()
     state.ready.clear()
     state.superseded.clear()
+    state.retrying.clear()
     state.settled = state.settled or "interrupted"
     return state
 

@@ -23,46 +23,36 @@ import anyio
 import anyio.abc
 import msgspec
 
-from stepwell.errors import StoreClosed, StoreError
+from stepwell.errors import AttemptGivenUp, StoreClosed, StoreError
 from stepwell.orchestrator._answers import Answers, deny, give
 from stepwell.orchestrator._apply import apply
 from stepwell.orchestrator._body import encoded
-from stepwell.orchestrator._decide import (
-    CancelAttempt,
-    Reuse,
-    Settle,
-    StartAttempt,
-    decide,
-    derived_digest,
-)
-from stepwell.orchestrator._events import (
-    AttemptCompleted,
-    AttemptFailed,
-    AttemptInterrupted,
-    AttemptStarted,
-    ErrorInfo,
-    Event,
-    RunSettled,
-    StepReused,
-)
+from stepwell.orchestrator._clock import Clock, SystemClock
+from stepwell.orchestrator._decide import decide
+from stepwell.orchestrator._events import Event
+from stepwell.orchestrator._hands import Hands
 from stepwell.orchestrator._journal import Effect, Journal
+from stepwell.orchestrator._link import Awaited, Noted, Shown, ToOrchestrator, Waits
 from stepwell.orchestrator._mailbox import Mailbox
 from stepwell.orchestrator._port import (
-    Attempt,
     AttemptId,
-    Clock,
+    Expanded,
     Failed,
     Finished,
     Happened,
     Listener,
     Report,
+    SignListener,
+    Skipped,
     Stopped,
     Worker,
 )
+from stepwell.orchestrator._reports import as_event
 from stepwell.orchestrator._state import State
+from stepwell.orchestrator._unit import Unit
 from stepwell.store import Blob, Record, Store
 
-__all__ = ["Orchestrator", "system_clock"]
+__all__ = ["Orchestrator"]
 
 SLICE = 64
 SLOTS = 256
@@ -71,11 +61,6 @@ RETRY_SECONDS = 1.0
 _LOG = logging.getLogger("stepwell.orchestrator")
 
 Answer = TypeVar("Answer")
-
-
-def system_clock() -> int:
-    """Microseconds since 1970-01-01 UTC."""
-    return time.time_ns() // 1000
 
 
 class _Call(msgspec.Struct, frozen=True, gc=False):
@@ -93,23 +78,29 @@ class _Trouble(msgspec.Struct, frozen=True, gc=False):
     error: StoreError
 
 
-_Mail = _Call | _Durable | _Trouble | Finished | Failed | Stopped
+class _Due(msgspec.Struct, frozen=True, gc=False):
+    """Some timer may have gone off."""
+
+
+_Mail = _Call | _Durable | _Trouble | _Due | Noted | Awaited | Shown | Report
 
 
 class Orchestrator:
     """Advances runs. Public methods may be called from any thread but its own."""
 
     def __init__(
-        self, store: Store, worker: Worker, *, clock: Clock = system_clock, slots: int = SLOTS
+        self, store: Store, worker: Worker, *, clock: Clock | None = None, slots: int = SLOTS
     ) -> None:
         self._store = store
         self._worker = worker
-        self._clock = clock
+        self._clock: Clock = clock or SystemClock()
         self._slots = slots
         self._mailbox: Mailbox[_Mail] = Mailbox(self._read, slice_=SLICE)
         self._journal = Journal(store, lambda error: self._mailbox.put(_Trouble(error)))
         self._states: dict[str, State] = {}
         self._listeners: list[Listener] = []
+        self._sign_listeners: list[SignListener] = []
+        self._waits = Waits()
         self._records: list[Record] = []
         self._happened: list[Happened] = []
         # The newest event of each step that is applied but not yet known to be on disk.
@@ -117,6 +108,9 @@ class Orchestrator:
         self._unwritten: dict[tuple[str, str], Happened] = {}
         self._effects: list[Effect] = []
         self._answers = Answers()
+        self._hands = Hands(
+            worker, ToOrchestrator(self._mailbox.put), self.record, self._after, self._clock.now
+        )
         self._trouble: StoreError | None = None
         self._is_trying_again = False
         self._is_retrying = False
@@ -150,6 +144,10 @@ class Orchestrator:
     def listen(self, listener: Listener) -> None:
         """Tell `listener` of everything that becomes durable from now on."""
         self._listeners.append(listener)
+
+    def watch_signs(self, listener: SignListener) -> None:
+        """Show `listener` what running attempts show; it is not kept."""
+        self._sign_listeners.append(listener)
 
     def call(self, work: Callable[[], Answer], *, timeout: float | None = 60.0) -> Answer:
         """Run `work` on the orchestrator's thread; answer when what it wrote is durable.
@@ -228,22 +226,46 @@ class Orchestrator:
         event: Event,
         *,
         step: str = "",
+        item: str = "",
         attempt: int = 0,
         blobs: Sequence[Blob] = (),
         objects: dict[str, object] | None = None,
     ) -> None:
         """Something happened: apply it, and write it with the blobs it speaks of."""
-        at = self._clock()
+        at = self._clock.now()
         event, body = encoded(event)
-        happened = Happened(run, step, attempt, at, event, objects or {})
+        happened = Happened(run, step, attempt, at, event, objects or {}, item)
         self._unwritten[run, step] = happened
-        apply(self._states[run], event, step=step, attempt=attempt, at=at)
+        state = self._states[run]
+        apply(state, event, step=step, item=item, attempt=attempt, at=at)
         *others, last = blobs or (None,)
         for blob in others:
-            self._records.append(Record("value", run, step, "", attempt, at, b"{}", blob))
+            self._records.append(Record("value", run, step, item, attempt, at, b"{}", blob))
         kind: str = type(event).__struct_config__.tag  # type: ignore[assignment]
-        self._records.append(Record(kind, run, step, "", attempt, at, body, last))
+        self._records.append(Record(kind, run, step, item, attempt, at, body, last))
         self._happened.append(happened)
+        self._answer_waits(state, event, step, item)
+
+    def interrupt(self, run: str, step: str) -> None:
+        """End every attempt at the step that is under way: somebody has said so."""
+        state = self._states[run]
+        if (found := state.steps.get(step)) is not None:
+            self._hands.interrupt(state, found)
+
+    def _answer_waits(self, state: State, event: Event, step: str, item: str) -> None:
+        """Whoever waits for a call that this event has closed is told when it is on disk."""
+        key: str = getattr(event, "call", "")
+        unit = state.unit(step, item) if key else None
+        if unit is None or unit.running is None or not unit.calls:
+            return
+        call = unit.calls.get(key)
+        if call is not None and call.is_closed:
+            attempt = AttemptId(state.run, step, unit.running.attempt, item)
+            for answer in self._waits.take(attempt, key):
+                self._after(partial(give, answer, call))
+
+    def _after(self, effect: Effect) -> None:
+        self._effects.append(effect)
 
     def _run(self) -> None:
         end: BaseException = StoreClosed("stepwell was stopped before this was written down")
@@ -263,6 +285,7 @@ class Orchestrator:
             if isinstance(piece, _Call):
                 deny(piece.answer, self._end)
         self._answers.refuse(self._end)
+        self._waits.refuse(self._end)
 
     async def _main(self) -> None:
         async with anyio.create_task_group() as tasks:
@@ -283,6 +306,7 @@ class Orchestrator:
             for run in list(self._states):
                 self._advance(run)
             self._write()
+            self._set_alarm()
         except BaseException as error:
             self._refuse_all(mail, error)
             self._cancel()
@@ -291,101 +315,102 @@ class Orchestrator:
         if self._scope is not None:
             self._scope.cancel()
 
+    def _set_alarm(self) -> None:
+        dues = [state.timers.next_due for state in self._states.values()]
+        self._clock.wake_at(min(filter(None, dues), default=0), self._ring)
+
+    def _ring(self) -> None:
+        self._mailbox.put(_Due())
+
     def _handle(self, mail: _Mail) -> None:
         match mail:
-            case Finished():
-                self._finished(mail)
-            case Failed():
-                blobs = [mail.log] if mail.log else []
-                event = AttemptFailed(mail.error, mail.seconds, mail.log.digest if mail.log else "")
-                self._report(mail.id, event, blobs)
-            case Stopped():
-                self._report(mail.id, AttemptInterrupted(mail.reason), [])
+            case Finished() | Failed() | Stopped() | Skipped() | Expanded():
+                self._report(mail)
             case _Durable():
                 self._written(mail.happened)
             case _Call():
                 self._answer(mail)
+            case Noted():
+                self._note(mail)
+            case Awaited():
+                self._await(mail)
+            case Shown():
+                self._show(mail)
             case _Trouble():
                 self._in_trouble(mail.error)
+            case _Due():
+                pass
 
-    def _finished(self, mail: Finished) -> None:
-        blobs = [*mail.blobs, *([mail.log] if mail.log else [])]
-        event = AttemptCompleted(mail.outputs, mail.seconds, mail.log.digest if mail.log else "")
-        self._report(mail.id, event, blobs, dict(mail.objects))
-
-    def _report(
-        self,
-        attempt: AttemptId,
-        event: Event,
-        blobs: Sequence[Blob],
-        objects: dict[str, object] | None = None,
-    ) -> None:
+    def _unit_of(self, attempt: AttemptId) -> Unit | None:
+        """What the attempt is at, unless it was given up: that is the fence."""
         state = self._states.get(attempt.run)
-        step = state.steps.get(attempt.step) if state is not None else None
-        # The fence: the late result of an attempt that was given up is not even written.
-        if step is None or step.running is None or step.running.attempt != attempt.attempt:
+        unit = state.unit(attempt.step, attempt.item) if state is not None else None
+        if unit is None or unit.running is None or unit.running.attempt != attempt.attempt:
+            return None
+        return unit
+
+    def _report(self, report: Report) -> None:
+        attempt = report.id
+        unit = self._unit_of(attempt)
+        if not isinstance(report, Expanded):
+            self._waits.give_up(attempt)
+        # The late result of an attempt that was given up is not even written.
+        if unit is None:
             return
+        event, blobs, objects = as_event(
+            self._states[attempt.run], unit, report, now=self._clock.now()
+        )
         self.record(
             attempt.run,
             event,
             step=attempt.step,
+            item=attempt.item,
             attempt=attempt.attempt,
             blobs=blobs,
             objects=objects,
         )
 
+    def _note(self, note: Noted) -> None:
+        attempt = note.id
+        if self._unit_of(attempt) is None:
+            deny(note.answer, AttemptGivenUp(attempt.step, attempt.attempt))
+            return
+        self.record(
+            attempt.run,
+            note.event,
+            step=attempt.step,
+            item=attempt.item,
+            attempt=attempt.attempt,
+            blobs=note.blobs,
+        )
+        self._answers.expect(note.answer)
+        self._after(partial(give, note.answer, None))
+
+    def _await(self, wait: Awaited) -> None:
+        unit = self._unit_of(wait.id)
+        if unit is None:
+            deny(wait.answer, AttemptGivenUp(wait.id.step, wait.id.attempt))
+            return
+        call = unit.calls.get(wait.call) if unit.calls else None
+        if call is not None and call.is_closed:
+            self._after(partial(give, wait.answer, call))
+        else:
+            self._waits.add(wait)
+
+    def _show(self, shown: Shown) -> None:
+        if self._unit_of(shown.id) is None:
+            return
+        for listener in self._sign_listeners:
+            try:
+                listener(shown.id, shown.sign)
+            except Exception:
+                _LOG.exception("a listener failed")
+
     def _advance(self, run: str) -> None:
         state = self._states[run]
-        while commands := decide(state, slots=self._slots):
+        while commands := decide(state, slots=self._slots, now=self._clock.now()):
             for command in commands:
-                match command:
-                    case StartAttempt():
-                        self._start(state, command)
-                    case Reuse():
-                        self.record(run, StepReused(), step=command.step)
-                    case CancelAttempt():
-                        state.superseded.pop(command.step, None)
-                        self._worker.cancel(AttemptId(run, command.step, command.attempt))
-                    case Settle():
-                        self.record(run, RunSettled(command.status))
-
-    def _start(self, state: State, command: StartAttempt) -> None:
-        definition = state.flow[command.step]
-        event = AttemptStarted(
-            key=command.key,
-            code=command.code,
-            inputs=command.inputs,
-            environment=command.environment,
-        )
-        self.record(state.run, event, step=command.step, attempt=command.attempt)
-        running = state.steps[command.step].running
-        attempt = Attempt(
-            AttemptId(state.run, command.step, command.attempt),
-            definition,
-            command.key,
-            command.inputs,
-            command.environment,
-            {name: derived_digest(running, name) for name in definition.transient}
-            if running
-            else {},
-        )
-        self._effects.append(partial(self._hand_over, state, attempt))
-
-    def _hand_over(self, state: State, attempt: Attempt) -> None:
-        """To the worker, on the store's thread, unless it was given up in the meantime."""
-        step = state.steps.get(attempt.id.step)
-        running = step.running if step is not None else None
-        if running is None or running.attempt != attempt.id.attempt:
-            return
-        try:
-            self._worker.start(attempt, self._hear)
-        except Exception as error:
-            message = f"it could not be started: {error}"
-            info = ErrorInfo(type(error).__name__, message, is_user_code=False)
-            self._hear(Failed(attempt.id, info))
-
-    def _hear(self, report: Report) -> None:
-        self._mailbox.put(report)
+                self._hands.carry_out(state, command)
 
     def _write(self) -> None:
         if not (self._records or self._effects):

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 
 from stepwell.flow import Step
 from stepwell.orchestrator._decide import current_inputs
-from stepwell.orchestrator._state import State, StepState
+from stepwell.orchestrator._state import State
+from stepwell.orchestrator._unit import StepState
 from stepwell.orchestrator._views import Phase, RunView, StepView
 
 __all__ = ["phase_of", "run_view", "step_view"]
@@ -20,7 +21,9 @@ def phase_of(step: StepState) -> Phase:
         return Phase.FAILED
     if step.cancelled:
         return Phase.CANCELLED
-    return Phase.COMPLETED if step.checkpoint is not None else Phase.DEFERRED
+    if step.checkpoint is None:
+        return Phase.DEFERRED
+    return Phase.SKIPPED if step.checkpoint.skipped else Phase.COMPLETED
 
 
 def step_view(

@@ -7,81 +7,13 @@ no handle: two states that were given the same events are equal.
 
 from dataclasses import dataclass, field
 
-import msgspec
-
 from stepwell.flow import Flow, Step
-from stepwell.orchestrator._events import (
-    EnvironmentCaptured,
-    ErrorInfo,
-    Output,
-    RunStarted,
-    SetupDefined,
-)
+from stepwell.orchestrator._calls import Approval, Message
+from stepwell.orchestrator._events import EnvironmentCaptured, RunStarted, SetupDefined
+from stepwell.orchestrator._timers import Timers
+from stepwell.orchestrator._unit import StepState, Unit
 
-__all__ = ["Checkpoint", "Running", "State", "StepState"]
-
-
-class Running(msgspec.Struct, frozen=True, gc=False):
-    """The attempt that is under way, with everything its result will depend on."""
-
-    attempt: int
-    at: int
-    key: str
-    code: str
-    inputs: dict[str, str]
-    environment: str
-
-
-class Checkpoint(msgspec.Struct, frozen=True, gc=False):
-    """A completed step's outputs and what they depend on."""
-
-    attempt: int
-    at: int
-    seconds: float
-    outputs: dict[str, Output]
-    log: str
-    code: str
-    inputs: dict[str, str]
-    environment: str
-
-
-@dataclass(slots=True)
-class StepState:
-    """One step of the run."""
-
-    name: str
-    attempts: int = 0
-    checkpoints: int = 0
-    """How many times it has completed; with the run's id this makes the idempotency key."""
-    running: Running | None = None
-    checkpoint: Checkpoint | None = None
-    error: ErrorInfo | None = None
-    """Of the latest attempt, if that failed."""
-    failed: Running | None = None
-    """What the failed attempt depended on: unchanged means that it would fail again."""
-    cancelled: bool = False
-    owed: bool = False
-    """Asked for and not yet answered."""
-    force: bool = False
-    environment: str = ""
-    """The environment of the latest request."""
-    again: bool = False
-    """Asked for once more while an attempt was under way."""
-    waiting: set[str] = field(default_factory=set[str])
-    """While owed: the steps that must be settled first."""
-    since: int = 0
-    restored: bool = False
-    """Its latest request was answered by a checkpoint from before this process."""
-
-    @property
-    def is_settled(self) -> bool:
-        """Whether its outputs may be read."""
-        return (
-            self.checkpoint is not None
-            and not self.owed
-            and not self.cancelled
-            and self.error is None
-        )
+__all__ = ["State"]
 
 
 @dataclass(slots=True)
@@ -107,6 +39,20 @@ class State:
     fresh: dict[str, None] = field(default_factory=dict[str, None])
     ready: dict[str, None] = field(default_factory=dict[str, None])
     running: dict[str, None] = field(default_factory=dict[str, None])
+    mapped: dict[str, None] = field(default_factory=dict[str, None])
+    """Of `running`, the mapped steps: what they do is done by their items."""
+    running_items: int = 0
+    timers: Timers = field(default_factory=Timers)
+    approvals: dict[str, Approval] = field(default_factory=dict[str, Approval])
+    """Every question asked in this run, by id."""
+    pending: dict[str, None] = field(default_factory=dict[str, None])
+    """Of `approvals`, those that nobody has decided."""
+    messages: dict[str, list[Message]] = field(default_factory=dict[str, list[Message]])
+    """By topic, those that nobody has received, oldest first."""
+    message_ids: set[str] = field(default_factory=set[str])
+    retrying: dict[str, None] = field(default_factory=dict[str, None])
+    """Owed steps between two attempts: their retry is due later."""
+    is_paused: bool = False
     superseded: dict[str, int] = field(default_factory=dict[str, int])
     """Attempts under way whose code has been edited since: to be stopped if they can be."""
     troubled: dict[str, None] = field(default_factory=dict[str, None])
@@ -132,6 +78,13 @@ class State:
         if found is None:
             found = self.steps[name] = StepState(name, *self.past.get(name, (0, 0)))
         return found
+
+    def unit(self, step: str, item: str = "") -> Unit | None:
+        """The step, or the item of it, if there is one."""
+        found = self.steps.get(step)
+        if not item or found is None:
+            return found
+        return found.items.by_key.get(item) if found.items is not None else None
 
     def flow_of(self, definition: Step) -> Flow:
         """The flow a step belongs to."""

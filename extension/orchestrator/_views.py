@@ -17,6 +17,7 @@ class Phase(Enum):
     COMPLETED = "done"
     FAILED = "failed"
     CANCELLED = "cancelled"
+    SKIPPED = "skipped"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,8 +13,6 @@ from msgspec.structs import replace
 from stepwell.errors import UnknownName, UnknownStep, near_misses
 from stepwell.flow import Flow, Step
 from stepwell.orchestrator import (
-    AttemptId,
-    AttemptInterrupted,
     RunCancelled,
     SetupDefined,
     State,
@@ -193,15 +191,8 @@ def cancel(engine: Engine, names: Collection[str] = ()) -> None:
     def work() -> None:
         concerned = set(names) or set(state.steps)
         for name in list(state.running):
-            running = state.steps[name].running
-            if name in concerned and running is not None:
-                engine.worker.cancel(AttemptId(engine.run, name, running.attempt))
-                engine.orchestrator.record(
-                    engine.run,
-                    AttemptInterrupted("cancelled"),
-                    step=name,
-                    attempt=running.attempt,
-                )
+            if name in concerned:
+                engine.orchestrator.interrupt(engine.run, name)
         engine.orchestrator.record(engine.run, RunCancelled(steps=tuple(names)))
 
     engine.orchestrator.call(work)

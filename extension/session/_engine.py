@@ -95,8 +95,8 @@ class Engine:
 
         def work() -> None:
             self.orchestrator.adopt(state)
-            for step, attempt, event in interrupted(state):
-                self.orchestrator.record(state.run, event, step=step, attempt=attempt)
+            for step, item, attempt, event in interrupted(state):
+                self.orchestrator.record(state.run, event, step=step, item=item, attempt=attempt)
             self.orchestrator.release_idle(but=state.run)
 
         self.orchestrator.call(work)

@@ -25,6 +25,7 @@ from stepwell.orchestrator import (
     AttemptId,
     Failed,
     Finished,
+    Link,
     Output,
     Report,
     Stopped,
@@ -40,8 +41,6 @@ __all__ = ["KernelWorker", "Surroundings"]
 
 THREADS = 256
 CLOSE_SECONDS = 1.0
-
-Tell = Callable[[Report], None]
 
 
 class Surroundings(Protocol):
@@ -73,7 +72,7 @@ class Surroundings(Protocol):
 @dataclass(slots=True)
 class _Task:
     attempt: Attempt
-    tell: Tell
+    link: Link
     recorder: Recorder
     began: float = 0.0
     is_cancelled: bool = False
@@ -95,9 +94,9 @@ class KernelWorker:
         self._is_loop_prepared = False
         self._is_closed = False
 
-    def start(self, attempt: Attempt, report: Tell) -> None:
-        """Run the attempt; `report` hears of its end once."""
-        task = _Task(attempt, report, self._surroundings.recorder(attempt.id))
+    def start(self, attempt: Attempt, link: Link) -> None:
+        """Run the attempt; `link` hears of its end once."""
+        task = _Task(attempt, link, self._surroundings.recorder(attempt.id))
         self._tasks[attempt.id] = task
         self._pool.submit(partial(self._begin, task))
 
@@ -223,8 +222,9 @@ class KernelWorker:
         return Failed(task.attempt.id, info, seconds, log)
 
     def _end(self, task: _Task, report: Report) -> None:
-        self._tasks.pop(task.attempt.id, None)
-        task.tell(report)
+        # Whoever takes it out reports: a task that is cancelled may end in two places at once.
+        if self._tasks.pop(task.attempt.id, None) is not None:
+            task.link.report(report)
 
     # -- on the loop for steps with `await` ---------------------------------------------
 
@@ -240,7 +240,7 @@ class KernelWorker:
 
     def _after_future(self, task: _Task, future: "Future[Any]") -> None:
         # A cancelled task that never got to run has nobody else to report it.
-        if future.cancelled() and task.attempt.id in self._tasks:
+        if future.cancelled():
             self._end(task, Stopped(task.attempt.id))
 
     async def _await(self, task: _Task, body: Body) -> None:

@@ -17,9 +17,9 @@ from stepwell.store import MemoryStore, Record
 def stored(world: World) -> MemoryStore:
     """The simulated disk as a store."""
     store = MemoryStore()
-    for step, attempt, at, event in world.disk:
+    for step, item, attempt, at, event in world.disk:
         kind: Any = type(event).__struct_config__.tag
-        store.commit([Record(kind, "r", step, "", attempt, at, msgspec.json.encode(event))])
+        store.commit([Record(kind, "r", step, item, attempt, at, msgspec.json.encode(event))])
     return store
 
 
@@ -32,8 +32,8 @@ def test_a_run_read_back_is_the_run_that_was_written(seed: int, size: int, crash
     play(world, random_flow(choose, size), choose, crashes=crashes, by_resume=False)
     world.disk = world.disk[: choose.randrange(3, len(world.disk) + 1)]
     slowly = State("r")
-    for step, attempt, at, event in world.disk:
-        slowly = apply(slowly, event, step=step, attempt=attempt, at=at)
+    for step, item, attempt, at, event in world.disk:
+        slowly = apply(slowly, event, step=step, item=item, attempt=attempt, at=at)
     slowly = recover(slowly)
     quickly = load(stored(world), "r")
     for state in (slowly, quickly):

@@ -2,10 +2,21 @@
 
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 
 from stepwell.errors import StoreError
-from stepwell.orchestrator import Attempt, AttemptId, Finished, Output, Report
-from stepwell.store import MemoryStore, Record
+from stepwell.orchestrator import (
+    Attempt,
+    AttemptId,
+    Call,
+    Finished,
+    Link,
+    Note,
+    Output,
+    Report,
+    Sign,
+)
+from stepwell.store import Blob, MemoryStore, Record
 from stepwell.store._port import Then
 
 
@@ -60,11 +71,11 @@ class StandIn:
     def __init__(self) -> None:
         self.started: dict[AttemptId, Attempt] = {}
         self.cancelled: list[AttemptId] = []
-        self._reports: dict[AttemptId, Callable[[Report], None]] = {}
+        self._links: dict[AttemptId, Link] = {}
 
-    def start(self, attempt: Attempt, report: Callable[[Report], None]) -> None:
+    def start(self, attempt: Attempt, link: Link) -> None:
         """Note it."""
-        self._reports[attempt.id] = report
+        self._links[attempt.id] = link
         self.started[attempt.id] = attempt
 
     def cancel(self, attempt: AttemptId) -> None:
@@ -73,7 +84,7 @@ class StandIn:
 
     def tell(self, report: Report) -> None:
         """The attempt ends so."""
-        self._reports[report.id](report)
+        self._links[report.id].report(report)
 
     def finish(self, step: str, number: int = 1, *, run: str = "r") -> None:
         """The attempt ends well; its output is named as the step is."""
@@ -87,3 +98,31 @@ class StandIn:
         wanted = AttemptId(run, step, number)
         wait_for(lambda: wanted in self.started)
         return self.started[wanted]
+
+
+class Heard:
+    """A link that only listens: what a worker reports and notes, in order."""
+
+    def __init__(self) -> None:
+        self.reports: list[Report] = []
+        self.notes: list[Note] = []
+        self.signs: list[Sign] = []
+
+    def report(self, report: Report) -> None:
+        """Keep it."""
+        self.reports.append(report)
+
+    def note(self, attempt: AttemptId, event: Note, blobs: Sequence[Blob] = ()) -> Future[None]:
+        """Keep it; it is durable at once."""
+        self.notes.append(event)
+        answer: Future[None] = Future()
+        answer.set_result(None)
+        return answer
+
+    def wait(self, attempt: AttemptId, call: str) -> Future[Call]:
+        """Nobody answers."""
+        return Future()
+
+    def sign(self, attempt: AttemptId, sign: Sign) -> None:
+        """Keep it."""
+        self.signs.append(sign)

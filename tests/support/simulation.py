@@ -35,7 +35,7 @@ from stepwell.orchestrator import (
     request,
 )
 
-Entry = tuple[str, int, int, Event]
+Entry = tuple[str, str, int, int, Event]
 
 
 def digest(*parts: str) -> str:
@@ -70,11 +70,11 @@ class World:
     def boot(self) -> "Process":
         """A new process reads the disk."""
         state = State("r")
-        for step, attempt, at, event in self.disk:
-            state = apply(state, event, step=step, attempt=attempt, at=at)
+        for step, item, attempt, at, event in self.disk:
+            state = apply(state, event, step=step, item=item, attempt=attempt, at=at)
         self.process = Process(self, state)
-        for step, attempt, event in interrupted(state):
-            self.process.record(event, step=step, attempt=attempt)
+        for step, item, attempt, event in interrupted(state):
+            self.process.record(event, step=step, item=item, attempt=attempt)
         recover(state)
         if state.started is None:
             self.process.record(RunStarted())
@@ -90,8 +90,8 @@ class World:
     def outputs(self) -> dict[str, str]:
         """What the disk says each step's latest result is."""
         state = State("r")
-        for step, attempt, at, event in self.disk:
-            state = apply(state, event, step=step, attempt=attempt, at=at)
+        for step, item, attempt, at, event in self.disk:
+            state = apply(state, event, step=step, item=item, attempt=attempt, at=at)
         return {
             name: step.checkpoint.outputs[name].digest
             for name, step in state.steps.items()
@@ -101,7 +101,7 @@ class World:
     def completed(self) -> Counter[str]:
         """How often each step has completed, as far as the disk knows."""
         return Counter(
-            step for step, _, _, event in self.disk if isinstance(event, AttemptCompleted)
+            step for step, _, _, _, event in self.disk if isinstance(event, AttemptCompleted)
         )
 
 
@@ -116,11 +116,12 @@ class Process:
     running: dict[str, StartAttempt] = field(default_factory=dict[str, StartAttempt])
     settled: str = ""
 
-    def record(self, event: Event, *, step: str = "", attempt: int = 0) -> None:
+    def record(self, event: Event, *, step: str = "", item: str = "", attempt: int = 0) -> None:
         """Apply and put on the next batch."""
         self.world.clock += 1
-        self.state = apply(self.state, event, step=step, attempt=attempt, at=self.world.clock)
-        self.batch.append((step, attempt, self.world.clock, event))
+        at = self.world.clock
+        self.state = apply(self.state, event, step=step, item=item, attempt=attempt, at=at)
+        self.batch.append((step, item, attempt, at, event))
 
     def define(self, steps: Sequence[Step]) -> None:
         """Register steps as `%%step` cells do."""
@@ -134,7 +135,7 @@ class Process:
 
     def advance(self) -> None:
         """Decide until there is nothing to decide."""
-        while commands := decide(self.state, slots=self.world.slots):
+        while commands := decide(self.state, slots=self.world.slots, now=self.world.clock):
             for command in commands:
                 match command:
                     case StartAttempt():
@@ -152,6 +153,8 @@ class Process:
                         self.state.superseded.pop(command.step)
                     case Settle():
                         self.record(RunSettled(command.status))
+                    case _:
+                        raise AssertionError(command)
 
     def commit(self) -> None:
         """The batch reaches the disk, and what waited for it is done."""
@@ -166,7 +169,7 @@ class Process:
         """Commit before continue: what the attempt reads is on disk before it starts."""
         durable = {
             output.digest
-            for _, _, _, event in self.world.disk
+            for _, _, _, _, event in self.world.disk
             if isinstance(event, AttemptCompleted)
             for output in event.outputs.values()
         }

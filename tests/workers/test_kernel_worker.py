@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import pytest
-from controlled import wait_for
+from controlled import Heard, wait_for
 
 from stepwell.defining import step_from_cell
 from stepwell.errors import StoreFull
@@ -52,16 +52,15 @@ class Bench:
         self.store = MemoryStore()
         self.values = Values(self.store, Signer(b"k" * 32), Trust(Signer(b"k" * 32)))
         self.worker = KernelWorker(self.around, self.values)
-        self.reports: list[Report] = []
+        self.link = Heard()
+        self.reports = self.link.reports
 
     def start(self, source: str, number: int = 1, **options: Any) -> AttemptId:
         """Try a cell."""
         definition = step_from_cell("a", source, source, **options)
         attempt = AttemptId("r", "a", number)
         derived = {name: f"derived {name}" for name in definition.transient}
-        self.worker.start(
-            Attempt(attempt, definition, "key", {}, "env", derived), self.reports.append
-        )
+        self.worker.start(Attempt(attempt, definition, "key", {}, "env", derived), self.link)
         return attempt
 
     def run(self, source: str, **options: Any) -> Report:
@@ -200,7 +199,7 @@ def test_of_a_transient_output_only_the_latest_are_kept(bench: Bench) -> None:
         attempt = Attempt(
             AttemptId("r", "a", number), definition, "", {}, "env", {"x": f"made {number}"}
         )
-        bench.worker.start(attempt, bench.reports.append)
+        bench.worker.start(attempt, bench.link)
         wait_for(lambda number=number: len(bench.reports) > number)
     assert bench.values.is_live("made 19")
     assert sum(bench.values.is_live(f"made {number}") for number in range(20)) <= 2
@@ -236,7 +235,7 @@ def test_trouble_with_the_input_is_not_the_codes_fault(bench: Bench) -> None:
     """A value that cannot be read is told as such."""
     definition = step_from_cell("a", "y = x", "y = x")
     attempt = Attempt(AttemptId("r", "a", 1), definition, "", {"x": "0" * 32}, "env", {})
-    bench.worker.start(attempt, bench.reports.append)
+    bench.worker.start(attempt, bench.link)
     wait_for(lambda: bench.reports)
     report = bench.reports[0]
     assert isinstance(report, Failed)

@@ -1,0 +1,67 @@
+"""How a step is to be run, besides its code: policies, written down with it.
+
+None of them changes what a result *is*, except `MapOver`: that is part of a step's digest.
+"""
+
+from typing import Literal
+
+import msgspec
+
+__all__ = ["Approve", "Deadlines", "MapOver", "OnTimeout", "Retry"]
+
+OnTimeout = Literal["reject", "approve", "fail"]
+"""What an unanswered question is taken for when its time is up."""
+
+
+class MapOver(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """Run the step's code once for each element of an input, and gather the results in order."""
+
+    item: str
+    """The name by which the code knows one element."""
+    source: str
+    """The input whose elements they are."""
+    key: str = ""
+    """An expression over the element that tells it from the others; empty: its value does."""
+    max_parallel: int = 0
+    """How many elements at once; 0: as many as there is room for."""
+    keep_going: bool = False
+    """Try every element although some have failed."""
+    min_success: float = 1.0
+    """With so large a share of elements done, from 0 to 1, the step is done."""
+
+
+class Retry(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """What happens after a failed attempt. Seconds."""
+
+    retries: int = 0
+    """Attempts after the first."""
+    backoff: float = 1.0
+    """Before the first retry; twice as long before each further one."""
+    max_backoff: float = 60.0
+    jitter: float = 0.1
+    """By so large a share the wait is shortened or lengthened, the same for the same attempt."""
+    retry_on: tuple[str, ...] = ()
+    """Names of exception classes; empty: what is likely to pass (`workers.is_transient`)."""
+
+
+class Deadlines(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """How long is too long, in seconds; 0 means never."""
+
+    attempt: float = 0.0
+    """For one attempt."""
+    total: float = 0.0
+    """For all attempts together, and the waits between them."""
+    stall: float = 0.0
+    """Without a heartbeat."""
+
+
+class Approve(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """The question that is asked before a step's code runs."""
+
+    text: str = ""
+    """May name inputs in braces, as in `Publish {title}?`."""
+    edit: tuple[str, ...] = ()
+    """Inputs that whoever decides may change."""
+    timeout: float = 0.0
+    """Seconds from when the question was stored; 0: as long as it takes."""
+    on_timeout: OnTimeout = "reject"

@@ -1,0 +1,206 @@
+"""A mapped step's items: expanded, tried one by one, gathered. Parts of `apply`.
+
+While a mapped step is under way, its own attempt is one *pass* over its items: it lasts
+from the expansion to the gathering, and what it does in between is done by the items, each
+of which has attempts, an error and a checkpoint of its own. A pass that ends early leaves
+their checkpoints; the next one reuses those that still match.
+"""
+
+from stepwell.flow import MapOver, Step
+from stepwell.orchestrator._deadlines import set_deadlines
+from stepwell.orchestrator._events import (
+    AttemptCompleted,
+    AttemptFailed,
+    AttemptInterrupted,
+    AttemptStarted,
+    ItemsExpanded,
+)
+from stepwell.orchestrator._state import State
+from stepwell.orchestrator._timers import Timer
+from stepwell.orchestrator._unit import Checkpoint, Items, ItemState, Running, StepState
+
+__all__ = ["add_item", "begin_pass", "end_pass", "expand", "forget_item_failures", "item_attempt"]
+
+
+def begin_pass(state: State, step: StepState, definition: Step, event: AttemptStarted) -> None:
+    """The step's attempt has begun; if it is mapped, its items are about to be known."""
+    if definition.map is None:
+        step.items = None
+        return
+    items = step.items = step.items or Items()
+    items.is_expanded = False
+    items.source = event.streams
+    items.inputs = {
+        name: digest for name, digest in event.inputs.items() if name != definition.map.source
+    }
+    if event.fresh:
+        items.valid_from = step.attempts
+    items.done = items.reused = 0
+    for group in (items.ready, items.running, items.waiting, items.failed):
+        group.clear()
+    state.mapped[step.name] = None
+
+
+def end_pass(state: State, step: StepState) -> None:
+    """The step's attempt is over: nothing of its items is under way any more."""
+    items = step.items
+    if items is None:
+        return
+    for key in items.running:
+        items.by_key[key].running = None
+    state.running_items -= len(items.running)
+    items.is_expanded = False
+    for group in (items.ready, items.running, items.waiting):
+        group.clear()
+    state.mapped.pop(step.name, None)
+
+
+def expand(state: State, step: StepState, event: ItemsExpanded, attempt: int, at: int) -> None:
+    """These are the items of the pass that is under way."""
+    run, items = step.running, step.items
+    definition = state.flow.get(step.name)
+    if run is None or run.attempt != attempt or items is None:
+        return
+    if definition is None or definition.map is None:
+        return
+    items.order = [key for key, _ in event.items]
+    items.is_expanded = True
+    for index, (key, digest) in enumerate(event.items):
+        unit = items.by_key.get(key)
+        if unit is None:
+            unit = items.by_key[key] = ItemState(key, since=at)
+        unit.digest, unit.index = digest, index
+        add_item(state, step, definition.map, unit)
+
+
+def add_item(state: State, step: StepState, over: MapOver, unit: ItemState) -> None:
+    """One more item of the pass: done already, or to be done."""
+    items, run, key = step.items, step.running, unit.name
+    if items is None or run is None:
+        return
+    if _is_current(unit, items, run, over):
+        items.done += 1
+        items.reused += 1
+        return
+    if unit.of_pass < items.valid_from:
+        unit.calls = unit.heartbeat = None
+    unit.error = None
+    if unit.retry_at:
+        items.waiting[key] = None
+        state.timers.set(Timer(unit.retry_at, "retry", step.name, key))
+    else:
+        items.ready[key] = None
+
+
+def _is_current(unit: ItemState, items: Items, run: Running, over: MapOver) -> bool:
+    found = unit.checkpoint
+    return (
+        found is not None
+        and unit.of_pass >= items.valid_from
+        and found.code == run.code
+        and found.environment == run.environment
+        and found.inputs == {**items.inputs, over.item: unit.digest}
+    )
+
+
+def item_attempt(
+    state: State,
+    step: StepState,
+    key: str,
+    event: AttemptStarted | AttemptCompleted | AttemptFailed | AttemptInterrupted,
+    *,
+    attempt: int,
+    at: int,
+) -> None:
+    """One of the four things that can happen to an attempt at an item."""
+    items = step.items
+    unit = items.by_key.get(key) if items is not None else None
+    if items is None or unit is None:
+        return
+    if isinstance(event, AttemptStarted):
+        _start(state, step, unit, _running(state, step, unit, event, (attempt, at)))
+        return
+    run = unit.running
+    if run is None or run.attempt != attempt:
+        return
+    unit.running = None
+    unit.since = at
+    if items.running.pop(key, "") is None:
+        state.running_items -= 1
+    match event:
+        case AttemptCompleted():
+            _complete(unit, run, event, at)
+            unit.of_pass = step.attempts
+            items.done += 1
+        case AttemptFailed():
+            _fail(state, step, items, unit, event)
+        case AttemptInterrupted():
+            if step.running is not None and items.is_expanded:
+                items.ready[key] = None
+
+
+def _start(state: State, step: StepState, unit: ItemState, run: Running | None) -> None:
+    items, definition = step.items, state.flow.get(step.name)
+    if items is None or run is None or definition is None:
+        return
+    unit.running = run
+    unit.attempts = run.attempt
+    unit.since = unit.heard = run.at
+    unit.begun = unit.begun or run.at
+    unit.error = None
+    unit.retry_at = 0
+    for group in (items.ready, items.waiting, items.failed):
+        group.pop(unit.name, None)
+    items.running[unit.name] = None
+    state.running_items += 1
+    set_deadlines(state, definition, unit, step.name, unit.name)
+
+
+def _running(
+    state: State, step: StepState, unit: ItemState, event: AttemptStarted, when: tuple[int, int]
+) -> Running | None:
+    """An item's event says nothing that the step's has not said: there are many of them."""
+    run, items, definition = step.running, step.items, state.flow.get(step.name)
+    if run is None or items is None or definition is None or definition.map is None:
+        return None
+    inputs = {**items.inputs, definition.map.item: unit.digest}
+    attempt, at = when
+    return Running(attempt, at, event.key, run.code, inputs, run.environment)
+
+
+def _complete(unit: ItemState, run: Running, event: AttemptCompleted, at: int) -> None:
+    unit.checkpoint = Checkpoint(
+        run.attempt,
+        at,
+        event.seconds,
+        event.outputs,
+        event.log,
+        run.code,
+        run.inputs,
+        run.environment,
+    )
+    unit.checkpoints += 1
+    unit.heartbeat = None
+    unit.failures = 0
+    unit.begun = 0
+
+
+def _fail(
+    state: State, step: StepState, items: Items, unit: ItemState, event: AttemptFailed
+) -> None:
+    unit.error = event.error
+    unit.failures += 1
+    if event.retry_at:
+        unit.retry_at = event.retry_at
+        items.waiting[unit.name] = None
+        state.timers.set(Timer(event.retry_at, "retry", step.name, unit.name))
+    else:
+        items.failed[unit.name] = None
+
+
+def forget_item_failures(step: StepState) -> None:
+    """Somebody asks for the step anew: its items start counting from nothing."""
+    if step.items is None:
+        return
+    for unit in step.items.by_key.values():
+        unit.failures = unit.begun = unit.retry_at = 0

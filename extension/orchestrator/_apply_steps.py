@@ -1,0 +1,199 @@
+"""Attempts at a step: begun, completed, failed, interrupted; and asking for one. Of `apply`."""
+
+from stepwell.orchestrator._apply_items import begin_pass, end_pass, forget_item_failures
+from stepwell.orchestrator._deadlines import set_deadlines
+from stepwell.orchestrator._events import (
+    AttemptCompleted,
+    AttemptFailed,
+    AttemptInterrupted,
+    AttemptStarted,
+    StepSkipped,
+    StepsRequested,
+)
+from stepwell.orchestrator._owing import answered, hold_readers, owe, wait_or_ready
+from stepwell.orchestrator._state import State
+from stepwell.orchestrator._unit import Checkpoint, Running, StepState
+
+__all__ = ["request", "skip", "step_attempt"]
+
+
+def step_attempt(
+    state: State,
+    step: StepState,
+    event: AttemptStarted | AttemptCompleted | AttemptFailed | AttemptInterrupted,
+    attempt: int,
+    at: int,
+) -> None:
+    """One of the four things that can happen to an attempt. Late ones change nothing."""
+    if isinstance(event, AttemptStarted):
+        _start(state, step, event, attempt, at)
+        return
+    run = step.running
+    if run is None or run.attempt != attempt:
+        return
+    _stopped(state, step)
+    match event:
+        case AttemptCompleted():
+            _complete(state, step, run, event, at)
+        case AttemptFailed():
+            _fail(state, step, run, event, at)
+        case AttemptInterrupted():
+            _interrupt(state, step, event, at)
+
+
+def _start(state: State, step: StepState, event: AttemptStarted, attempt: int, at: int) -> None:
+    if step.force:
+        # Asked to run although nothing has changed: nothing is remembered either.
+        step.calls = None
+        step.heartbeat = None
+    step.running = Running(attempt, at, event.key, event.code, event.inputs, event.environment)
+    step.attempts = attempt
+    step.since = step.heard = at
+    step.begun = step.begun or at
+    step.error = None
+    step.failed = None
+    step.cancelled = False
+    step.force = False
+    step.retry_at = 0
+    state.troubled.pop(step.name, None)
+    state.retrying.pop(step.name, None)
+    state.unset_ready(step.name)
+    state.running[step.name] = None
+    definition = state.flow.get(step.name)
+    if definition is not None:
+        begin_pass(state, step, definition, event)
+        set_deadlines(state, definition, step, step.name)
+
+
+def _complete(
+    state: State, step: StepState, run: Running, event: AttemptCompleted, at: int
+) -> None:
+    step.checkpoint = Checkpoint(
+        run.attempt,
+        at,
+        event.seconds,
+        event.outputs,
+        event.log,
+        run.code,
+        event.inputs if event.inputs is not None else run.inputs,
+        run.environment,
+    )
+    step.checkpoints += 1
+    step.restored = False
+    step.heartbeat = None
+    _new_work(step)
+    state.live.add(step.name)
+    if step.again:
+        # Readers wait on: the second request decides whether this result is good for them.
+        _look_again(state, step)
+    else:
+        answered(state, step, at)
+
+
+def _fail(state: State, step: StepState, run: Running, event: AttemptFailed, at: int) -> None:
+    step.error = event.error
+    step.failures += 1
+    step.since = at
+    if event.retry_at and step.owed and not step.again:
+        step.retry_at = event.retry_at
+        if not state.is_replayed:
+            wait_or_ready(state, step)
+        return
+    step.failed = run
+    state.troubled[step.name] = None
+    if step.again:
+        _look_again(state, step)
+        return
+    # Its readers stay owed and keep waiting for it: mended, it lets them go on.
+    owe(state, step, owed=False)
+
+
+def _interrupt(state: State, step: StepState, event: AttemptInterrupted, at: int) -> None:
+    step.since = at
+    if step.again or event.reason != "cancelled":
+        _look_again(state, step)
+        return
+    step.cancelled = True
+    state.troubled[step.name] = None
+    owe(state, step, owed=False)
+
+
+def skip(state: State, step: StepState, event: StepSkipped, attempt: int, at: int) -> None:
+    """The step does not apply: what it was asked for is answered, without outputs."""
+    if attempt:
+        if step.running is None or step.running.attempt != attempt:
+            return
+        _stopped(state, step)
+    step.checkpoint = Checkpoint(
+        attempt or step.attempts,
+        at,
+        0.0,
+        {},
+        "",
+        event.code,
+        event.inputs,
+        event.environment,
+        event.reason,
+    )
+    step.checkpoints += 1
+    step.restored = False
+    _new_work(step)
+    if step.again:
+        _look_again(state, step)
+    else:
+        answered(state, step, at)
+
+
+def _new_work(step: StepState) -> None:
+    step.failures = 0
+    step.begun = 0
+
+
+def _stopped(state: State, step: StepState) -> None:
+    step.running = None
+    end_pass(state, step)
+    state.running.pop(step.name, None)
+    state.superseded.pop(step.name, None)
+
+
+def _look_again(state: State, step: StepState) -> None:
+    step.again = False
+    step.error = None
+    state.troubled.pop(step.name, None)
+    if step.owed and not state.is_replayed:
+        wait_or_ready(state, step)
+
+
+def request(state: State, event: StepsRequested, at: int) -> None:
+    """From now on these steps are owed."""
+    state.settled = ""
+    state.is_cancelled = False
+    wanted = [state.step(name) for name in event.environments if name in state.flow]
+    for step in wanted:
+        step.environment = event.environments[step.name]
+        step.force = step.force or step.name in event.force
+        if state.unfinished.pop(step.name, "") == "":
+            _try_afresh(state, step)
+        if step.running is not None:
+            step.again = True
+            if step.running.code != state.flow[step.name].digest:
+                state.superseded[step.name] = step.running.attempt
+        else:
+            step.since = at
+        owe(state, step, owed=True)
+    if state.is_replayed:
+        return
+    for step in wanted:
+        if step.running is None:
+            wait_or_ready(state, step)
+        hold_readers(state, step)
+
+
+def _try_afresh(state: State, step: StepState) -> None:
+    """Somebody asks who was not cut off by a crash: failures before are forgiven."""
+    if step.running is None:
+        step.failures = 0
+        step.begun = 0
+        step.retry_at = 0
+        state.retrying.pop(step.name, None)
+        forget_item_failures(step)

@@ -1,0 +1,66 @@
+"""What is remembered of the calls inside an attempt, and what waits for an answer.
+
+A call is remembered under its key for as long as its step is not made to run afresh: an
+attempt that runs again, with edited code too, asks for the same keys and gets the same
+answers. Pure, like everything around `apply`.
+"""
+
+import msgspec
+
+from stepwell.orchestrator._base import ErrorInfo, Output
+from stepwell.orchestrator._call_events import ApprovalDecided, ApprovalRequested, Usage
+
+__all__ = ["Approval", "Call", "Calls", "Message"]
+
+
+class Call(msgspec.Struct, gc=False):
+    """One call as it stands. Open until `is_closed`; then never changed."""
+
+    key: str
+    form: str = "call"
+    """`call`, `sleep`, `message`, `approval`, `child`."""
+    is_closed: bool = False
+    result: Output | None = None
+    error: ErrorInfo | None = None
+    error_value: str = ""
+    """Digest of the exception, where it could be stored."""
+    due: int = 0
+    subject: str = ""
+    """The topic, the approval's id, or the child's run id."""
+    is_expired: bool = False
+    outputs: dict[str, Output] = {}
+    """Of a child run."""
+    status: str = ""
+    """Of a child run; of an approval the decision."""
+    usage: Usage | None = None
+
+
+Calls = dict[str, Call]
+"""By key. Read by workers while the orchestrator adds to it; an entry that is there stays."""
+
+
+class Approval(msgspec.Struct, gc=False):
+    """A question to a person: asked once, decided once."""
+
+    id: str
+    step: str
+    item: str
+    attempt: int
+    at: int
+    request: ApprovalRequested
+    decided: ApprovalDecided | None = None
+    decided_at: int = 0
+
+    @property
+    def is_pending(self) -> bool:
+        """Whether nobody has decided yet."""
+        return self.decided is None
+
+
+class Message(msgspec.Struct, frozen=True, gc=False):
+    """A message that has come and was not received yet."""
+
+    id: str
+    topic: str
+    payload: Output | None
+    at: int

@@ -1,0 +1,248 @@
+"""Carrying out what was decided: each command becomes events, and effects that follow them.
+
+Runs on the orchestrator's thread. Effects run later, on the store's, when the events are
+on disk.
+"""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Protocol
+
+from stepwell.orchestrator._call_events import ApprovalDecided, WaitEnded
+from stepwell.orchestrator._commands import (
+    CancelAttempt,
+    Command,
+    EndWait,
+    Expire,
+    FailPass,
+    Gather,
+    Reuse,
+    Settle,
+    Skip,
+    StartAttempt,
+    TimeOut,
+)
+from stepwell.orchestrator._deadlines import Failure, retry_at
+from stepwell.orchestrator._decide import derived_digest
+from stepwell.orchestrator._events import (
+    AttemptFailed,
+    AttemptInterrupted,
+    AttemptStarted,
+    ErrorInfo,
+    Event,
+    RunSettled,
+    StepReused,
+    StepSkipped,
+)
+from stepwell.orchestrator._failures import items_failed, timed_out
+from stepwell.orchestrator._port import (
+    Attempt,
+    AttemptId,
+    Failed,
+    Gathered,
+    ItemRef,
+    Link,
+    Worker,
+)
+from stepwell.orchestrator._request import running_attempts
+from stepwell.orchestrator._state import State
+from stepwell.orchestrator._unit import StepState
+from stepwell.store import Blob
+
+__all__ = ["Hands"]
+
+
+class _Record(Protocol):
+    def __call__(
+        self,
+        run: str,
+        event: Event,
+        *,
+        step: str = "",
+        item: str = "",
+        attempt: int = 0,
+        blobs: Sequence[Blob] = (),
+    ) -> None: ...
+
+
+class Hands:
+    """Of an orchestrator: `record` writes an event, `after` does something once it is durable."""
+
+    def __init__(
+        self,
+        worker: Worker,
+        link: Link,
+        record: _Record,
+        after: Callable[[Callable[[], None]], None],
+        now: Callable[[], int],
+    ) -> None:
+        self._worker = worker
+        self._link = link
+        self._record = record
+        self._after = after
+        self._now = now
+
+    def carry_out(self, state: State, command: Command) -> None:
+        """Do it."""
+        match command:
+            case StartAttempt():
+                self._start(state, command)
+            case Reuse():
+                self._record(state.run, StepReused(), step=command.step)
+            case Skip():
+                event = StepSkipped(
+                    command.reason, command.code, command.inputs, command.environment
+                )
+                self._record(state.run, event, step=command.step)
+            case CancelAttempt():
+                self._cancel(state, command)
+            case Gather():
+                self._gather(state, command)
+            case FailPass():
+                error = items_failed(state.steps[command.step])
+                self._record(
+                    state.run, AttemptFailed(error), step=command.step, attempt=command.attempt
+                )
+            case TimeOut():
+                self._time_out(state, command)
+            case EndWait():
+                ended = WaitEnded(command.call)
+                self._record(state.run, ended, step=command.step, item=command.item)
+            case Expire():
+                self._expire(state, command)
+            case Settle():
+                self._record(state.run, RunSettled(command.status))
+
+    def interrupt(self, state: State, step: StepState) -> None:
+        """End every attempt at the step, for somebody who has said so."""
+        for item, attempt in running_attempts(step):
+            self._worker.cancel(AttemptId(state.run, step.name, attempt, item))
+            event = AttemptInterrupted("cancelled")
+            self._record(state.run, event, step=step.name, item=item, attempt=attempt)
+
+    def _cancel(self, state: State, command: CancelAttempt) -> None:
+        state.superseded.pop(command.step, None)
+        step = state.steps[command.step]
+        if step.items is None:
+            self._worker.cancel(AttemptId(state.run, command.step, command.attempt))
+        else:
+            # Of a mapped step nothing may be at work that could report its end.
+            self.interrupt(state, step)
+
+    def _start(self, state: State, command: StartAttempt) -> None:
+        is_item = bool(command.item)
+        event = AttemptStarted(
+            key=command.key,
+            code="" if is_item else command.code,
+            inputs={} if is_item else command.inputs,
+            environment="" if is_item else command.environment,
+            fresh=command.fresh,
+            streams=command.streams,
+        )
+        self._record(
+            state.run, event, step=command.step, item=command.item, attempt=command.attempt
+        )
+        if not command.streams:
+            self._after(partial(self._hand_over, state, self._attempt(state, command)))
+
+    def _attempt(self, state: State, command: StartAttempt) -> Attempt:
+        definition, step = state.flow[command.step], state.steps[command.step]
+        unit = state.unit(command.step, command.item) or step
+        running = step.running
+        derived = {
+            name: derived_digest(running, name)
+            for name in definition.transient
+            if running is not None
+        }
+        item = None
+        if command.item and step.items is not None:
+            found = step.items.by_key[command.item]
+            of_pass = running.attempt if running is not None else 0
+            is_stored = bool(step.items.source)
+            item = ItemRef(found.name, found.index, found.digest, of_pass, is_stored)
+        return Attempt(
+            AttemptId(state.run, command.step, command.attempt, command.item),
+            definition,
+            command.key,
+            command.inputs,
+            command.environment,
+            derived,
+            unit.failures + 1,
+            item,
+            unit.calls,
+            unit.heartbeat,
+        )
+
+    def _gather(self, state: State, command: Gather) -> None:
+        step = state.steps[command.step]
+        items, run = step.items, step.running
+        if items is None or run is None:
+            return
+        units = [items.by_key[key] for key in items.order]
+        gathered = [
+            Gathered(
+                unit.name,
+                unit.checkpoint.outputs
+                if unit.checkpoint is not None and unit.name not in items.failed
+                else None,
+            )
+            for unit in units
+        ]
+        # Asked for once: the pass is over as far as deciding goes.
+        items.is_expanded = False
+        attempt = Attempt(
+            AttemptId(state.run, command.step, command.attempt),
+            state.flow[command.step],
+            run.key,
+            run.inputs,
+            run.environment,
+            {},
+            gathered=gathered,
+        )
+        self._after(partial(self._hand_over, state, attempt))
+
+    def _hand_over(self, state: State, attempt: Attempt) -> None:
+        """To the worker, on the store's thread, unless it was given up in the meantime."""
+        unit = state.unit(attempt.id.step, attempt.id.item)
+        running = unit.running if unit is not None else None
+        if running is None or running.attempt != attempt.id.attempt:
+            return
+        try:
+            self._worker.start(attempt, self._link)
+        except Exception as error:
+            message = f"it could not be started: {error}"
+            info = ErrorInfo(type(error).__name__, message, is_user_code=False)
+            self._link.report(Failed(attempt.id, info))
+
+    def _time_out(self, state: State, command: TimeOut) -> None:
+        unit, definition = state.unit(command.step, command.item), state.flow[command.step]
+        if unit is None:
+            return
+        error = timed_out(definition, command.kind)
+        failure = Failure((error.type, "TimeoutError", "Exception"), is_transient=True)
+        due = 0 if command.kind == "total" else retry_at(definition, unit, failure, self._now())
+        self._worker.cancel(AttemptId(state.run, command.step, command.attempt, command.item))
+        self._record(
+            state.run,
+            AttemptFailed(error, retry_at=due),
+            step=command.step,
+            item=command.item,
+            attempt=command.attempt,
+        )
+
+    def _expire(self, state: State, command: Expire) -> None:
+        approval = state.approvals[command.approval]
+        asked = approval.request
+        decision = {"approve": "approved", "reject": "rejected", "fail": "expired"}
+        event = ApprovalDecided(
+            asked.approval,
+            decision[asked.on_timeout],  # type: ignore[arg-type]
+            asked.call,
+            by="timeout",
+            channel="timeout",
+            note="nobody decided in time",
+            payload=asked.payload.digest if asked.payload is not None else "",
+        )
+        self._record(
+            state.run, event, step=approval.step, item=approval.item, attempt=approval.attempt
+        )

@@ -1,0 +1,12 @@
+"""Names for pieces of work that hold from one attempt to the next."""
+
+from hashlib import blake2b
+
+__all__ = ["idempotency_key"]
+
+
+def idempotency_key(run: str, step: str, item: str, completed: int) -> str:
+    """The same for every attempt until one completes: an edited cell after a failure is the
+    same piece of work, a second run after success is not.
+    """
+    return blake2b(f"{run}\0{step}\0{item}\0{completed}".encode(), digest_size=16).hexdigest()

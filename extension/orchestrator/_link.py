@@ -1,0 +1,100 @@
+"""What running attempts say, on its way to the orchestrator; and answers they wait for.
+
+`Link` may be used by any thread; the registry of waits is the orchestrator's own.
+"""
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from typing import Any
+
+import msgspec
+
+from stepwell.errors import AttemptGivenUp
+from stepwell.orchestrator._answers import deny
+from stepwell.orchestrator._calls import Call
+from stepwell.orchestrator._port import AttemptId, Note, Report, Sign
+from stepwell.store import Blob
+
+__all__ = ["Awaited", "Noted", "Shown", "ToOrchestrator", "Waits"]
+
+
+class Noted(msgspec.Struct, frozen=True, gc=False):
+    """To be written down on behalf of a running attempt."""
+
+    id: AttemptId
+    event: Note
+    blobs: Sequence[Blob]
+    answer: "Future[None]"
+
+
+class Awaited(msgspec.Struct, frozen=True, gc=False):
+    """A running attempt waits for this call's answer."""
+
+    id: AttemptId
+    call: str
+    answer: "Future[Call]"
+
+
+class Shown(msgspec.Struct, frozen=True, gc=False):
+    """Something to be shown."""
+
+    id: AttemptId
+    sign: Sign
+
+
+class ToOrchestrator:
+    """See `Link`."""
+
+    def __init__(self, put: Callable[[Report | Noted | Awaited | Shown], None]) -> None:
+        self._put = put
+
+    def report(self, report: Report) -> None:
+        """The attempt's end."""
+        self._put(report)
+
+    def note(self, attempt: AttemptId, event: Note, blobs: Sequence[Blob] = ()) -> "Future[None]":
+        """Write this down."""
+        answer: Future[None] = Future()
+        self._put(Noted(attempt, event, blobs, answer))
+        return answer
+
+    def wait(self, attempt: AttemptId, call: str) -> "Future[Call]":
+        """The call's answer."""
+        answer: Future[Call] = Future()
+        self._put(Awaited(attempt, call, answer))
+        return answer
+
+    def sign(self, attempt: AttemptId, sign: Sign) -> None:
+        """Show this."""
+        self._put(Shown(attempt, sign))
+
+
+class Waits:
+    """Who waits inside which attempt for which call. On the orchestrator's thread alone."""
+
+    def __init__(self) -> None:
+        self._waiting: dict[AttemptId, dict[str, list[Future[Any]]]] = {}
+
+    def add(self, wait: Awaited) -> None:
+        """Somebody waits."""
+        mine = self._waiting.setdefault(wait.id, {})
+        mine.setdefault(wait.call, []).append(wait.answer)
+
+    def take(self, attempt: AttemptId, call: str) -> "list[Future[Any]]":
+        """Those who waited for this call: it has been answered."""
+        return self._waiting.get(attempt, {}).pop(call, [])
+
+    def give_up(self, attempt: AttemptId) -> None:
+        """Nobody wants the attempt's result: whoever waits inside it hears so."""
+        error = AttemptGivenUp(attempt.step, attempt.attempt)
+        for answers in self._waiting.pop(attempt, {}).values():
+            for answer in answers:
+                deny(answer, error)
+
+    def refuse(self, error: BaseException) -> None:
+        """The orchestrator ends."""
+        waiting, self._waiting = self._waiting, {}
+        for calls in waiting.values():
+            for answers in calls.values():
+                for answer in answers:
+                    deny(answer, error)

@@ -1,0 +1,133 @@
+"""What is known of one piece of work: a step, or one item of a mapped step."""
+
+from dataclasses import dataclass, field
+
+import msgspec
+
+from stepwell.orchestrator._base import ErrorInfo, Output
+from stepwell.orchestrator._calls import Calls
+
+__all__ = ["Checkpoint", "ItemState", "Items", "Running", "StepState", "Unit"]
+
+
+class Running(msgspec.Struct, frozen=True, gc=False):
+    """The attempt that is under way, with everything its result will depend on."""
+
+    attempt: int
+    at: int
+    key: str
+    code: str
+    inputs: dict[str, str]
+    environment: str
+
+
+class Checkpoint(msgspec.Struct, frozen=True, gc=False):
+    """A completed piece of work: its outputs, and what they depend on."""
+
+    attempt: int
+    at: int
+    seconds: float
+    outputs: dict[str, Output]
+    log: str
+    code: str
+    inputs: dict[str, str]
+    environment: str
+    skipped: str = ""
+    """Why there are no outputs: the step did not apply."""
+
+
+@dataclass(slots=True)
+class Unit:
+    """Common to a step and to an item: attempts, how they ended, what they remember."""
+
+    name: str
+    attempts: int = 0
+    checkpoints: int = 0
+    """How many times it has completed; with the run's id this makes the idempotency key."""
+    running: Running | None = None
+    checkpoint: Checkpoint | None = None
+    error: ErrorInfo | None = None
+    """Of the latest attempt, if that failed."""
+    failures: int = 0
+    """Failed attempts since it was last asked for or has completed."""
+    begun: int = 0
+    """When the first of these attempts started: its total time counts from here."""
+    retry_at: int = 0
+    """When it is tried again; 0 when no retry is due."""
+    since: int = 0
+    heard: int = 0
+    """When the running attempt last showed that it is alive."""
+    heartbeat: Output | None = None
+    """What the latest heartbeat said; the next attempt is given it."""
+    calls: Calls | None = None
+    """What its durable calls came to; made with the first."""
+
+
+@dataclass(slots=True)
+class ItemState(Unit):
+    """One element of a mapped step. `name` is its key."""
+
+    digest: str = ""
+    """Of the element's value."""
+    index: int = 0
+    of_pass: int = 0
+    """The attempt of the step in which it completed."""
+
+
+@dataclass(slots=True)
+class Items:
+    """The elements of a mapped step, as of its latest expansion, and where they stand."""
+
+    by_key: dict[str, ItemState] = field(default_factory=dict[str, ItemState])
+    """Every element there has ever been: one that comes back finds its result."""
+    order: list[str] = field(default_factory=list[str])
+    """Keys of the elements there are now, in order."""
+    is_expanded: bool = False
+    """Whether `order` is that of the attempt that is under way."""
+    inputs: dict[str, str] = field(default_factory=dict[str, str])
+    """What every element reads besides itself: name → digest."""
+    valid_from: int = 0
+    """Checkpoints of passes before this attempt of the step are not reused."""
+    source: str = ""
+    """The mapped step whose elements arrive one by one; empty where all are there."""
+    # Indices, kept by `apply`: deciding looks at these alone.
+    ready: dict[str, None] = field(default_factory=dict[str, None])
+    running: dict[str, None] = field(default_factory=dict[str, None])
+    waiting: dict[str, None] = field(default_factory=dict[str, None])
+    """Between two attempts: their retry is due later."""
+    failed: dict[str, None] = field(default_factory=dict[str, None])
+    done: int = 0
+    reused: int = 0
+    """Of `done`, those answered from an earlier pass."""
+
+
+@dataclass(slots=True)
+class StepState(Unit):
+    """One step of the run."""
+
+    failed: Running | None = None
+    """What the failed attempt depended on: unchanged means that it would fail again."""
+    cancelled: bool = False
+    owed: bool = False
+    """Asked for and not yet answered."""
+    force: bool = False
+    environment: str = ""
+    """The environment of the latest request."""
+    again: bool = False
+    """Asked for once more while an attempt was under way."""
+    waiting: set[str] = field(default_factory=set[str])
+    """While owed: the steps that must be settled first."""
+    restored: bool = False
+    """Its latest request was answered by a checkpoint from before this process."""
+    items: Items | None = None
+    """Of a mapped step; made when it first starts."""
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether its outputs may be read."""
+        return (
+            self.checkpoint is not None
+            and not self.owed
+            and not self.cancelled
+            and self.error is None
+        )
