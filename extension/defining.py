@@ -6,9 +6,16 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from stepwell.errors import InvalidStep
-from stepwell.flow import Dataflow, Step, analyse, code_digest, source_digest
+from stepwell.flow import Dataflow, Step, analyse, code_digest, name_trouble, source_digest
 
-__all__ = ["step_from_cell", "step_from_function"]
+__all__ = ["plain_code", "step_from_cell", "step_from_function"]
+
+
+def plain_code(source: str, transform: Callable[[str], str]) -> str:
+    """What is typed in plain Python, line for line; `transform` is the shell's."""
+    first = source[: len(source) - len(source.lstrip())]
+    # IPython takes empty lines at the top away, and lines are counted from the top.
+    return "\n" * first.count("\n") + transform(source)
 
 
 def step_from_cell(
@@ -30,7 +37,8 @@ def step_from_cell(
     Raises `InvalidStep` for code that is not Python, a name the step both reads and
     writes, or an option that names something the code does not have.
     """
-    dataflow = analyse(code, name=name)
+    # Errors count lines as the cell does, whose first is the magic.
+    dataflow = analyse(f"\n{code}", name=name)
     writes = dataflow.writes if outputs is None else tuple(outputs)
     reads = tuple(dict.fromkeys([*dataflow.reads, *inputs]))
     _check_outputs(name, dataflow, writes, outputs or ())
@@ -103,9 +111,13 @@ def step_from_function(
 ) -> Step:
     """The step a function makes: its parameters are what it reads.
 
-    Raises `InvalidStep` for parameters that cannot be looked up by name.
+    Raises `InvalidStep` for parameters that cannot be looked up by name, or a name that no
+    step can have.
     """
     named = name or function.__name__
+    # A function may be private to its module; nothing hides a step.
+    if trouble := name_trouble(name or named.lstrip("_")):
+        raise InvalidStep(named[:60], f"it needs another name, given with name=. {trouble}")
     parameters, defaults = _parameters(function, named)
     writes = (out,) if isinstance(out, str) else tuple(out)
     for both in writes:

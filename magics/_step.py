@@ -1,6 +1,5 @@
 """`%%step`: its options, and what its line says."""
 
-import re
 from keyword import iskeyword
 
 from stepwell.errors import InvalidUsage
@@ -10,7 +9,6 @@ from stepwell.magics._port import StepOptions
 __all__ = ["STEP_HELP", "STEP_OPTIONS", "check_body", "parse_step"]
 
 _COMMAND = "%%step"
-_NAME = re.compile(r"[^\W\d_][\w-]*")
 
 
 def _later(name: str, value: str = "", takes: Takes | None = None) -> Option:
@@ -141,11 +139,12 @@ def _step_name(words: tuple[str, ...]) -> str:
 
 
 def _checked_name(name: str, what: str) -> str:
-    if not _NAME.fullmatch(name):
-        raise InvalidUsage(
-            f"%%step: {what} {name!r} cannot be a step's name. "
-            "Begin with a letter; then letters, digits, _ and -."
-        )
+    # Only here: loading the extension needs nothing of what makes steps.
+    from stepwell.flow import name_trouble
+
+    if trouble := name_trouble(name):
+        shown = name if len(name) < 60 else f"{name[:60]}…"
+        raise InvalidUsage(f"%%step: {what} {shown!r} cannot be a step's name. {trouble}")
     return name
 
 

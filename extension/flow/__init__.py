@@ -16,7 +16,7 @@ from stepwell.flow._fingerprint import Fingerprint, opaque
 from stepwell.flow._flow import Flow
 from stepwell.flow._functions import source_digest, uses
 from stepwell.flow._policies import Approve, Deadlines, MapOver, OnTimeout, Retry
-from stepwell.flow._step import Step, StepName
+from stepwell.flow._step import Step, StepName, name_trouble
 
 __all__ = [
     "Approve",
@@ -37,6 +37,7 @@ __all__ = [
     "analyse",
     "changes",
     "code_digest",
+    "name_trouble",
     "opaque",
     "source_diff",
     "source_digest",

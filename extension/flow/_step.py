@@ -1,14 +1,29 @@
 """A step as it is written down: what it is called, what it runs, what it reads and writes."""
 
+import re
 from typing import Literal, NewType
 
 import msgspec
 
 from stepwell.flow._policies import Approve, Deadlines, MapOver, Retry
 
-__all__ = ["Step", "StepName"]
+__all__ = ["Step", "StepName", "name_trouble"]
 
 StepName = NewType("StepName", str)
+
+MOST_CHARACTERS = 100
+"""Of a step's name: it stands in every line of a run's table, and in every error."""
+
+_NAME = re.compile(r"[^\W\d_][\w-]*")
+
+
+def name_trouble(name: str) -> str:
+    """Why this cannot be a step's name, in a sentence; empty if it can."""
+    if len(name) > MOST_CHARACTERS:
+        return f"It has {len(name):,} characters, and the limit is {MOST_CHARACTERS}."
+    if not _NAME.fullmatch(name):
+        return "Begin with a letter; then letters, digits, _ and -."
+    return ""
 
 
 class Step(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from stepwell.defining import step_from_cell
+from stepwell.defining import plain_code, step_from_cell
 from stepwell.errors import InvalidUsage, UnknownRun, UnknownStep
 from stepwell.flow import Step
 from stepwell.magics import StepOptions
@@ -30,7 +30,7 @@ class SessionNotebook:
 
     def cell(self, options: StepOptions, source: str) -> None:
         """Register the cell as a step and, unless deferred, have it run."""
-        code: str = self._shell.transform_cell(source)
+        code = plain_code(source, self._shell.transform_cell)
         step = step_from_cell(
             options.name,
             source,

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from stepwell.defining import plain_code
 from stepwell.errors import StepwellError, ValueProblem
 from stepwell.orchestrator import State
 from stepwell.session._session import Session
@@ -50,7 +51,7 @@ def _run_setups(session: Session, shell: Any) -> list[str]:
     notes: list[str] = []
     for setup in sorted(session.state.setups.values(), key=lambda setup: setup.order):
         try:
-            code = shell.transform_cell(setup.source) if shell is not None else setup.source
+            code = plain_code(setup.source, shell.transform_cell) if shell else setup.source
             session.engine.worker.execute(setup.name, code, session.namespace)
         except Exception as error:
             info = describe_error(error)

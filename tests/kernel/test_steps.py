@@ -53,6 +53,16 @@ def test_a_failing_step_says_where_and_parks_what_follows(kernel: Kernel) -> Non
     assert "line 3" in html[-1]["data"]["text/html"]
 
 
+def test_lines_are_counted_from_the_top_of_the_cell(kernel: Kernel) -> None:
+    """Also below empty lines, which IPython takes away before it reads the code."""
+    step = kernel.ok("%%step broken\n\n  \nx = 1\ny = x / 0")
+    assert kernel.run("y").ename == "StepFailed"
+    kernel.listen_until(lambda: kernel.cards(step)[-1]["phase"] == "failed")
+    shown = kernel.of(step, "update_display_data") or kernel.of(step, "display_data")
+    assert "line 5" in shown[-1]["data"]["text/html"]
+    assert "y = x / 0" in shown[-1]["data"]["text/html"]
+
+
 def test_fix_and_continue_pays_for_nothing_twice(kernel: Kernel, tmp_path: Path) -> None:
     """Editing the failed cell continues the same run; what was done above is not done again."""
     log = tmp_path / "log"
