@@ -123,6 +123,12 @@ class _Loaded:
         return undo
 
     def _wait_for(self, names: tuple[str, ...], timeout: float | None) -> None:
+        from stepwell.workers import recording
+
+        if recording.get() is not None:
+            # Code that a step has IPython run: what it reads it was given, and of what it
+            # makes itself it would wait for ever.
+            return
         self.notebook.session.wait_for_names(names, timeout)
 
     def _is_awaited(self, name: str) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from stepwell.flow._ledger import Kind, Ledger, State
 from stepwell.flow._names import bound_in, parameters, root_of
 from stepwell.flow._scopes import Scope, Scopes
-from stepwell.flow._text import CODE_MAGICS, code_in, expressions_in, ipython_call
+from stepwell.flow._text import code_of, expressions_in, ipython_call
 
 __all__ = ["Expressions"]
 
@@ -187,8 +187,8 @@ class Expressions(ast.NodeVisitor):
         magic = texts[0] if method.endswith("_magic") and texts else ""
         if magic in _UNSEEN_MAGICS:
             self._note(f"%{magic}")
-        for text in texts[1:] if magic else texts:
-            statements = code_in(text) if magic in CODE_MAGICS else []
+        for at, text in enumerate(texts[1:] if magic else texts):
+            statements = code_of(magic, text, is_line=at == 0)
             if statements and magic == "timeit":
                 with self._scopes.inside(Scope.FUNCTION, bound_in(statements).names):
                     self.statements(statements)

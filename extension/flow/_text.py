@@ -12,9 +12,9 @@ from string import Formatter
 from stepwell.errors import InvalidStep
 from stepwell.flow._code import parse
 
-__all__ = ["CODE_MAGICS", "IpythonCall", "code_in", "expressions_in", "ipython_call"]
+__all__ = ["IpythonCall", "code_of", "expressions_in", "ipython_call"]
 
-CODE_MAGICS = frozenset({"capture", "lprun", "memit", "mprun", "prun", "time", "timeit"})
+_CODE_MAGICS = frozenset({"capture", "lprun", "memit", "mprun", "prun", "time", "timeit"})
 """Magics whose text is Python."""
 
 _TEXT_METHODS = frozenset({"system", "getoutput", "run_line_magic", "run_cell_magic"})
@@ -61,8 +61,19 @@ def expressions_in(text: str) -> Iterator[ast.expr]:
             yield body[0].value
 
 
-def code_in(text: str) -> list[ast.stmt]:
-    """The statements in the text of a code magic, its options left out; [] if it is no Python."""
+def code_of(magic: str, text: str, *, is_line: bool) -> list[ast.stmt]:
+    """What the text of a magic does, as statements, its options left out; [] if it is no Python.
+
+    `is_line` for the text that stands beside the magic's name.
+    """
+    if magic == "capture" and is_line:
+        # `%%capture --no-stderr seen`: a name for what the cell says.
+        name = text.split()[-1:]
+        return parse(f"{name[0]} = ...").body if name and name[0].isidentifier() else []
+    return _code_in(text) if magic in _CODE_MAGICS else []
+
+
+def _code_in(text: str) -> list[ast.stmt]:
     rest = text.strip()
     has_options = rest.startswith("-")
     while rest:

@@ -9,6 +9,7 @@ from typing import Any, cast
 from stepwell.errors import InvalidStep
 from stepwell.flow import Step
 from stepwell.workers._code import SHOW, compile_cell
+from stepwell.workers._shell import give_shell
 
 __all__ = ["Body", "prepare"]
 
@@ -32,6 +33,7 @@ def prepare(
         return _of_function(definition, namespace, function)
     compiled = compile_cell(definition)
     namespace[SHOW] = _show
+    give_shell(namespace)
 
     def collect(_: object) -> dict[str, object]:
         return _written(definition, namespace)

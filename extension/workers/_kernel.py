@@ -217,7 +217,7 @@ class KernelWorker:
         info = describe_error(error, is_user_code=is_user_code)
         try:
             log = self._log(task)
-        except ValueProblem:
+        except (ValueProblem, StoreError):
             log = None
         return Failed(task.attempt.id, info, seconds, log)
 

@@ -3,7 +3,7 @@
 import threading
 from collections import OrderedDict, deque
 
-from stepwell.errors import ValueNotStorable
+from stepwell.errors import StoreFull, ValueNotStorable
 from stepwell.orchestrator import Output
 from stepwell.store import Blob, Digest, Store
 from stepwell.store.values import Resolve, Signer, Trust, decode, encode, is_immutable, type_name
@@ -49,8 +49,14 @@ class Values:
         self._remember(blob)
         if blob.size <= 1024 and is_immutable(value):
             self._share(blob.digest, value)
-        output = Output(blob.digest, blob.type, blob.size, blob.preview, blob.codec)
-        return output, self._store.put(blob)
+        return Output(blob.digest, blob.type, blob.size, blob.preview, blob.codec), self._put(blob)
+
+    def _put(self, blob: Blob) -> Blob:
+        try:
+            return self._store.put(blob)
+        except StoreFull:
+            # It goes with its record: that waits for space, and writes the file first.
+            return blob
 
     def keep_live(self, step: str, variable: str, digest: str, value: object) -> Output:
         """A transient output: kept in this process alone, under the digest it goes by.

@@ -155,20 +155,32 @@ def test_a_full_disk_is_said_and_the_run_goes_on_when_there_is_space(tmp_path: P
         assert kernel.value("(len(first), len(second), third)") == "(1000, 60000, 1)"
 
 
-def test_a_value_for_which_there_is_no_room_is_not_the_codes_failure(kernel: Kernel) -> None:
-    """A large value that does not fit is said to be that; with space, the step works."""
-    kernel.ok(_LIMIT)
-    kernel.ok("%%step a\nfirst = 1")
-    kernel.ok("first")
-    kernel.ok("limit(1 << 20)")
-    step = kernel.ok("%%step b\nlarge = os.urandom(3_000_000)")
-    answer = kernel.run("len(large)")
-    assert answer.ename == "StepFailed"
-    assert "though not for its code: StoreFull" in answer.error
-    kernel.listen_until(lambda: "free some space" in shown(kernel, step))
-    kernel.ok("limit(resource.RLIM_INFINITY)")
-    kernel.ok("%%step b\nlarge = os.urandom(3_000_000)")
-    kernel.ok("assert len(large) == 3_000_000 and first == 1")
+def test_a_large_value_waits_for_room_as_a_small_one_does(tmp_path: Path) -> None:
+    """It is said on the card; with space, the result is kept and nothing runs again."""
+    with Kernel(tmp_path) as kernel:
+        kernel.ok("%load_ext stepwell")
+        kernel.ok(_LIMIT)
+        kernel.ok("%%step a\nfirst = 1")
+        kernel.ok("first")
+        kernel.ok("limit(1 << 20)")
+        step = kernel.ok(
+            "%%step b\nwith open('log', 'a') as file: file.write('b')\n"
+            "large = os.urandom(3_000_000)"
+        )
+        kernel.listen_until(lambda: "no room for a value" in shown(kernel, step))
+        assert kernel.cards(step)[-1]["phase"] == "running"
+        answer = kernel.run("len(large)")
+        assert answer.ename == "StoreFull"
+        assert "free some space" in answer.error
+        kernel.ok("limit(resource.RLIM_INFINITY)")
+        kernel.ok("assert len(large) == 3_000_000 and first == 1")
+        kernel.listen_until(lambda: kernel.cards(step)[-1]["phase"] == "done")
+        kernel.kill()
+    assert (tmp_path / "log").read_text() == "b"
+    with Kernel(tmp_path) as kernel:
+        kernel.ok("%load_ext stepwell")
+        kernel.ok("%stepwell resume")
+        kernel.ok("assert len(large) == 3_000_000")
 
 
 # -- values ---------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ import pytest
 from controlled import Heard, wait_for
 
 from stepwell.defining import step_from_cell
-from stepwell.errors import StoreFull
+from stepwell.errors import StoreFull, StoreReadOnly
 from stepwell.flow import Step
 from stepwell.orchestrator import Attempt, AttemptId, Failed, Finished, Report, Stopped
 from stepwell.store import Blob, MemoryStore
@@ -173,15 +173,30 @@ def test_an_output_that_cannot_be_stored_is_not_the_codes_fault(bench: Bench) ->
     assert "variable 'x'" in report.error.message
 
 
-def test_a_full_disk_is_not_the_codes_fault(bench: Bench) -> None:
-    """A large result that finds no room says so."""
+def test_a_result_that_finds_no_room_goes_with_its_record(bench: Bench) -> None:
+    """The record waits for space, and brings the value with it."""
 
     def put(blob: Blob) -> Blob:
         raise StoreFull("the disk is full")
 
     bench.store.put = put  # type: ignore[method-assign]
-    report = bench.failure("x = 1")
-    assert (report.error.type, report.error.is_user_code) == ("StoreFull", False)
+    report = bench.finish("x = 'kept'")
+    assert [blob.data for blob in report.blobs] == [b'"kept"']
+
+
+@pytest.mark.parametrize("source", ["print('said')\nx = 1", "print('said')\nx = 1 / 0"])
+def test_a_disk_that_cannot_be_written_is_not_the_codes_fault(bench: Bench, source: str) -> None:
+    """The attempt ends and says so, though what it printed cannot be kept either."""
+
+    def put(blob: Blob) -> Blob:
+        raise StoreReadOnly("the folder is not yours")
+
+    bench.store.put = put  # type: ignore[method-assign]
+    error = bench.failure(source).error
+    assert (error.type, error.is_user_code) in (
+        ("StoreReadOnly", False),
+        ("ZeroDivisionError", True),
+    )
 
 
 def test_a_transient_output_is_kept_here_and_not_written(bench: Bench) -> None:
