@@ -53,8 +53,8 @@ class Notebook(Protocol):
         """Wait for these steps, or for everything asked for, at most `timeout` seconds."""
         ...
 
-    def plan(self, names: Sequence[str] = ()) -> object:
-        """What running would do, and why."""
+    def plan(self, names: Sequence[str] = (), *, is_json: bool = False) -> object:
+        """What running would do, and why; `is_json` for programs."""
         ...
 
     def status(self) -> object:
@@ -73,8 +73,16 @@ class Notebook(Protocol):
         """Every version and attempt of a step."""
         ...
 
-    def rerun(self, names: Sequence[str]) -> object:
-        """Run these steps although nothing has changed."""
+    def rerun(self, names: Sequence[str], *, downstream: bool = False) -> object:
+        """Run these steps although nothing has changed; `downstream`: and all that reads them."""
+        ...
+
+    def diff(self, first: str, second: str = "") -> object:
+        """What differs between two runs, or between one and the current one."""
+        ...
+
+    def restore(self, step: str, run: str = "", *, into: str = "") -> object:
+        """The namespace as it stood after a step, in the notebook or as `into`."""
         ...
 
     def forget(self, name: str) -> object:

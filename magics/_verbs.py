@@ -23,7 +23,6 @@ LATER_VERBS = (
     "record",
     "reject",
     "respond",
-    "restore",
     "view",
 )
 
@@ -91,9 +90,13 @@ _ALL = (
         "plan",
         "[STEP…]",
         "what running would do: which steps run, which are answered from the store, and why",
-        "Nothing is started. With names: only for those steps and what they read.",
-        lambda notebook, parsed: notebook.plan(parsed.words),
+        "Nothing is started. With names: only for those steps and what they read. The time is "
+        "the median of what each step took before.",
+        lambda notebook, parsed: notebook.plan(parsed.words, is_json=parsed.has("--json")),
         at_most=None,
+        options=(
+            Option("--json", help="as data, with an exit code: 0 nothing would run, 4 it would"),
+        ),
         offers=_STEPS,
     ),
     Verb(
@@ -159,9 +162,12 @@ _ALL = (
         "STEP…",
         "run steps again although nothing has changed",
         "What reads from them stays valid where their values come out equal.",
-        lambda notebook, parsed: notebook.rerun(parsed.words),
+        lambda notebook, parsed: notebook.rerun(
+            parsed.words, downstream=parsed.has("--downstream")
+        ),
         at_least=1,
         at_most=None,
+        options=(Option("--downstream", help="and everything that reads from them"),),
         offers=_STEPS,
     ),
     Verb(
@@ -187,11 +193,37 @@ _ALL = (
         "history",
         "STEP",
         "every version and attempt of a step",
-        "When it ran, how long, how it ended, and how its code changed.",
+        "In all runs: when it ran and for whom, how long, from which inputs, how it ended, and "
+        "how its code changed.",
         lambda notebook, parsed: notebook.history(_first(parsed)),
         at_least=1,
         at_most=1,
         offers=_STEPS,
+    ),
+    Verb(
+        "diff",
+        "RUN [RUN]",
+        "two runs side by side: code, inputs, outputs, time",
+        "With one run: that one and the current one.",
+        lambda notebook, parsed: notebook.diff(*parsed.words),
+        at_least=1,
+        at_most=2,
+        offers=(Kind.RUN,),
+    ),
+    Verb(
+        "restore",
+        "STEP [RUN]",
+        "the names as they stood after a step, also in a past run",
+        "Its outputs, what it and the steps before it read, and the functions and constants it "
+        "found, over what the notebook has under these names. Nothing is run, and no result "
+        "changes.",
+        lambda notebook, parsed: notebook.restore(*parsed.words, into=parsed.one("--into")),
+        at_least=1,
+        at_most=2,
+        options=(
+            Option("--into", Takes.ONE, "NAME", "as one object of that name; nothing else changes"),
+        ),
+        offers=(Kind.STEP, Kind.RUN),
     ),
     Verb(
         "sql",

@@ -8,12 +8,13 @@ beside it; text from users and models is only ever text.
 
 from stepwell.widgets._board import Board, Publisher
 from stepwell.widgets._card import STEP_MIME, card
-from stepwell.widgets._format import size
+from stepwell.widgets._format import duration, size
+from stepwell.widgets._past import diff_table, history_table
 from stepwell.widgets._replay import replay
-from stepwell.widgets._rows import Column, HistoryRow, PlanRow, RunRow
+from stepwell.widgets._rows import Column, DiffRow, HistoryRow, PlanRow, RunRow
 from stepwell.widgets._run_table import run_table, runs_table
 from stepwell.widgets._sheet import table
-from stepwell.widgets._tables import history_table, plan_table, store_table
+from stepwell.widgets._tables import plan_table, store_table
 from stepwell.widgets._view import Bundle, View, below
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "Board",
     "Bundle",
     "Column",
+    "DiffRow",
     "HistoryRow",
     "PlanRow",
     "Publisher",
@@ -28,6 +30,8 @@ __all__ = [
     "View",
     "below",
     "card",
+    "diff_table",
+    "duration",
     "history_table",
     "plan_table",
     "replay",

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
-__all__ = ["Column", "HistoryRow", "PlanRow", "RunRow"]
+__all__ = ["Column", "DiffRow", "HistoryRow", "PlanRow", "RunRow"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +49,8 @@ class HistoryRow:
     """Digest of the code."""
     code_changed: bool = False
     """Whether the code differs from that of the attempt before."""
+    diff: str = ""
+    """How, as a unified diff."""
     inputs: dict[str, str] = field(default_factory=dict[str, str])
     """Name → digest or preview of what was read."""
     outputs: dict[str, str] = field(default_factory=dict[str, str])
@@ -56,6 +58,26 @@ class HistoryRow:
     seconds: float = 0.0
     who: str = ""
     error: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DiffRow:
+    """One step in two runs."""
+
+    step: str
+    where: str = "both"
+    """Where it has a result: `both`, `first`, `second`, `neither`."""
+    why: tuple[str, ...] = ()
+    """What the second result was made from otherwise."""
+    diff: str = ""
+    outputs: dict[str, tuple[str, str]] = field(default_factory=dict[str, tuple[str, str]])
+    """Name → previews in the first and the second, of those that differ."""
+    seconds: tuple[float | None, float | None] = (None, None)
+
+    @property
+    def is_same(self) -> bool:
+        """Whether both have a result, made from the same and come out the same."""
+        return self.where == "both" and not self.why and not self.outputs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,18 +1,17 @@
-"""What running would do, what has been done, and what a store holds."""
+"""What running would do, and what a store holds."""
 
 from collections.abc import Mapping, Sequence
 
 from stepwell.widgets._card import diff
-from stepwell.widgets._format import clock_time, duration, plural
+from stepwell.widgets._format import duration, plural
 from stepwell.widgets._grid import Cell, State
 from stepwell.widgets._html import code, details, join
-from stepwell.widgets._rows import Column, HistoryRow, PlanRow
+from stepwell.widgets._rows import Column, PlanRow
 from stepwell.widgets._sheet import Sheet, cell
-from stepwell.widgets._state import NEEDED, RESTORED, STALE, TO_RUN, look_of
-from stepwell.widgets._text import line
+from stepwell.widgets._state import NEEDED, RESTORED, STALE, TO_RUN
 from stepwell.widgets._view import View
 
-__all__ = ["history_table", "plan_table", "store_table"]
+__all__ = ["plan_table", "store_table"]
 
 _MOST_DIFFS = 50
 _PLAN_COLUMNS = [
@@ -21,17 +20,6 @@ _PLAN_COLUMNS = [
     Column("reads from", is_code=True),
     Column("took before", is_number=True),
     Column("why", at_most=200),
-]
-_HISTORY_COLUMNS = [
-    Column("when", is_short=True),
-    Column("attempt", is_number=True),
-    Column(""),
-    Column("time", is_number=True),
-    Column("code", is_code=True, is_short=True),
-    Column("inputs", is_code=True, at_most=80),
-    Column("outcome", is_code=True, at_most=160),
-    Column("run", is_code=True, is_short=True),
-    Column("who"),
 ]
 _ACTIONS = {
     "reuse": State(RESTORED, "reuse"),
@@ -95,40 +83,6 @@ def _expected(rows: Sequence[PlanRow]) -> str:
     unknown = len(rows) - len(known)
     more = f", and {unknown:,} never run before" if unknown else ""
     return f"took {duration(sum(known))} before{more}"
-
-
-def history_table(rows: Sequence[HistoryRow], *, now: int, step: str = "") -> View:
-    """Every attempt at a step, in the order given."""
-    return Sheet(
-        title=step if rows else "",
-        about=plural(len(rows), "attempt") if rows else "",
-        columns=_HISTORY_COLUMNS,
-        rows=[_history_row(row, now) for row in rows],
-        empty=f"{step or 'the step'} has never run",
-    ).view()
-
-
-def _history_row(row: HistoryRow, now: int) -> list[Cell]:
-    return [
-        clock_time(row.when, now),
-        row.attempt,
-        State(look_of(row.outcome), row.outcome),
-        duration(row.seconds) if row.seconds else "",
-        row.code[:8] + (" changed" if row.code_changed else ""),
-        _pairs(row.inputs, 12),
-        row.error or _pairs(row.outputs, 60),
-        row.run,
-        row.who,
-    ]
-
-
-def _pairs(pairs: Mapping[str, str], at_most: int) -> str:
-    return ", ".join(f"{name}={_short(value, at_most)}" for name, value in pairs.items())
-
-
-def _short(value: str, at_most: int) -> str:
-    shown = line(value[: 4 * at_most], 4 * at_most)
-    return shown if len(shown) <= at_most else f"{shown[:at_most]}…"
 
 
 def store_table(facts: Mapping[str, object], *, note: str = "") -> View:

@@ -38,6 +38,7 @@ from stepwell.orchestrator._commands import (
     StartAttempt,
     TimeOut,
 )
+from stepwell.orchestrator._comparing import Difference, compare
 from stepwell.orchestrator._deadlines import Failure, retry_at
 from stepwell.orchestrator._decide import SKIPPED, current_inputs, decide, is_current
 from stepwell.orchestrator._events import (
@@ -62,7 +63,7 @@ from stepwell.orchestrator._events import (
     StepSkipped,
     StepsRequested,
 )
-from stepwell.orchestrator._history import decode, load, runs
+from stepwell.orchestrator._history import decode, load, load_at, runs
 from stepwell.orchestrator._port import (
     Attempt,
     AttemptId,
@@ -102,6 +103,7 @@ from stepwell.orchestrator._unit import (
     StepState,
     Unit,
 )
+from stepwell.orchestrator._versions import Version, versions
 from stepwell.orchestrator._views import Phase, RunView, StepView
 
 __all__ = [
@@ -127,6 +129,7 @@ __all__ = [
     "Clock",
     "Command",
     "Decision",
+    "Difference",
     "EndWait",
     "EnvironmentCaptured",
     "ErrorInfo",
@@ -188,10 +191,12 @@ __all__ = [
     "Timers",
     "Unit",
     "Usage",
+    "Version",
     "WaitEnded",
     "Worker",
     "apply",
     "closure",
+    "compare",
     "current_inputs",
     "decide",
     "decode",
@@ -199,6 +204,7 @@ __all__ = [
     "is_current",
     "is_stuck",
     "load",
+    "load_at",
     "phase_of",
     "recover",
     "references",
@@ -209,4 +215,5 @@ __all__ = [
     "runs",
     "status_of",
     "step_view",
+    "versions",
 ]

@@ -13,7 +13,7 @@ from stepwell.orchestrator._request import recover
 from stepwell.orchestrator._state import State
 from stepwell.store import Row, Store
 
-__all__ = ["decode", "load", "runs"]
+__all__ = ["decode", "load", "load_at", "runs"]
 
 _decoder: "msgspec.json.Decoder[Event]" = msgspec.json.Decoder(Event)
 # Kinds that carry no event: blobs that belong to the record after them.
@@ -40,19 +40,37 @@ def load(store: Store, run: str) -> State:
     state = State(run, is_replayed=True)
     with _without_collections():
         for row in store.rows(run):
-            if row.kind not in _NO_EVENT:
-                state = apply(
-                    state,
-                    decode(row),
-                    step=row.step,
-                    item=row.item,
-                    attempt=row.attempt,
-                    at=row.at,
-                )
+            state = _after(state, row)
     state.is_replayed = False
     if state.started is None:
         known = [row.run for row in store.rows(kinds=["run_started"])]
         raise UnknownRun(run, str(store.path or "memory"), near_misses(run, known))
+    return recover(state)
+
+
+def _after(state: State, row: Row) -> State:
+    if row.kind in _NO_EVENT:
+        return state
+    event = decode(row)
+    return apply(state, event, step=row.step, item=row.item, attempt=row.attempt, at=row.at)
+
+
+def load_at(store: Store, run: str, step: str) -> State:
+    """The run as it stood when the step's present result was stored.
+
+    As `load`, which this is where the step has no result. Raises `UnknownRun`.
+    """
+    present = load(store, run)
+    found = present.steps.get(step)
+    if found is None or found.checkpoint is None:
+        return present
+    state = State(run, is_replayed=True)
+    for row in store.rows(run):
+        state = _after(state, row)
+        then = state.steps.get(step)
+        if then is not None and then.checkpoint == found.checkpoint:
+            break
+    state.is_replayed = False
     return recover(state)
 
 

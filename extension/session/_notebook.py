@@ -12,6 +12,9 @@ from stepwell.magics import StepOptions
 from stepwell.orchestrator import run_view
 from stepwell.session import _reports as reports
 from stepwell.session import _upkeep as upkeep
+from stepwell.session._diffing import diff, history
+from stepwell.session._going_back import restore_step
+from stepwell.session._planning import plan
 from stepwell.session._restoring import resume
 from stepwell.session._session import Session
 from stepwell.widgets import View, card, run_table
@@ -93,11 +96,14 @@ class SessionNotebook:
         """Wait for these steps, or for everything that was asked for."""
         self.session.wait(names, timeout=timeout)
 
-    def rerun(self, names: Sequence[str]) -> View:
-        """Run these steps although nothing has changed."""
+    def rerun(self, names: Sequence[str], *, downstream: bool = False) -> View:
+        """Run these steps although nothing has changed, and perhaps all that reads from them."""
         if not names:
             raise InvalidUsage("name the step to run again: %stepwell rerun STEP")
-        self.session.rerun(names)
+        session = self.session
+        session.check_names(names)
+        readers = session.state.flow.descendants(names) if downstream else ()
+        session.rerun([*names, *readers])
         return self.status()
 
     def cancel(self, names: Sequence[str]) -> View:
@@ -116,10 +122,10 @@ class SessionNotebook:
         """The current run."""
         return reports.status(self.session)
 
-    def plan(self, names: Sequence[str] = ()) -> View:
+    def plan(self, names: Sequence[str] = (), *, is_json: bool = False) -> View:
         """What running would do."""
         self.session.check_names(names)
-        return reports.plan(self.session, names)
+        return plan(self.session, names, is_json=is_json)
 
     def runs(self) -> View:
         """Every run in the store."""
@@ -142,7 +148,15 @@ class SessionNotebook:
 
     def history(self, name: str) -> View:
         """Every version and attempt of a step."""
-        return reports.history(self.session, name)
+        return history(self.session, name)
+
+    def diff(self, first: str, second: str = "") -> View:
+        """What differs between two runs."""
+        return diff(self.session, first, second)
+
+    def restore(self, step: str, run: str = "", *, into: str = "") -> View:
+        """The namespace as it stood after a step."""
+        return restore_step(self.session, step, run, into=into)
 
     def sql(self, query: str) -> Any:
         """Ask the store."""

@@ -37,7 +37,7 @@ STEP_OPTIONS = ["--in", "--out", "--after", "--defer", "--always", "--transient"
         ("%%step new --agent ", "", []),
         ("%%step new --transient ", "", []),
         ("%stepwell ", "", list(VERBS)),
-        ("%stepwell re", "re", ["resume", "rerun"]),
+        ("%stepwell re", "re", [verb for verb in VERBS if verb.startswith("re")]),
         ("  x = %stepwell sh", "sh", ["show"]),
         ("%%stepwell s", "s", ["status", "show", "sql", "store"]),
         ("%stepwell show ", "", STEPS + RUNS),

@@ -71,6 +71,15 @@ class Notebook:
         self.session.wait([name], timeout=20)
         return self.names.get(name)
 
+    def restarted(self) -> "Notebook":
+        """The same notebook in a new process, as far as one can have that here."""
+        store = self.session.engine.store
+        if isinstance(store, MemoryStore):
+            store.close = lambda: None  # type: ignore[method-assign]
+        self.session.close()
+        kept = store if isinstance(store, MemoryStore) else None
+        return Notebook(self.place.store.parent, kept)
+
     def view(self, name: str) -> StepView:
         """The step as shown."""
         return self.session.view(name)

@@ -1,0 +1,147 @@
+"""A step's past, in every run of a store: each attempt with its code, what it read and made."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+
+from stepwell.orchestrator._events import (
+    AttemptCompleted,
+    AttemptFailed,
+    AttemptInterrupted,
+    AttemptStarted,
+    Event,
+    Output,
+    RunStarted,
+    StepRenamed,
+    StepsDefined,
+)
+from stepwell.orchestrator._history import decode
+from stepwell.store import Row, Store
+
+__all__ = ["Version", "versions"]
+
+_KINDS = (
+    "run_started",
+    "steps_defined",
+    "attempt_started",
+    "attempt_completed",
+    "attempt_failed",
+    "attempt_interrupted",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Version:
+    """One attempt at a step, or at one item of it. Times are microseconds since 1970 UTC."""
+
+    run: str
+    attempt: int
+    item: str = ""
+    outcome: str = "running"
+    """`done`, `failed`, `cancelled`, `interrupted`, `running`; `shared` from another run."""
+    at: int = 0
+    """When it started."""
+    seconds: float = 0.0
+    code: str = ""
+    """Digest of the code it ran."""
+    source: str = ""
+    """That code, as it was typed; empty where it is not known."""
+    inputs: dict[str, str] = field(default_factory=dict[str, str])
+    """Name → digest of what it read from other steps."""
+    previews: dict[str, str] = field(default_factory=dict[str, str])
+    """The same, readable, where the store knows more than the digest."""
+    outputs: dict[str, Output] = field(default_factory=dict[str, Output])
+    error: str = ""
+    who: str = ""
+
+
+def versions(store: Store, name: str) -> list[Version]:
+    """Every attempt at a step of this name in every run, in the order they began."""
+    past = _Past(name, _former_names(store, name))
+    for row in store.rows(kinds=_KINDS):
+        past.take(row)
+    found = list(past.attempts.values())
+    known = _previews(store, {digest for it in found for digest in it.inputs.values()})
+    return [
+        replace(
+            version,
+            source=version.source or past.sources.get(version.code, ""),
+            previews={key: known[it] for key, it in version.inputs.items() if it in known},
+        )
+        for version in found
+    ]
+
+
+def _previews(store: Store, digests: Iterable[str]) -> dict[str, str]:
+    """What these values look like, as far as a step's record tells."""
+    wanted = [digest.encode() for digest in digests if digest]
+    found: dict[str, str] = {}
+    for row in store.rows(kinds=["attempt_completed"]) if wanted else ():
+        if any(digest in row.body for digest in wanted):
+            event = decode(row)
+            if isinstance(event, AttemptCompleted):
+                found.update({it.digest: it.preview for it in event.outputs.values()})
+    return found
+
+
+class _Past:
+    """Collects what concerns one step, whatever its name was before."""
+
+    def __init__(self, name: str, former: dict[str, set[str]]) -> None:
+        self._name = name
+        self._former = former
+        self._users: dict[str, str] = {}
+        self.attempts: dict[tuple[str, int, str], Version] = {}
+        self.sources: dict[str, str] = {}
+
+    def take(self, row: Row) -> None:
+        """One record, of any step."""
+        names = self._former.get(row.run, {self._name})
+        if row.step and row.step not in names:
+            return
+        match event := decode(row):
+            case RunStarted(user=user):
+                self._users[row.run] = user
+            case StepsDefined(steps=steps):
+                self.sources |= {it.digest: it.source for it in steps if it.name in names}
+            case _:
+                self._attempt(row, event)
+
+    def _attempt(self, row: Row, event: Event) -> None:
+        key = (row.run, row.attempt, row.item)
+        known = self.attempts.get(key)
+        if known is None:
+            known = Version(
+                run=row.run,
+                attempt=row.attempt,
+                item=row.item,
+                at=row.at,
+                who=self._users.get(row.run, ""),
+            )
+        self.attempts[key] = _after(known, event)
+
+
+def _former_names(store: Store, name: str) -> dict[str, set[str]]:
+    """By run, the names under which the step is to be found there."""
+    found: dict[str, set[str]] = {}
+    for row in reversed(store.rows(kinds=["step_renamed"])):
+        event = decode(row)
+        names = found.setdefault(row.run, {name})
+        if isinstance(event, StepRenamed) and event.to in names:
+            names.add(row.step)
+    return found
+
+
+def _after(version: Version, event: Event) -> Version:
+    match event:
+        case AttemptStarted():
+            return replace(version, code=event.code, inputs=event.inputs)
+        case AttemptCompleted():
+            return replace(version, outcome="done", outputs=event.outputs, seconds=event.seconds)
+        case AttemptFailed():
+            error = f"{event.error.type}: {event.error.message}"
+            return replace(version, outcome="failed", error=error, seconds=event.seconds)
+        case AttemptInterrupted():
+            is_cancelled = event.reason == "cancelled"
+            return replace(version, outcome="cancelled" if is_cancelled else "interrupted")
+        case _:
+            return version

@@ -1,0 +1,149 @@
+"""A namespace as it stood after a step: that step's outputs, what it read, what was around it."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from stepwell.errors import InvalidUsage, StepwellError, UnknownStep, ValueProblem, near_misses
+from stepwell.orchestrator import Checkpoint, Output, State, load_at
+from stepwell.session._session import Session
+from stepwell.store import Digest, Store
+from stepwell.store.values import Signer, Trust
+from stepwell.widgets import Column, View, table
+from stepwell.workers import Values
+from stepwell.workers.namespace import restore
+
+__all__ = ["Brought", "StepNamespace", "bring", "restore_step"]
+
+
+class StepNamespace:
+    """Names as attributes: `then.report`. Functions in it see each other, not the notebook's."""
+
+    # In a slot, so that `vars` holds the names and nothing else.
+    __slots__ = ("__dict__", "__moment")
+
+    def __init__(self, step: str, run: str) -> None:
+        self.__moment = f"after step {step!r} of run {run}"
+
+    def __repr__(self) -> str:
+        names = ", ".join(sorted(name for name in vars(self) if not name.startswith("_")))
+        return f"<{self.__moment}: {names}>"
+
+
+@dataclass(slots=True)
+class Brought:
+    """What came back, and what did not."""
+
+    names: dict[str, str] = field(default_factory=dict[str, str])
+    """Name → the step that wrote it; "" for a name of the environment."""
+    failures: dict[str, str] = field(default_factory=dict[str, str])
+    """Name → why it did not come back."""
+
+
+def bring(
+    state: State, step: str, store: Store, values: Values, namespace: dict[str, Any]
+) -> Brought:
+    """Fill the namespace as it stood after the step in `state`. Never raises for one name.
+
+    The environment the step ran in comes first, then the outputs of its ancestors, as they
+    were when it read them, then its own. Raises `InvalidUsage` for a step without a result.
+    """
+    result = state.steps[step].checkpoint if step in state.steps else None
+    if result is None:
+        raise InvalidUsage(
+            f"step {step!r} has no result in run {state.run}, so there is nothing to go back to. "
+            f"%stepwell history {step} lists the runs in which it has one"
+        )
+    brought = Brought()
+    _environment(state, result, store, values.trust, namespace, brought)
+    for writer, name, digest, is_stored in _outputs(state, step, result):
+        if not is_stored and not values.is_live(digest):
+            brought.failures[name] = f"it was not stored; step {writer!r} makes it again"
+            continue
+        try:
+            namespace[name] = values.load(digest)
+        except StepwellError as error:
+            brought.failures[name] = str(error)
+        else:
+            brought.names[name] = writer
+    return brought
+
+
+def _environment(  # noqa: PLR0917 - the parts of one namespace
+    state: State,
+    result: Checkpoint,
+    store: Store,
+    trust: Trust,
+    namespace: dict[str, Any],
+    brought: Brought,
+) -> None:
+    known = state.environments.get(result.environment)
+    if known is None:
+        return
+    try:
+        blobs = store.blobs(Digest(digest) for digest in known.values.values())
+    except ValueProblem as problem:
+        brought.failures["(environment)"] = str(problem)
+        return
+    found = {name: blobs[Digest(digest)] for name, digest in known.values.items()}
+    restored = restore(known.bindings, found, namespace, trust=trust, overwrite=True)
+    brought.names |= dict.fromkeys(restored.names, "")
+    brought.failures |= restored.failures
+
+
+def _outputs(state: State, step: str, result: Checkpoint) -> Iterator[tuple[str, str, str, bool]]:
+    """Writer, name, digest and whether it is stored, ancestors first."""
+    for writer in (*state.flow.ancestors(step), step):
+        checkpoint = state.steps[writer].checkpoint if writer in state.steps else None
+        for name, output in (checkpoint.outputs if checkpoint else {}).items():
+            # What the step itself has read counts, also where its writer has run since.
+            digest = result.inputs.get(name) or output.digest
+            yield writer, name, digest, output.stored
+
+
+def restore_step(session: Session, step: str, run: str = "", *, into: str = "") -> View:
+    """Bring back the namespace as it stood after the step's present result was stored.
+
+    With `into`, as a namespace of its own under that name; otherwise into the notebook,
+    over what is there. Nothing is run, and no result changes. Raises `UnknownRun`,
+    `UnknownStep`, `InvalidUsage`.
+    """
+    engine = session.engine
+    chosen = engine.resolve(run) if run else engine.run
+    state = load_at(engine.store, chosen, step)
+    if step not in state.flow:
+        raise UnknownStep(step, near_misses(step, [it.name for it in state.flow]))
+    if not into:
+        brought = bring(state, step, engine.store, engine.values, session.namespace)
+        return _told(state, step, brought, "")
+    if not into.isidentifier():
+        raise InvalidUsage(f"--into takes a name as Python has them, not {into!r}")
+    made = StepNamespace(step, chosen)
+    target = vars(made)
+    values = Values(engine.store, Signer.of_user(), engine.values.trust, resolve=target.get)
+    brought = bring(state, step, engine.store, values, target)
+    session.namespace[into] = made
+    return _told(state, step, brought, into)
+
+
+def _told(state: State, step: str, brought: Brought, into: str) -> View:
+    rows = [
+        (f"{into}.{name}" if into else name, writer, _shown(state, writer, name))
+        for name, writer in brought.names.items()
+    ]
+    notes = [f"{name} did not come back: {why}" for name, why in brought.failures.items()]
+    columns = [
+        Column("name", is_code=True, is_short=True),
+        Column("from step"),
+        Column("value", is_code=True, at_most=120),
+    ]
+    title = f"as it stood after step {step!r} of run {state.run}"
+    return table(columns, rows, title=title, note="\n".join(notes), empty="nothing came back")
+
+
+def _shown(state: State, writer: str, name: str) -> str:
+    if not writer:
+        return ""
+    checkpoint = state.steps[writer].checkpoint
+    output: Output | None = checkpoint.outputs.get(name) if checkpoint else None
+    return output.preview if output else ""
