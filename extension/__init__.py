@@ -15,12 +15,14 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from stepwell.api import Reader, Run, open, run, step  # noqa: A004 - stepwell.open is its name
     from stepwell.errors import StepwellError, TerminalError
+    from stepwell.inside import current
 
 __all__ = [
     "Reader",
     "Run",
     "StepwellError",
     "TerminalError",
+    "current",
     "load_ipython_extension",
     "open",
     "run",
@@ -31,6 +33,7 @@ __all__ = [
 _HOMES = {
     "Reader": "stepwell.api",
     "Run": "stepwell.api",
+    "current": "stepwell.inside",
     "open": "stepwell.api",
     "run": "stepwell.api",
     "step": "stepwell.api",

@@ -1,6 +1,6 @@
 """The arrows between the parts, read from the imports, and the limits of a module.
 
-    store, flow  ←  orchestrator  ←  workers | adapters | magics | widgets
+    store, flow  ←  orchestrator  ←  inside  ←  workers | adapters | magics | widgets
                  ←  session and its neighbours  ←  headless  ←  cli, __init__
 
 A part may import from those to its left, never from its right or its own rank, and
@@ -29,6 +29,7 @@ RANKS = (
     {"errors"},
     {"store", "flow"},
     {"orchestrator"},
+    {"inside"},
     {"workers", "adapters", "magics", "widgets"},
     # The modules that stand directly in the package join the parts: the session's rank.
     {"session"},
@@ -112,6 +113,7 @@ def test_imports_follow_the_arrows() -> None:
         ("stepwell.flow._step", "stepwell.store"),
         ("stepwell.store._port", "stepwell.flow"),
         ("stepwell.orchestrator._shell", "stepwell.workers"),
+        ("stepwell.inside._current", "stepwell.workers"),
         ("stepwell.magics._step", "stepwell.widgets"),
         ("stepwell.widgets._card", "stepwell.magics"),
         ("stepwell.magics._step", "stepwell.session"),

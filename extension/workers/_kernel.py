@@ -18,8 +18,9 @@ from typing import Any, Protocol, cast
 import anyio
 import anyio.from_thread
 
-from stepwell.errors import StoreError, ValueProblem
+from stepwell.errors import AttemptGivenUp, StoreError, ValueProblem
 from stepwell.flow import Step
+from stepwell.inside import enter, given_up
 from stepwell.orchestrator import (
     Attempt,
     AttemptId,
@@ -167,14 +168,18 @@ class KernelWorker:
 
     def _run_sync(self, task: _Task, body: Body) -> None:
         context = copy_context()
-        context.run(recording.set, task.recorder)
+        context.run(self._enter, task)
         try:
             result = context.run(body.run)
             context.run(self._surroundings.after_body)
         except BaseException as error:
-            self._end(task, self._failed(task, error))
+            self._end(task, self._ended(task, error))
             return
         self._finish(task, body, result)
+
+    def _enter(self, task: _Task) -> None:
+        recording.set(task.recorder)
+        enter(task.attempt, task.link, self._values)
 
     def _finish(self, task: _Task, body: Body, result: object) -> None:
         seconds = time.perf_counter() - task.began
@@ -212,6 +217,13 @@ class KernelWorker:
             return None
         return self._values.encode(task.attempt.id.step, "its output", entries)[1]
 
+    def _ended(self, task: _Task, error: BaseException) -> Report:
+        """What the code's error means. One that was given up has not failed: it has stopped."""
+        mine = task.attempt.id
+        if isinstance(error, AttemptGivenUp) and error.facts == given_up(mine).facts:
+            return Stopped(mine)
+        return self._failed(task, error)
+
     def _failed(self, task: _Task, error: BaseException, *, is_user_code: bool = True) -> Failed:
         seconds = time.perf_counter() - task.began
         info = describe_error(error, is_user_code=is_user_code)
@@ -244,7 +256,7 @@ class KernelWorker:
             self._end(task, Stopped(task.attempt.id))
 
     async def _await(self, task: _Task, body: Body) -> None:
-        recording.set(task.recorder)
+        self._enter(task)
         try:
             result = await cast("Awaitable[object]", body.run())
             self._surroundings.after_body()
@@ -252,10 +264,10 @@ class KernelWorker:
             if task.is_cancelled:
                 self._end(task, Stopped(task.attempt.id))
                 raise
-            self._end(task, self._failed(task, error))
+            self._end(task, self._ended(task, error))
             return
         except BaseException as error:
-            self._end(task, self._failed(task, error))
+            self._end(task, self._ended(task, error))
             return
         self._pool.submit(partial(self._finish, task, body, result))
 

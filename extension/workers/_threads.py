@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+from stepwell.inside import inside
 from stepwell.workers._output import recording
 
 __all__ = ["follow_threads", "leave_threads"]
@@ -24,13 +25,14 @@ def follow_threads(before_thread: Callable[[], None]) -> None:
     original = threading.Thread.start
 
     def start(self: threading.Thread) -> None:
-        recorder = recording.get()
+        recorder, attempt = recording.get(), inside.get()
         if recorder is not None and not self.name.startswith("stepwell-"):
             thread: Any = self
             run: Callable[[], None] = thread.run
 
             def run_for_the_step() -> None:
                 recording.set(recorder)
+                inside.set(attempt)
                 before_thread()
                 run()
 

@@ -1,0 +1,21 @@
+"""What a step's code can say and ask while it runs.
+
+Knows the attempt that is running here, how its words reach the orchestrator, and how its
+values are written down. Does not know how code is executed (a worker does that, and says
+with `enter` for which attempt), what the run does next, or who is watching.
+"""
+
+from stepwell.inside._about import Current, current
+from stepwell.inside._current import Inside, Values, enter, given_up, here, inside, is_on_loop
+
+__all__ = [
+    "Current",
+    "Inside",
+    "Values",
+    "current",
+    "enter",
+    "given_up",
+    "here",
+    "inside",
+    "is_on_loop",
+]

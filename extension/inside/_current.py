@@ -1,0 +1,130 @@
+"""Which attempt is running here.
+
+A context variable says it: tasks that an async step starts inherit it, and threads that a
+step starts are given it by the worker. Everything a step's code can say or ask goes through
+the `Inside` found there. Any thread may use one; nothing is locked.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from concurrent.futures import Future
+from contextvars import ContextVar
+from dataclasses import dataclass, field, replace
+from itertools import count
+from typing import Protocol, TypeVar
+
+from stepwell.errors import AttemptGivenUp, InvalidUsage
+from stepwell.orchestrator import Attempt, AttemptId, Call, Link, Note, Output
+from stepwell.store import Blob
+
+__all__ = ["Inside", "Values", "enter", "given_up", "here", "inside", "is_on_loop"]
+
+Answer = TypeVar("Answer")
+
+
+class Values(Protocol):
+    """How values get to the store and back."""
+
+    def encode(self, step: str, variable: str, value: object) -> tuple[Output, Blob]:
+        """The value, ready for a record. Raises `ValueNotStorable`, with both names."""
+        ...
+
+    def load(self, digest: str) -> object:
+        """The value, for one reader. Raises `ValueUnreadable`, `ValueNotTrusted`."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Inside:
+    """The running attempt, for the code that runs in it."""
+
+    attempt: Attempt
+    link: Link
+    values: Values
+    path: str = ""
+    """Keys of the calls around this place, outermost first, each followed by `/`."""
+    _asked: dict[str, "count[int]"] = field(default_factory=dict[str, "count[int]"])
+
+    # -- calls --------------------------------------------------------------------------
+
+    def call_key(self, what: str) -> str:
+        """The key of the next call that is `what`: its path, what it is, how-many-th of the same.
+
+        Asked for once to a call, in the order in which the code makes calls of the same kind.
+        """
+        key = self.path + what
+        # One step of C code: two threads never get the same number.
+        return f"{key}#{next(self._asked.setdefault(key, count()))}"
+
+    def within(self, key: str) -> "Inside":
+        """For the code of a call of that key: calls it makes are counted apart."""
+        return replace(self, path=f"{key}/")
+
+    def remembered(self, key: str) -> Call | None:
+        """What the call came to in an earlier attempt, as far as it got."""
+        calls = self.attempt.calls
+        return calls.get(key) if calls is not None else None
+
+    # -- the orchestrator -----------------------------------------------------------------
+
+    def note(self, event: Note, blobs: Sequence[Blob] = ()) -> "Future[None]":
+        """Write this down; the answer comes when it is on disk, or is `AttemptGivenUp`."""
+        return self.link.note(self.attempt.id, event, blobs)
+
+    def closed(self, key: str) -> "Future[Call]":
+        """The call's answer, once it is on disk, or `AttemptGivenUp`."""
+        return self.link.wait(self.attempt.id, key)
+
+    # -- waiting --------------------------------------------------------------------------
+
+    @staticmethod
+    async def awaited(answer: "Future[Answer]") -> Answer:
+        """Wait in code that awaits; other tasks of the loop go on. Raises `AttemptGivenUp`."""
+        return await asyncio.wrap_future(answer)
+
+    def blocked(self, answer: "Future[Answer]", *, what: str) -> Answer:
+        """Wait in code that does not await. Raises `AttemptGivenUp`.
+
+        Raises `InvalidUsage` where this would stop a loop on which other steps run. `what`
+        is what the code has called.
+        """
+        if is_on_loop():
+            answer.cancel()
+            raise InvalidUsage(
+                f"step {self.attempt.id.step!r}: in code with `await` it is `await {what}`"
+            )
+        return answer.result()
+
+
+inside: ContextVar[Inside | None] = ContextVar("stepwell_inside", default=None)
+"""The attempt that runs here; None outside of steps."""
+
+
+def enter(attempt: Attempt, link: Link, values: Values) -> None:
+    """From here on, in this context, code runs in this attempt. For workers."""
+    inside.set(Inside(attempt, link, values))
+
+
+def here(what: str) -> Inside:
+    """The attempt that runs here. Raises `InvalidUsage` where none does; `what` was called."""
+    found = inside.get()
+    if found is None:
+        raise InvalidUsage(
+            f"{what} has a meaning only inside a step, and this code does not run in one. "
+            f"Put it below a %%step line, or into a function that a step calls"
+        )
+    return found
+
+
+def given_up(attempt: AttemptId) -> AttemptGivenUp:
+    """The error for an attempt of which nobody wants the result any more."""
+    return AttemptGivenUp(attempt.step, attempt.attempt)
+
+
+def is_on_loop() -> bool:
+    """Whether an event loop runs on this thread, so that blocking would stop its tasks."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
