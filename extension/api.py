@@ -17,7 +17,7 @@ from typing import Any, Generic, ParamSpec, TypeVar, overload
 
 from stepwell.defining import step_from_function
 from stepwell.errors import InvalidUsage, NotYetSupported, StoreError, UnknownName, near_misses
-from stepwell.flow import Step
+from stepwell.flow import MapOver, Policies, Step, share_of
 
 __all__ = ["FunctionStep", "Reader", "Run", "open", "run", "step"]
 
@@ -56,6 +56,11 @@ def step(
     transient: str | Sequence[str] = (),
     always: bool = False,
     defer: bool = False,
+    map: tuple[str, str] | None = None,
+    key: str = "",
+    max_parallel: int = 0,
+    keep_going: bool = False,
+    min_success: float | str = 1.0,
 ) -> Callable[[Callable[Parameters, Result]], FunctionStep[Parameters, Result]]: ...
 def step(
     function: Callable[..., Any] | None = None,
@@ -67,6 +72,11 @@ def step(
     transient: str | Sequence[str] = (),
     always: bool = False,
     defer: bool = False,
+    map: tuple[str, str] | None = None,  # noqa: A002 - as the option of %%step is called
+    key: str = "",
+    max_parallel: int = 0,
+    keep_going: bool = False,
+    min_success: float | str = 1.0,
     **others: object,
 ) -> Any:
     """Make a function a step: its parameters are what it reads, `out` names what it returns.
@@ -81,10 +91,17 @@ def step(
     theirs is read; `transient` names outputs that are made again on resume instead of
     stored; `always` never reuses a result when the step is asked for.
 
+    `map=("query", "queries")` calls the function once for each element of `queries`, as its
+    parameter `query`, and gathers what it returns in order into a list; `key` is an expression
+    over an element that tells it from the others, `max_parallel` how many at once. With
+    `keep_going` every element is tried although some have failed; with so large a share of
+    them done as `min_success` says (0.97 or "97%"), the step is done.
+
     Raises `InvalidStep` for a function that cannot be one, `NotYetSupported` for an option
     of a later version, `InvalidUsage` for an unknown one.
     """
     _refuse(others)
+    over = _map_over(map, key, max_parallel, min_success, keep_going=keep_going)
 
     def decorate(target: Callable[..., Any]) -> FunctionStep[..., Any]:
         definition = step_from_function(
@@ -95,6 +112,7 @@ def step(
             transient=_listed(transient),
             always=always,
             defer=defer,
+            policies=Policies(map=over),
         )
         made = FunctionStep(target, definition)
         _registered[definition.name] = made
@@ -104,10 +122,42 @@ def step(
     return decorate if function is None else decorate(function)
 
 
-_OPTIONS = ("name", "out", "after", "transient", "always", "defer")
+def _map_over(
+    names: tuple[str, str] | None,
+    key: str,
+    max_parallel: int,
+    min_success: float | str,
+    *,
+    keep_going: bool,
+) -> MapOver | None:
+    share = share_of(min_success, what="min_success=")
+    if names is None:
+        if key or max_parallel or keep_going or share != 1.0:
+            raise InvalidUsage(
+                "key=, max_parallel=, keep_going= and min_success= are about the elements of a "
+                'mapped step: add map=("item", "items")'
+            )
+        return None
+    if len(names) != 2 or isinstance(names, str):
+        raise InvalidUsage('map= names one element and all of them: map=("item", "items")')
+    if max_parallel < 0:
+        raise InvalidUsage(f"max_parallel={max_parallel} is not a number of 1 or more")
+    return MapOver(
+        item=names[0],
+        source=names[1],
+        key=key,
+        max_parallel=max_parallel,
+        keep_going=keep_going or share != 1.0,
+        min_success=share,
+    )
+
+
+_OPTIONS = (
+    "name out after transient always defer map key max_parallel keep_going min_success"
+).split()
 _LATER = (
-    "approve backoff edit even_if_skipped keep_going key limit map max_backoff max_parallel "
-    "min_success on on_timeout once retries retry_on stall timeout total_timeout undo_of when"
+    "approve backoff edit even_if_skipped limit max_backoff "
+    "on on_timeout once retries retry_on stall timeout total_timeout undo_of when"
 ).split()
 
 

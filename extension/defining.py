@@ -5,8 +5,19 @@ import textwrap
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+from msgspec import structs
+
 from stepwell.errors import InvalidStep
-from stepwell.flow import Dataflow, Step, analyse, code_digest, name_trouble, source_digest
+from stepwell.flow import (
+    Dataflow,
+    Policies,
+    Step,
+    analyse,
+    code_digest,
+    mapped,
+    name_trouble,
+    source_digest,
+)
 
 __all__ = ["plain_code", "step_from_cell", "step_from_function"]
 
@@ -31,6 +42,7 @@ def step_from_cell(
     defer: bool = False,
     flow: str = "",
     cell: str = "",
+    policies: Policies | None = None,
 ) -> Step:
     """The step a cell makes. `code` is `source` in plain Python.
 
@@ -39,12 +51,15 @@ def step_from_cell(
     """
     # Errors count lines as the cell does, whose first is the magic.
     dataflow = analyse(f"\n{code}", name=name)
-    writes = dataflow.writes if outputs is None else tuple(outputs)
+    item = policies.map.item if policies is not None and policies.map is not None else ""
+    # Each element is given to the code anew: what it does to the name is its own affair.
+    found = tuple(name for name in dataflow.writes if name != item)
+    writes = found if outputs is None else tuple(outputs)
     reads = tuple(dict.fromkeys([*dataflow.reads, *inputs]))
     _check_outputs(name, dataflow, writes, outputs or ())
     _check_rebinding(name, dataflow, reads, writes)
     _check_transient(name, transient, writes)
-    return Step(
+    step = Step(
         name=name,
         source=source,
         code=code,
@@ -61,6 +76,14 @@ def step_from_cell(
         builtins=dataflow.builtins,
         cell=cell,
     )
+    return _with_policies(step, policies)
+
+
+def _with_policies(step: Step, policies: Policies | None) -> Step:
+    if policies is None:
+        return step
+    step = structs.replace(step, **{**structs.asdict(policies), "map": None})
+    return mapped(step, policies.map) if policies.map is not None else step
 
 
 def _check_outputs(
@@ -108,6 +131,7 @@ def step_from_function(
     always: bool = False,
     defer: bool = False,
     cell: str = "",
+    policies: Policies | None = None,
 ) -> Step:
     """The step a function makes: its parameters are what it reads.
 
@@ -126,7 +150,7 @@ def step_from_function(
     _check_transient(named, transient, writes)
     source = _source(function)
     in_module = function.__module__ != "__main__" and "<locals>" not in function.__qualname__
-    return Step(
+    step = Step(
         name=named,
         source=source,
         code=source,
@@ -144,6 +168,7 @@ def step_from_function(
         defaults=tuple(defaults),
         cell=cell,
     )
+    return _with_policies(step, policies)
 
 
 def _parameters(function: Callable[..., Any], name: str) -> tuple[list[str], list[str]]:

@@ -4,7 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from stepwell.flow import Policies
+
 __all__ = ["Notebook", "StepOptions"]
+
+NO_POLICIES = Policies()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +28,8 @@ class StepOptions:
     always: bool = False
     agent: str = ""
     """The agent it belongs to; empty for the notebook's own flow."""
+    policies: Policies = NO_POLICIES
+    """How it is to be run."""
 
 
 class Notebook(Protocol):
@@ -73,8 +79,13 @@ class Notebook(Protocol):
         """Every version and attempt of a step."""
         ...
 
-    def rerun(self, names: Sequence[str], *, downstream: bool = False) -> object:
-        """Run these steps although nothing has changed; `downstream`: and all that reads them."""
+    def rerun(
+        self, names: Sequence[str], *, downstream: bool = False, failed: bool = False
+    ) -> object:
+        """Run these steps although nothing has changed; `downstream`: and all that reads them.
+
+        `failed`: only what of them has failed.
+        """
         ...
 
     def diff(self, first: str, second: str = "") -> object:

@@ -3,6 +3,8 @@
 from keyword import iskeyword
 
 from stepwell.errors import InvalidUsage
+from stepwell.flow import Policies
+from stepwell.magics._mapping import MAP_OPTIONS, map_over
 from stepwell.magics._options import Kind, Option, Parsed, Takes, describe, parse
 from stepwell.magics._port import StepOptions
 
@@ -48,11 +50,7 @@ STEP_OPTIONS: tuple[Option, ...] = (
         "outputs that are not stored but made again on resume: connections, models in memory",
     ),
     Option("--agent", Takes.ONE, "NAME", "the agent it belongs to, instead of the notebook's flow"),
-    _later("--map", "ITEM=ITEMS", Takes.LIST),
-    _later("--key", "EXPR"),
-    _later("--max-parallel", "N"),
-    _later("--keep-going"),
-    _later("--min-success", "N"),
+    *MAP_OPTIONS,
     _later("--when", "EXPR"),
     _later("--even-if-skipped"),
     _later("--retries", "N"),
@@ -112,6 +110,7 @@ def parse_step(line: str) -> StepOptions | None:
         defer=parsed.has("--defer"),
         always=parsed.has("--always"),
         agent="".join(_variables("--agent", parsed)),
+        policies=Policies(map=map_over(parsed)),
     )
 
 

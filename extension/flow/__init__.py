@@ -15,7 +15,8 @@ from stepwell.flow._dataflow import Dataflow, analyse
 from stepwell.flow._fingerprint import Fingerprint, opaque
 from stepwell.flow._flow import Flow
 from stepwell.flow._functions import source_digest, uses
-from stepwell.flow._policies import Approve, Deadlines, MapOver, OnTimeout, Retry
+from stepwell.flow._mapping import mapped, share_of
+from stepwell.flow._policies import Approve, Deadlines, MapOver, OnTimeout, Policies, Retry
 from stepwell.flow._step import Step, StepName, name_trouble
 
 __all__ = [
@@ -31,14 +32,17 @@ __all__ = [
     "Flow",
     "MapOver",
     "OnTimeout",
+    "Policies",
     "Retry",
     "Step",
     "StepName",
     "analyse",
     "changes",
     "code_digest",
+    "mapped",
     "name_trouble",
     "opaque",
+    "share_of",
     "source_diff",
     "source_digest",
     "uses",

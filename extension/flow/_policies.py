@@ -7,7 +7,7 @@ from typing import Literal
 
 import msgspec
 
-__all__ = ["Approve", "Deadlines", "MapOver", "OnTimeout", "Retry"]
+__all__ = ["Approve", "Deadlines", "MapOver", "OnTimeout", "Policies", "Retry"]
 
 OnTimeout = Literal["reject", "approve", "fail"]
 """What an unanswered question is taken for when its time is up."""
@@ -28,6 +28,14 @@ class MapOver(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     """Try every element although some have failed."""
     min_success: float = 1.0
     """With so large a share of elements done, from 0 to 1, the step is done."""
+    apart: tuple[str, ...] = ()
+    """Of the step's reads, those that its code does not look at: the source, and what only the
+    key is made from. An element's result does not depend on them."""
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the code reads the source itself, too: every element depends on all."""
+        return self.source not in self.apart
 
 
 class Retry(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
@@ -65,3 +73,19 @@ class Approve(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     timeout: float = 0.0
     """Seconds from when the question was stored; 0: as long as it takes."""
     on_timeout: OnTimeout = "reject"
+
+
+class Policies(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything that can be said of how a step is to be run; fields of `Step` of these names."""
+
+    map: MapOver | None = None
+    when: str = ""
+    even_if_skipped: bool = False
+    retry: Retry | None = None
+    deadlines: Deadlines | None = None
+    approve: Approve | None = None
+    once: bool = False
+    on: str = ""
+    limit: str = ""
+    priority: int = 0
+    undo_of: str = ""

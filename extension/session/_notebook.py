@@ -46,6 +46,7 @@ class SessionNotebook:
             defer=options.defer,
             cell=self.session.frontend.cell_id(),
             flow=options.agent,
+            policies=options.policies,
         )
         self.submit(step)
 

@@ -7,12 +7,13 @@ from IPython.core.completer import provisionalcompleter
 
 from stepwell.errors import StoreLocked
 from stepwell.magics._completion import candidates
+from stepwell.magics._step import STEP_OPTIONS as ALL_OPTIONS
 from stepwell.magics._verbs import VERBS
 
 STEPS = ["plan", "search", "draft-2"]
 OUTPUTS = ["queries", "hits", "report"]
 RUNS = ["brave-otter", "calm-heron"]
-STEP_OPTIONS = ["--in", "--out", "--after", "--defer", "--always", "--transient", "--agent"]
+STEP_OPTIONS = [option.name for option in ALL_OPTIONS if not option.later]
 
 
 @pytest.mark.parametrize(
@@ -21,7 +22,7 @@ STEP_OPTIONS = ["--in", "--out", "--after", "--defer", "--always", "--transient"
         ("%%step ", "", STEPS),
         ("%%step pl", "pl", ["plan"]),
         ("%%step new ", "", STEP_OPTIONS),
-        ("%%step new --a", "--a", ["--after", "--always", "--agent"]),
+        ("%%step new --al", "--al", ["--always"]),
         ("%%step new --defer --", "--", [name for name in STEP_OPTIONS if name != "--defer"]),
         ("%%step new -", "-", STEP_OPTIONS),
         ("%%step new --after ", "", STEPS),

@@ -71,11 +71,6 @@ def test_mistakes_are_named(line: str, says: str) -> None:
 
 
 LATER = [
-    "--map item=items",
-    "--key item.id",
-    "--max-parallel 8",
-    "--keep-going",
-    "--min-success 3",
     "--when 'x > 3'",
     "--even-if-skipped",
     "--retries 3",
