@@ -27,13 +27,16 @@ def is_immutable(value: object) -> bool:
     Exact built-in and standard types only; everything else is taken to be mutable.
     """
     waiting: list[Any] = [value]
+    seen: set[int] = set()
     while waiting:
         one = waiting.pop()
         kind = class_of(one)
         if kind in _ATOMS or issubclass(kind, Enum):
             continue
         if kind is tuple or kind is frozenset:
-            waiting.extend(one)
+            if id(one) not in seen:
+                seen.add(id(one))
+                waiting.extend(one)
         elif not (kind in (datetime, time) and type(one.tzinfo) in _ZONES):
             return False
     return True

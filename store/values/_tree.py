@@ -21,6 +21,7 @@ from stepwell.store.values._classes import find_class, reference
 from stepwell.store.values._encoded import Encoded, Resolve, Unsuited
 from stepwell.store.values._names import class_of, type_name
 from stepwell.store.values._refused import not_storable, refusal
+from stepwell.store.values._shared import SMALL, Repeats
 
 __all__ = [
     "TAG",
@@ -91,6 +92,13 @@ class Writer:
     needs_trust: bool = False
     open: dict[int, object] = field(default_factory=dict[int, object])
     """The values we are inside of, by id: what is met again contains itself."""
+    count: int = 0
+    """Items met so far, those of repeated parts counted each time."""
+    known: dict[int, tuple[object, Node, int]] = field(
+        default_factory=dict[int, tuple[object, Node, int]]
+    )
+    """Parts of many items by id: each, kept so that its id stays its own, its node, its items."""
+    repeats: Repeats = field(default_factory=Repeats)
 
     def node(self, value: Any) -> Node:
         """The value as a node. Raises `Unsuited`, or `ValueNotStorable` for what never can be."""
@@ -103,11 +111,24 @@ class Writer:
             return value
         if kind is float and value - value == 0:  # finite
             return value
+        known = self.known.get(id(value))
+        if known is not None:
+            self.count += known[2]
+            self.repeats.add(known[2])
+            return known[1]
+        return self._new_node(kind, value)
+
+    def _new_node(self, kind: type, value: Any) -> Node:
+        before = self.count
+        self.count += 1 + (len(value) if kind in _BUILTIN_CONTAINERS else 0)
         self._enter(value)
         try:
-            return self._open_node(kind, value)
+            node = self._open_node(kind, value)
         finally:
             del self.open[id(value)]
+        if self.count - before > SMALL:
+            self.known[id(value)] = (value, node, self.count - before)
+        return node
 
     def tagged(self, tag: str, node: Node) -> Node:
         """A node of another kind than JSON's own."""
