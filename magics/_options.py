@@ -32,6 +32,8 @@ class Takes(Enum):
     LIST = "list"
     """Names, separated by commas; the option may also be repeated."""
     PERHAPS = "perhaps"
+    EACH = "each"
+    """A value as it stands; the option may be repeated."""
 
 
 class Kind(Enum):
@@ -148,7 +150,7 @@ def _values(
             follows = attached is None and ahead and not ahead[0].startswith("--")
             text = ahead.popleft() if follows else attached
             return () if text is None else (text,)
-        case Takes.ONE:
+        case Takes.ONE | Takes.EACH:
             return (_next(command, option, attached, ahead),)
         case Takes.LIST:
             text = _next(command, option, attached, ahead)

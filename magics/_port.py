@@ -92,6 +92,10 @@ class Notebook(Protocol):
         """What differs between two runs, or between one and the current one."""
         ...
 
+    def fork(self, run: str, *, start: str = "", given: Sequence[str] = ()) -> object:
+        """Go on from a run in a run of its own. `given`: NAME=VALUE; `start`: run again from it."""
+        ...
+
     def restore(self, step: str, run: str = "", *, into: str = "") -> object:
         """The namespace as it stood after a step, in the notebook or as `into`."""
         ...

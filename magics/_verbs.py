@@ -16,7 +16,6 @@ LATER_VERBS = (
     "approve",
     "budget",
     "export",
-    "fork",
     "inbox",
     "limit",
     "pause",
@@ -208,6 +207,36 @@ _ALL = (
         lambda notebook, parsed: notebook.diff(*parsed.words),
         at_least=1,
         at_most=2,
+        offers=(Kind.RUN,),
+    ),
+    Verb(
+        "fork",
+        "RUN",
+        "go on from a run in a run of its own, with something changed",
+        "The new run shares every result of RUN that the change does not concern; what reads "
+        "what was changed runs again, in the background. RUN stays as it is. A value is a Python "
+        "literal, or a name of the notebook, or else the text itself.",
+        lambda notebook, parsed: notebook.fork(
+            _first(parsed), start=parsed.one("--from"), given=parsed.all("--set")
+        ),
+        at_least=1,
+        at_most=1,
+        options=(
+            Option(
+                "--from",
+                Takes.ONE,
+                "STEP",
+                "run this step, and everything that reads from it, again",
+                (Kind.STEP,),
+            ),
+            Option(
+                "--set",
+                Takes.EACH,
+                "NAME=VALUE",
+                "another value for a constant or for a step's output; can be repeated",
+                (Kind.OUTPUT,),
+            ),
+        ),
         offers=(Kind.RUN,),
     ),
     Verb(

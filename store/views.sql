@@ -40,7 +40,8 @@ SELECT
     coalesce(any_value(body ->> '$.notebook') FILTER (kind = 'run_started'), '') AS notebook,
     coalesce(any_value(body ->> '$.parent') FILTER (kind = 'run_started'), '') AS parent,
     coalesce(any_value(body ->> '$.user') FILTER (kind = 'run_started'), '') AS "user",
-    coalesce(any_value(body ->> '$.host') FILTER (kind = 'run_started'), '') AS host
+    coalesce(any_value(body ->> '$.host') FILTER (kind = 'run_started'), '') AS host,
+    coalesce(any_value(body ->> '$.forked_from') FILTER (kind = 'run_started'), '') AS forked_from
 FROM records
 WHERE run <> ''
 GROUP BY run
@@ -81,7 +82,7 @@ WITH happened AS (
     SELECT seq, time, run, kind, step, item, body FROM records
     WHERE kind IN (
         'attempt_started', 'attempt_completed', 'attempt_failed', 'attempt_interrupted',
-        'step_reused', 'step_forgotten'
+        'step_reused', 'step_forgotten', 'checkpoint_shared'
     )
     UNION ALL
     SELECT seq, time, run, kind, unnest(json_keys(body -> '$.environments')), '', NULL FROM records
@@ -103,6 +104,7 @@ SELECT
         WHEN 'attempt_failed' THEN 'failed'
         WHEN 'attempt_interrupted' THEN 'interrupted'
         WHEN 'step_reused' THEN 'reused'
+        WHEN 'checkpoint_shared' THEN 'shared'         -- with the run that this one was forked from
         WHEN 'step_forgotten' THEN 'forgotten'
         ELSE 'defined'
     END AS status,
@@ -111,8 +113,12 @@ SELECT
     max(time) FILTER (kind = 'attempt_started') AS started,
     max(time) FILTER (kind IN ('attempt_completed', 'attempt_failed', 'attempt_interrupted'))
         AS finished,
-    CAST(arg_max(body ->> '$.seconds', seq) FILTER (kind = 'attempt_completed') AS DOUBLE) AS seconds,
-    coalesce(json_keys(arg_max(body -> '$.outputs', seq) FILTER (kind = 'attempt_completed')), [])
+    CAST(arg_max(body ->> '$.seconds', seq) FILTER (
+        kind IN ('attempt_completed', 'checkpoint_shared')
+    ) AS DOUBLE) AS seconds,
+    coalesce(json_keys(arg_max(body -> '$.outputs', seq) FILTER (
+        kind IN ('attempt_completed', 'checkpoint_shared')
+    )), [])
         AS outputs,
     CASE WHEN arg_max(kind, seq) FILTER (kind <> 'steps_defined') = 'attempt_failed'
         THEN concat_ws(
@@ -191,7 +197,7 @@ named AS (
         list(DISTINCT step || '.' || name) AS outputs
     FROM (
         SELECT step, body, unnest(json_keys(body -> '$.outputs')) AS name FROM records
-        WHERE kind = 'attempt_completed'
+        WHERE kind IN ('attempt_completed', 'checkpoint_shared')
     )
     GROUP BY ALL
 )

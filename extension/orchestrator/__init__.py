@@ -46,6 +46,7 @@ from stepwell.orchestrator._events import (
     AttemptFailed,
     AttemptInterrupted,
     AttemptStarted,
+    CheckpointShared,
     EnvironmentCaptured,
     Event,
     HeartbeatKept,
@@ -91,6 +92,7 @@ from stepwell.orchestrator._request import (
     request,
     running_attempts,
 )
+from stepwell.orchestrator._sharing import Inherited, inherited
 from stepwell.orchestrator._shell import Orchestrator
 from stepwell.orchestrator._snapshot import is_stuck, phase_of, run_view, status_of, step_view
 from stepwell.orchestrator._state import State
@@ -124,6 +126,7 @@ __all__ = [
     "Calls",
     "CancelAttempt",
     "Checkpoint",
+    "CheckpointShared",
     "ChildSettled",
     "ChildStarted",
     "Clock",
@@ -144,6 +147,7 @@ __all__ = [
     "Gathered",
     "Happened",
     "HeartbeatKept",
+    "Inherited",
     "ItemRef",
     "ItemState",
     "Items",
@@ -200,6 +204,7 @@ __all__ = [
     "current_inputs",
     "decide",
     "decode",
+    "inherited",
     "interrupted",
     "is_current",
     "is_stuck",

@@ -14,6 +14,7 @@ from stepwell.orchestrator._events import (
     AttemptFailed,
     AttemptInterrupted,
     AttemptStarted,
+    CheckpointShared,
     EnvironmentCaptured,
     Event,
     HeartbeatKept,
@@ -33,6 +34,7 @@ from stepwell.orchestrator._events import (
 )
 from stepwell.orchestrator._flow_events import define, forget, rename
 from stepwell.orchestrator._owing import answered, cancel
+from stepwell.orchestrator._sharing import share
 from stepwell.orchestrator._state import State
 
 __all__ = ["apply"]
@@ -68,6 +70,8 @@ def apply(  # noqa: PLR0912 - one branch to an event, none of them with a though
         case StepSkipped():
             if (known := state.steps.get(step)) is not None:
                 skip(state, known, event, attempt, at)
+        case CheckpointShared():
+            share(state, event, state.step(step), item, attempt)
         case HeartbeatKept():
             _heard(state, event, step=step, item=item, attempt=attempt, at=at)
         case StepsRequested():

@@ -16,6 +16,7 @@ __all__ = [
     "AttemptFailed",
     "AttemptInterrupted",
     "AttemptStarted",
+    "CheckpointShared",
     "EnvironmentCaptured",
     "ErrorInfo",
     "Event",
@@ -45,6 +46,8 @@ class RunStarted(BaseEvent, frozen=True, tag="run_started"):
     notebook: str = ""
     user: str = ""
     host: str = ""
+    forked_from: str = ""
+    """The run whose results it began with."""
 
 
 class StepsDefined(BaseEvent, frozen=True, tag="steps_defined"):
@@ -153,6 +156,27 @@ class StepReused(BaseEvent, frozen=True, tag="step_reused"):
     """Asked for and found unchanged: answered from its checkpoint."""
 
 
+class CheckpointShared(BaseEvent, frozen=True, tag="checkpoint_shared"):
+    """The step, or an item of it, begins with the result it has in another run."""
+
+    origin: str
+    """The other run."""
+    made: int
+    """When it was stored there, microseconds UTC; the record's attempt is the one there, too."""
+    outputs: dict[str, Output] = {}
+    seconds: float = 0.0
+    log: str = ""
+    code: str = ""
+    inputs: dict[str, str] = {}
+    environment: str = ""
+    skipped: str = ""
+    given: tuple[str, ...] = ()
+    """Of the outputs, those that somebody has put in the place of what was made there."""
+    digest: str = ""
+    """Of an item's element."""
+    index: int = 0
+
+
 class StepForgotten(BaseEvent, frozen=True, tag="step_forgotten"):
     """The step is no longer part of the flow. Its history is kept."""
 
@@ -198,6 +222,7 @@ Event = (
     | StepSkipped
     | HeartbeatKept
     | StepReused
+    | CheckpointShared
     | StepForgotten
     | StepRenamed
     | RunCancelled

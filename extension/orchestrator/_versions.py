@@ -8,6 +8,7 @@ from stepwell.orchestrator._events import (
     AttemptFailed,
     AttemptInterrupted,
     AttemptStarted,
+    CheckpointShared,
     Event,
     Output,
     RunStarted,
@@ -22,6 +23,7 @@ __all__ = ["Version", "versions"]
 _KINDS = (
     "run_started",
     "steps_defined",
+    "checkpoint_shared",
     "attempt_started",
     "attempt_completed",
     "attempt_failed",
@@ -37,7 +39,8 @@ class Version:
     attempt: int
     item: str = ""
     outcome: str = "running"
-    """`done`, `failed`, `cancelled`, `interrupted`, `running`; `shared` from another run."""
+    """`done`, `failed`, `cancelled`, `interrupted`, `running`; `shared` from another run, or
+    there and `given` another value."""
     at: int = 0
     """When it started."""
     seconds: float = 0.0
@@ -75,10 +78,10 @@ def _previews(store: Store, digests: Iterable[str]) -> dict[str, str]:
     """What these values look like, as far as a step's record tells."""
     wanted = [digest.encode() for digest in digests if digest]
     found: dict[str, str] = {}
-    for row in store.rows(kinds=["attempt_completed"]) if wanted else ():
+    for row in store.rows(kinds=["attempt_completed", "checkpoint_shared"]) if wanted else ():
         if any(digest in row.body for digest in wanted):
             event = decode(row)
-            if isinstance(event, AttemptCompleted):
+            if isinstance(event, AttemptCompleted | CheckpointShared):
                 found.update({it.digest: it.preview for it in event.outputs.values()})
     return found
 
@@ -107,7 +110,9 @@ class _Past:
                 self._attempt(row, event)
 
     def _attempt(self, row: Row, event: Event) -> None:
-        key = (row.run, row.attempt, row.item)
+        # The attempt of a shared result is one of the other run's.
+        is_shared = isinstance(event, CheckpointShared)
+        key = (row.run, 0 if is_shared else row.attempt, row.item)
         known = self.attempts.get(key)
         if known is None:
             known = Version(
@@ -133,6 +138,15 @@ def _former_names(store: Store, name: str) -> dict[str, set[str]]:
 
 def _after(version: Version, event: Event) -> Version:
     match event:
+        case CheckpointShared():
+            return replace(
+                version,
+                outcome="given" if event.given else "shared",
+                code=event.code,
+                inputs=event.inputs,
+                outputs=event.outputs,
+                seconds=event.seconds,
+            )
         case AttemptStarted():
             return replace(version, code=event.code, inputs=event.inputs)
         case AttemptCompleted():

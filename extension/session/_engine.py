@@ -4,6 +4,7 @@ import getpass
 import os
 import secrets
 import socket
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from stepwell.errors import UnknownRun, near_misses
@@ -69,20 +70,30 @@ class Engine:
         else:
             raise UnknownRun("(the latest)", str(self.store.path or "memory"))
 
-    def begin(self) -> None:
-        """A new run, in which nothing has happened yet."""
+    def begin(
+        self, *, forked_from: str = "", fill: Callable[[str], None] = lambda run: None
+    ) -> None:
+        """A new run, in which nothing has happened yet but what `fill` records.
+
+        All of it is on disk, or none.
+        """
         run = secrets.token_hex(4)
         event = RunStarted(
-            notebook=str(self.place.notebook or ""), user=_user(), host=socket.gethostname()
+            notebook=str(self.place.notebook or ""),
+            user=_user(),
+            host=socket.gethostname(),
+            forked_from=forked_from,
         )
 
         def work() -> None:
             self.orchestrator.adopt(State(run))
             self.orchestrator.record(run, event)
+            fill(run)
+            # Here, and not when the call returns: whoever hears of this looks at the run.
+            self.run = run
             self.orchestrator.release_idle(but=run)
 
         self.orchestrator.call(work)
-        self.run = run
 
     def switch(self, run: str) -> None:
         """Go on with this run as its events leave it. Raises `UnknownRun`; never begins anew."""
@@ -97,10 +108,10 @@ class Engine:
             self.orchestrator.adopt(state)
             for step, item, attempt, event in interrupted(state):
                 self.orchestrator.record(state.run, event, step=step, item=item, attempt=attempt)
+            self.run = state.run
             self.orchestrator.release_idle(but=state.run)
 
         self.orchestrator.call(work)
-        self.run = state.run
 
     def resolve(self, run: str) -> str:
         """The run an id or the unambiguous beginning of one means."""

@@ -13,6 +13,7 @@ from stepwell.orchestrator import run_view
 from stepwell.session import _reports as reports
 from stepwell.session import _upkeep as upkeep
 from stepwell.session._diffing import diff, history
+from stepwell.session._forking import fork, understood
 from stepwell.session._going_back import restore_step
 from stepwell.session._planning import plan
 from stepwell.session._restoring import resume
@@ -154,6 +155,13 @@ class SessionNotebook:
     def diff(self, first: str, second: str = "") -> View:
         """What differs between two runs."""
         return diff(self.session, first, second)
+
+    def fork(self, run: str, *, start: str = "", given: Sequence[str] = ()) -> View:
+        """Go on from a run in a run of its own, with something changed."""
+        notes = fork(
+            self.session, run, start=start, given=understood(given, self.session.namespace)
+        )
+        return reports.status(self.session, notes=notes)
 
     def restore(self, step: str, run: str = "", *, into: str = "") -> View:
         """The namespace as it stood after a step."""

@@ -10,7 +10,7 @@ from stepwell.store import Digest
 from stepwell.workers import describe_error
 from stepwell.workers.namespace import restore
 
-__all__ = ["resume"]
+__all__ = ["bring_environment_back", "resume"]
 
 
 def resume(session: Session, shell: Any, run: str = "") -> list[str]:
@@ -23,7 +23,7 @@ def resume(session: Session, shell: Any, run: str = "") -> list[str]:
     if run:
         engine.switch(engine.resolve(run))
     state = engine.state
-    notes = [*_run_setups(session, shell), *_bring_environment_back(session, state)]
+    notes = [*_run_setups(session, shell), *bring_environment_back(session, state)]
     for name, step in state.steps.items():
         if step.is_settled:
             session.bring_back(name)
@@ -60,10 +60,14 @@ def _run_setups(session: Session, shell: Any) -> list[str]:
     return notes
 
 
-def _bring_environment_back(session: Session, state: State) -> list[str]:
+def bring_environment_back(session: Session, state: State, *, overwrite: bool = False) -> list[str]:
+    """Functions and constants by value, the newest first; what did not come back is told.
+
+    Names that the notebook has are left alone unless `overwrite`.
+    """
     engine = session.engine
     notes: list[str] = []
-    seen: set[str] = set()
+    seen, done = set[str](), set[str]()
     # The newest first: of a name that had several values, the last is the one to bring back.
     for step in sorted(state.steps.values(), key=lambda step: step.since, reverse=True):
         environment = state.environments.get(step.environment)
@@ -81,7 +85,12 @@ def _bring_environment_back(session: Session, state: State) -> list[str]:
             if Digest(digest) in blobs
         }
         restored = restore(
-            environment.bindings, found, session.namespace, trust=engine.values.trust
+            {name: it for name, it in environment.bindings.items() if name not in done},
+            {name: it for name, it in found.items() if name not in done},
+            session.namespace,
+            trust=engine.values.trust,
+            overwrite=overwrite,
         )
+        done |= {*environment.bindings} if overwrite else set()
         notes += [f"{name} did not come back: {why}" for name, why in restored.failures.items()]
     return list(dict.fromkeys(notes))

@@ -30,6 +30,11 @@ from stepwell.magics._verbs import LATER_VERBS, VERBS
         ("rerun a --downstream", ("rerun", ("a",), {"downstream": True})),
         ("diff brave-otter", ("diff", "brave-otter")),
         ("diff brave-otter calm-heron", ("diff", "brave-otter", "calm-heron")),
+        ("fork calm-heron", ("fork", "calm-heron", {"start": "", "given": ()})),
+        (
+            "fork calm-heron --from a --set x=1 --set 'y=[1, 2]'",
+            ("fork", "calm-heron", {"start": "a", "given": ("x=1", "y=[1, 2]")}),
+        ),
         ("restore a", ("restore", "a", {"into": ""})),
         ("restore a calm-heron --into then", ("restore", "a", "calm-heron", {"into": "then"})),
         ("forget a", ("forget", "a")),
