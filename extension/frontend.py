@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from stepwell.errors import UnsupportedEnvironment
+from stepwell.subshell import Subshell
 
 __all__ = ["Frontend", "KernelFrontend", "NoFrontend", "frontend_for"]
 
@@ -42,6 +43,18 @@ class Frontend(Protocol):
 
     def before_thread(self) -> None:
         """On each new thread that runs steps: let `display` find the step."""
+        ...
+
+    def is_attended(self) -> bool:
+        """Whether somebody sits before the cell that is being executed, and could click."""
+        ...
+
+    def route(self, comm: Any) -> bool:
+        """Have a widget's messages heard while a cell runs; whether that can be done."""
+        ...
+
+    def on_main(self, work: Callable[[], None]) -> None:
+        """Call `work` on the main thread, between cells."""
         ...
 
     def on_shutdown(self, work: Callable[[], None]) -> Callable[[], None]:
@@ -78,6 +91,18 @@ class NoFrontend:
     def before_thread(self) -> None:
         """Nothing to prepare."""
 
+    def is_attended(self) -> bool:
+        """There is nothing to click at."""
+        return False
+
+    def route(self, comm: Any) -> bool:
+        """There are no widgets."""
+        return False
+
+    def on_main(self, work: Callable[[], None]) -> None:
+        """Here and now: nobody waits for cells to end."""
+        work()
+
     def on_shutdown(self, work: Callable[[], None]) -> Callable[[], None]:
         """The interpreter's own exit is all there is."""
         return lambda: None
@@ -89,6 +114,7 @@ class KernelFrontend:
     def __init__(self, shell: Any) -> None:
         self._shell = shell
         self._kernel = shell.kernel
+        self._subshell = Subshell(self._kernel)
 
     def where(self) -> object:
         """The request that the main shell is answering."""
@@ -120,6 +146,20 @@ class KernelFrontend:
     def before_thread(self) -> None:
         """Catch what `display` sends from this thread."""
         self._shell.display_pub.register_hook(_catch_display)
+
+    def is_attended(self) -> bool:
+        """Who may be asked for input is there; nbclient and papermill say they are not."""
+        parent: Content = self._shell.get_parent() or {}
+        content: Content = parent.get("content") or {}
+        return bool(content.get("allow_stdin"))
+
+    def route(self, comm: Any) -> bool:
+        """By a subshell of our own."""
+        return self._subshell.route(comm)
+
+    def on_main(self, work: Callable[[], None]) -> None:
+        """On the loop that executes cells; also while a cell awaits something."""
+        self._kernel.io_loop.add_callback(work)
 
     def on_shutdown(self, work: Callable[[], None]) -> Callable[[], None]:
         """Before the kernel answers a shutdown request; it has about two seconds."""

@@ -67,6 +67,10 @@ class Notebook(Protocol):
         """The current run."""
         ...
 
+    def view(self) -> object:
+        """The current run, to look at and to steer."""
+        ...
+
     def runs(self) -> object:
         """Every run in the store."""
         ...

@@ -22,7 +22,6 @@ LATER_VERBS = (
     "record",
     "reject",
     "respond",
-    "view",
 )
 
 
@@ -138,6 +137,14 @@ _ALL = (
         "the current run, step by step",
         "What each step is doing, since when, and what it waits for.",
         lambda notebook, parsed: notebook.status(),
+    ),
+    Verb(
+        "view",
+        "",
+        "the current run to look at and to steer: flow, times, results, calls",
+        "Stays in the notebook as a table; while a kernel runs it is live. After a restart "
+        "this verb brings it back to life.",
+        lambda notebook, parsed: notebook.view(),
     ),
     Verb(
         "runs",

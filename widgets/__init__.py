@@ -6,16 +6,29 @@ Everything it makes is static HTML that survives a front end's sanitiser, with p
 beside it; text from users and models is only ever text.
 """
 
+from collections.abc import Callable
+from typing import Any
+
 from stepwell.widgets._board import Board, Publisher
 from stepwell.widgets._card import STEP_MIME, card
 from stepwell.widgets._format import duration, size
+from stepwell.widgets._live import Link, Live, Source
 from stepwell.widgets._past import diff_table, history_table
 from stepwell.widgets._replay import replay
+from stepwell.widgets._rich import log_entries, rich, text_value
 from stepwell.widgets._rows import Column, DiffRow, HistoryRow, PlanRow, RunRow
 from stepwell.widgets._run_table import run_table, runs_table
 from stepwell.widgets._sheet import table
+from stepwell.widgets._snapshot import (
+    Message,
+    approval_facts,
+    output_facts,
+    run_facts,
+    step_facts,
+)
+from stepwell.widgets._spans import Spans
 from stepwell.widgets._tables import plan_table, store_table
-from stepwell.widgets._view import Bundle, View, below
+from stepwell.widgets._view import Bundle, ShownView, View, below
 
 __all__ = [
     "STEP_MIME",
@@ -24,20 +37,41 @@ __all__ = [
     "Column",
     "DiffRow",
     "HistoryRow",
+    "Link",
+    "Live",
+    "Message",
     "PlanRow",
     "Publisher",
     "RunRow",
+    "ShownView",
+    "Source",
+    "Spans",
     "View",
+    "approval_facts",
     "below",
     "card",
     "diff_table",
     "duration",
     "history_table",
+    "log_entries",
+    "output_facts",
     "plan_table",
     "replay",
+    "rich",
+    "run_facts",
     "run_table",
     "runs_table",
     "size",
+    "step_facts",
     "store_table",
     "table",
+    "text_value",
+    "widget_link",
 ]
+
+
+def widget_link(hear: Callable[[Message], None], route: Callable[[Any], bool]) -> Link:
+    """A link by an anywidget, which is imported now. See `Link` for what it does."""
+    from stepwell.widgets._model import WidgetLink
+
+    return WidgetLink(hear, route)

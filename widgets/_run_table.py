@@ -1,5 +1,6 @@
 """A run, step by step, and the runs of a store."""
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 
@@ -15,6 +16,8 @@ from stepwell.widgets._text import line
 from stepwell.widgets._view import View
 
 __all__ = ["run_table", "runs_table"]
+
+_UNSAFE = re.compile(r"[^\w-]")
 
 _STEP_COLUMNS = [
     Column("step", is_code=True, is_short=True),
@@ -36,10 +39,16 @@ _RUN_COLUMNS = [
 ]
 
 
-def run_table(view: RunView, *, now: int, note: str = "") -> View:
-    """A run: its steps in order, what each reads from, and how each stands."""
+def run_table(view: RunView, *, now: int, note: str = "", is_anchored: bool = False) -> View:
+    """A run: its steps in order, what each reads from, and how each stands.
+
+    Where it is `is_anchored` the live view may be drawn over it, and it says how it is brought
+    back where there is none any more.
+    """
     steps = _worth_showing(view.steps)
-    return Sheet(
+    if is_anchored:
+        note = "\n".join([note, f"as of {clock_time(now, now)} · %stepwell view shows it live"])
+    sheet = Sheet(
         title=f"run {line(view.run, 60)}",
         about=_summary(view),
         ornament=_progress(view) if view.status == "running" else "",
@@ -47,7 +56,15 @@ def run_table(view: RunView, *, now: int, note: str = "") -> View:
         rows=[_step_row(step, now) for step in steps],
         notes=[_left_out(view.steps, steps), _place(view, now), note],
         empty="no cell has been made a step yet",
-    ).view()
+    )
+    return anchored(sheet.view(), view.run) if is_anchored else sheet.view()
+
+
+def anchored(view: View, run: str) -> View:
+    """The view in an element that the live view finds by its class (`static/stepwell.js`)."""
+    page = Markup(view.bundle["text/html"])
+    place = {"class": f"stepwell-run-{_UNSAFE.sub('', run)}"}
+    return View({**view.bundle, "text/html": element("div", page, **place)})
 
 
 def _step_row(step: StepView, now: int) -> list[Cell]:

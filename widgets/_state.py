@@ -69,6 +69,8 @@ _LOOKS = {
 
 def look(view: StepView) -> Look:
     """The state a step is shown in."""
+    if view.approval is not None and view.approval.status == "pending":
+        return NEEDED
     if view.phase in (Phase.COMPLETED, Phase.DEFERRED) and view.stale:
         return STALE
     if view.phase is Phase.COMPLETED and view.restored:

@@ -1,6 +1,6 @@
 """Something to look at: the same thing for a page, for a log, and for a program."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
 __all__ = ["Bundle", "View", "below"]
@@ -30,3 +30,13 @@ def below(*views: View) -> View:
     page = "".join(str(view.bundle["text/html"]) for view in views)
     plain = "\n\n".join(str(view.bundle["text/plain"]) for view in views)
     return View({"text/html": page, "text/plain": plain})
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class ShownView(View):
+    """A view that somebody else puts into the cell, to keep it up to date there."""
+
+    show: Callable[[View], None]
+
+    def _ipython_display_(self) -> None:
+        self.show(View(self.bundle))

@@ -94,7 +94,15 @@ from stepwell.orchestrator._request import (
 )
 from stepwell.orchestrator._sharing import Inherited, inherited
 from stepwell.orchestrator._shell import Orchestrator
-from stepwell.orchestrator._snapshot import is_stuck, phase_of, run_view, status_of, step_view
+from stepwell.orchestrator._snapshot import (
+    approval_view,
+    is_stuck,
+    phase_of,
+    run_head,
+    run_view,
+    status_of,
+    step_view,
+)
 from stepwell.orchestrator._state import State
 from stepwell.orchestrator._timers import Timer, Timers
 from stepwell.orchestrator._unit import (
@@ -106,13 +114,22 @@ from stepwell.orchestrator._unit import (
     Unit,
 )
 from stepwell.orchestrator._versions import Version, versions
-from stepwell.orchestrator._views import Phase, RunView, StepView
+from stepwell.orchestrator._views import (
+    ApprovalView,
+    ChildView,
+    ItemsView,
+    Phase,
+    ProgressView,
+    RunView,
+    StepView,
+)
 
 __all__ = [
     "SKIPPED",
     "Approval",
     "ApprovalDecided",
     "ApprovalRequested",
+    "ApprovalView",
     "Attempt",
     "AttemptCompleted",
     "AttemptFailed",
@@ -129,6 +146,7 @@ __all__ = [
     "CheckpointShared",
     "ChildSettled",
     "ChildStarted",
+    "ChildView",
     "Clock",
     "Command",
     "Decision",
@@ -152,6 +170,7 @@ __all__ = [
     "ItemState",
     "Items",
     "ItemsExpanded",
+    "ItemsView",
     "Link",
     "Listener",
     "Message",
@@ -162,6 +181,7 @@ __all__ = [
     "Orchestrator",
     "Output",
     "Phase",
+    "ProgressView",
     "Report",
     "Reuse",
     "RunCancelled",
@@ -199,6 +219,7 @@ __all__ = [
     "WaitEnded",
     "Worker",
     "apply",
+    "approval_view",
     "closure",
     "compare",
     "current_inputs",
@@ -215,6 +236,7 @@ __all__ = [
     "references",
     "request",
     "retry_at",
+    "run_head",
     "run_view",
     "running_attempts",
     "runs",

@@ -1,14 +1,23 @@
 """From the state to what people are shown."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from stepwell.flow import Step
+from stepwell.orchestrator._call_events import Usage
+from stepwell.orchestrator._calls import Approval
 from stepwell.orchestrator._decide import current_inputs
 from stepwell.orchestrator._state import State
-from stepwell.orchestrator._unit import StepState
-from stepwell.orchestrator._views import Phase, RunView, StepView
+from stepwell.orchestrator._unit import StepState, Unit
+from stepwell.orchestrator._views import (
+    ApprovalView,
+    ChildView,
+    ItemsView,
+    Phase,
+    RunView,
+    StepView,
+)
 
-__all__ = ["phase_of", "run_view", "step_view"]
+__all__ = ["approval_view", "phase_of", "run_head", "run_view", "step_view"]
 
 
 def phase_of(step: StepState) -> Phase:
@@ -53,7 +62,74 @@ def step_view(
         diff=diff,
         note=note,
         source=definition.source,
+        items=_items(step),
+        approval=next(_open_questions(state, name), None),
+        children=_children(step),
+        retry_at=step.retry_at,
+        cost=sum(usage.cost for usage in _usages(step)),
+        tokens=sum(usage.input_tokens + usage.output_tokens for usage in _usages(step)),
     )
+
+
+def _items(step: StepState) -> ItemsView | None:
+    items = step.items
+    if items is None or not items.order:
+        return None
+    return ItemsView(
+        total=len(items.order),
+        done=items.done,
+        failed=len(items.failed),
+        running=len(items.running),
+        reused=items.reused,
+        since=step.running.at if step.running is not None else 0,
+    )
+
+
+def approval_view(approval: Approval) -> ApprovalView:
+    """A question as it stands."""
+    request, decided = approval.request, approval.decided
+    return ApprovalView(
+        id=approval.id,
+        step=approval.step,
+        question=request.question,
+        form=request.form,
+        payload=request.payload,
+        schema=request.schema,
+        edit=request.edit,
+        tool=request.tool,
+        requested=approval.at,
+        due=request.due,
+        on_timeout=request.on_timeout,
+        status=decided.decision if decided is not None else "pending",
+        decided=approval.decided_at,
+        decided_by=decided.by if decided is not None else "",
+        channel=decided.channel if decided is not None else "",
+        note=decided.note if decided is not None else "",
+    )
+
+
+def _open_questions(state: State, step: str = "") -> Iterator[ApprovalView]:
+    for key in state.pending:
+        approval = state.approvals[key]
+        if step in ("", approval.step):
+            yield approval_view(approval)
+
+
+def _children(step: StepState) -> tuple[ChildView, ...]:
+    calls = (step.calls or {}).values()
+    return tuple(
+        ChildView(run=call.subject, status=call.status or "running")
+        for call in calls
+        if call.form == "child"
+    )
+
+
+def _usages(step: StepState) -> Iterator[Usage]:
+    units: list[Unit] = [step, *(step.items.by_key.values() if step.items else ())]
+    for unit in units:
+        for call in (unit.calls or {}).values():
+            if call.usage is not None:
+                yield call.usage
 
 
 def _reads(state: State, definition: Step) -> tuple[tuple[str, str], ...]:
@@ -94,6 +170,31 @@ def run_view(
         steps=steps,
         seconds_spent=sum(view.seconds for view in steps),
         seconds_saved=sum(view.seconds for view in steps if view.restored),
+        approvals=tuple(_open_questions(state)),
+        cost=sum(view.cost for view in steps),
+        tokens=sum(view.tokens for view in steps),
+    )
+
+
+def run_head(state: State, *, store: str = "") -> RunView:
+    """The run without its steps, at a price that does not grow with what they hold."""
+    started = state.started
+    done = [step for step in state.steps.values() if step.checkpoint is not None]
+    usages = [usage for step in state.steps.values() for usage in _usages(step)]
+    return RunView(
+        run=state.run,
+        flow=started.flow if started else "",
+        status=status_of(state),
+        started=state.started_at,
+        notebook=started.notebook if started else "",
+        store=store,
+        seconds_spent=sum(step.checkpoint.seconds for step in done if step.checkpoint),
+        seconds_saved=sum(
+            step.checkpoint.seconds for step in done if step.checkpoint and step.restored
+        ),
+        approvals=tuple(_open_questions(state)),
+        cost=sum(usage.cost for usage in usages),
+        tokens=sum(usage.input_tokens + usage.output_tokens for usage in usages),
     )
 
 

@@ -5,7 +5,15 @@ from enum import Enum
 
 from stepwell.orchestrator._events import ErrorInfo, Output
 
-__all__ = ["Phase", "RunView", "StepView"]
+__all__ = [
+    "ApprovalView",
+    "ChildView",
+    "ItemsView",
+    "Phase",
+    "ProgressView",
+    "RunView",
+    "StepView",
+]
 
 
 class Phase(Enum):
@@ -18,6 +26,69 @@ class Phase(Enum):
     FAILED = "failed"
     CANCELLED = "cancelled"
     SKIPPED = "skipped"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ItemsView:
+    """How far a mapped step has come."""
+
+    total: int = 0
+    done: int = 0
+    failed: int = 0
+    running: int = 0
+    reused: int = 0
+    """Of `done`, those answered from an earlier pass."""
+    since: int = 0
+    """When work at them began: with what is done since, the pace."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProgressView:
+    """What a step says of its own progress."""
+
+    done: float = 0.0
+    total: float = 0.0
+    """0 when it is not known."""
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApprovalView:
+    """A question to a person. Times are microseconds since 1970 UTC."""
+
+    id: str
+    step: str = ""
+    question: str = ""
+    form: str = "approve"
+    """`approve`, `ask`, `in_doubt`, `budget`."""
+    payload: Output | None = None
+    schema: str = ""
+    """JSON schema of what an edit, or an answer, must be."""
+    edit: tuple[str, ...] = ()
+    """Names that may be edited."""
+    tool: str = ""
+    """What is to be called, where a decision can hold for all its calls."""
+    requested: int = 0
+    due: int = 0
+    """When its time is up; 0 for never."""
+    on_timeout: str = "reject"
+    status: str = "pending"
+    """`pending`, or the decision: `approved`, `rejected`, `edited`, `answered`, `expired`,
+    `voided`."""
+    decided: int = 0
+    decided_by: str = ""
+    channel: str = ""
+    note: str = ""
+    """The reason, word for word."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChildView:
+    """A run of an agent that a step started."""
+
+    run: str
+    agent: str = ""
+    status: str = "running"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +122,16 @@ class StepView:
     note: str = ""
     """One more line people must know: opaque inputs, a full disk, a changed input."""
     source: str = ""
+    items: ItemsView | None = None
+    """Of a mapped step."""
+    progress: ProgressView | None = None
+    approval: ApprovalView | None = None
+    """The question it waits for, or the latest that was decided."""
+    children: tuple[ChildView, ...] = ()
+    retry_at: int = 0
+    """When it is tried again after a failed attempt; 0 when it is not."""
+    cost: float = 0.0
+    tokens: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,3 +150,7 @@ class RunView:
     """Sum over all attempts that ran."""
     seconds_saved: float = 0.0
     """Sum over steps restored in this process."""
+    approvals: tuple[ApprovalView, ...] = ()
+    """Questions that are open, the oldest first, whatever step asked them."""
+    cost: float = 0.0
+    tokens: int = 0

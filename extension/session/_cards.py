@@ -74,11 +74,14 @@ class Cards:
         for name, (_, captured) in environments.items():
             self._notes[name] = _note(engine, name, captured)
 
-    def hear(self, engine: Engine, happened: Sequence[Happened]) -> None:
-        """Bring the cards of all steps up to date of which something else is to be said."""
+    def hear(self, engine: Engine, happened: Sequence[Happened], *, is_watched: bool) -> set[str]:
+        """Bring the cards of all steps up to date of which something else is to be said.
+
+        The answer names them; without cards or somebody who watches it is not found out.
+        """
         places, state = engine.surroundings.places, engine.state
-        if not places:
-            return
+        if not (places or is_watched):
+            return set()
         mine = [what for what in happened if what.run == engine.run]
         concerned = {name for what in mine for name in _concerned(state, what)}
         concerned |= self._staleness.look(state, concerned)
@@ -88,6 +91,7 @@ class Cards:
             with suppress(UnknownStep):
                 self.board.update(self.view(engine, name))
         self._replays.hear(engine, happened)
+        return concerned
 
     def view(self, engine: Engine, name: str) -> StepView:
         """The step as people are shown it: done when that is on disk, and not before."""

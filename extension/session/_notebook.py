@@ -124,6 +124,10 @@ class SessionNotebook:
         """The current run."""
         return reports.status(self.session)
 
+    def view(self) -> View:
+        """The current run, to look at and to steer."""
+        return reports.status(self.session)
+
     def plan(self, names: Sequence[str] = (), *, is_json: bool = False) -> View:
         """What running would do."""
         self.session.check_names(names)

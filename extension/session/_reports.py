@@ -19,6 +19,7 @@ from stepwell.orchestrator import (
 from stepwell.session._session import Session
 from stepwell.widgets import (
     RunRow,
+    ShownView,
     View,
     run_table,
     runs_table,
@@ -99,7 +100,11 @@ def status(session: Session, *, notes: Sequence[str] = ()) -> View:
         # What is on disk can still be told; that it goes no further must be.
         view = run_view(session.load_run(engine.run), store=path, stale=stale)
         notes = [str(trouble), *notes]
-    return run_table(view, now=now(), note="\n".join([*engine.store.notes, *notes]))
+    note = "\n".join([*engine.store.notes, *notes])
+    if not session.window.is_attended:
+        return run_table(view, now=now(), note=note)
+    shown = run_table(view, now=now(), note=note, is_anchored=True)
+    return ShownView(shown.bundle, session.window.show)
 
 
 def all_runs(session: Session) -> View:

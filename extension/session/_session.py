@@ -20,6 +20,7 @@ from stepwell.session._cards import Cards
 from stepwell.session._engine import Engine, open_engine
 from stepwell.session._surroundings import Surroundings
 from stepwell.session._waits import Wait, is_open_question
+from stepwell.session._window import Window
 from stepwell.store import Store
 from stepwell.widgets import Board
 from stepwell.workers.namespace import Captured
@@ -42,6 +43,7 @@ class Session:
         self.frontend = frontend
         self.surroundings = Surroundings(namespace, frontend, self.is_output)
         self._cards = Cards(frontend)
+        self.window = self._make_window()
         self._place = place
         self._given_store = store
         self._engine: Engine | None = None
@@ -94,9 +96,16 @@ class Session:
         """Stop, write everything out, let go of the store."""
         engine, self._engine = self._engine, None
         self._cards.close()
+        self.window.close()
         if engine is not None:
             engine.close()
-        self._cards = Cards(self.frontend)
+        self._cards, self.window = Cards(self.frontend), self._make_window()
+
+    def _make_window(self) -> Window:
+        window = Window(lambda: self.engine, self.frontend, self.view)
+        acts = {"run": self._run, "rerun": self._rerun, "cancel": self._cancel}
+        window.can(acts, on_main=("run", "rerun"))
+        return window
 
     def is_output(self, name: str) -> bool:
         """Whether a step of the current run writes this name."""
@@ -160,6 +169,21 @@ class Session:
     def cancel(self, names: Collection[str] = ()) -> None:
         """Start nothing more of these (or of all), stop what can be stopped, refuse the rest."""
         asking.cancel(self.engine, names)
+
+    # What people do in the view, in the words they are answered with.
+
+    def _run(self, name: str) -> str:
+        names = [name] if name else self.names()
+        self.ask(names, by="run", force=[it for it in names if self.state.flow[it].always])
+        return "asked for; what is up to date does not run again"
+
+    def _rerun(self, name: str) -> str:
+        self.rerun([name])
+        return f"{name} runs again"
+
+    def _cancel(self, name: str) -> str:
+        self.cancel([name] if name else [])
+        return f"{name or 'the run'} is cancelled; what is done stays"
 
     def forget(self, name: str) -> None:
         """Take the step out of the flow; its history stays in the store."""
@@ -242,4 +266,5 @@ class Session:
                 case _:
                     pass
         engine.outputs.notify()
-        self._cards.hear(engine, happened)
+        concerned = self._cards.hear(engine, happened, is_watched=self.window.live.is_open)
+        self.window.hear([what for what in happened if what.run == engine.run], concerned)

@@ -15,7 +15,7 @@ from stepwell.store.values._codecs import (
 from stepwell.store.values._encoded import Resolve
 from stepwell.store.values._immutable import is_immutable
 from stepwell.store.values._names import type_name
-from stepwell.store.values._preview import preview
+from stepwell.store.values._preview import masked, preview
 from stepwell.store.values._trust import Signer, Trust, store_id
 from stepwell.store.values._user_key import trust, trusted_stores
 
@@ -30,6 +30,7 @@ __all__ = [
     "is_canonical",
     "is_immutable",
     "is_intact",
+    "masked",
     "preview",
     "store_id",
     "trust",

@@ -1,0 +1,201 @@
+"""One step from close by, read from the store: what it made, said, called, how it ended.
+
+Read when somebody looks, on the thread of the live view. The state of the current run is
+read beside the orchestrator that changes it: each field as it is at that moment.
+"""
+
+from functools import cache
+from pathlib import Path
+from typing import Any, cast
+
+import msgspec
+
+from stepwell.errors import StepwellError, UnknownStep
+from stepwell.orchestrator import Output, State, StepState, step_view
+from stepwell.session._engine import Engine
+from stepwell.widgets import Message, log_entries, output_facts, rich, text_value
+
+__all__ = ["Details"]
+
+_LARGEST_READ = 20_000_000
+_MOST_OUTPUTS = 50
+_ENDS = {
+    "started": "running",
+    "completed": "done",
+    "failed": "failed",
+    "interrupted": "interrupted",
+    "attempt_started": "running",
+    "attempt_completed": "done",
+    "attempt_failed": "failed",
+    "attempt_interrupted": "interrupted",
+}
+
+
+class Details:
+    """Answers what a front end asks about the steps of a store's runs."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def step(self, state: State, name: str) -> Message:
+        """Everything about one step. Raises `UnknownStep`."""
+        if name not in state.flow:
+            raise UnknownStep(name)
+        step = state.step(name)
+        attempts = self._attempts(state.run, name)
+        return {
+            "code": self._code(state, step),
+            "diff": step_view(state, name).diff,
+            "outputs": self._outputs(step),
+            "inputs": _inputs(state, step),
+            "log": self._log(step, attempts),
+            "attempts": attempts,
+            "calls": self._calls(state.run, name),
+            "approvals": self._approvals(state.run, name),
+            "history": self._history(name),
+        }
+
+    def items(self, run: str, name: str) -> Message:
+        """The items of a mapped step, the earliest first."""
+        items = [
+            {
+                "key": item,
+                "state": _ENDS.get(status, status),
+                "start": start,
+                "end": end,
+                "seconds": seconds,
+                "error": error[:400],
+            }
+            for item, status, start, end, seconds, error in self._rows("items", run, name)
+        ]
+        return {"items": items}
+
+    def value(self, output: Output) -> Message:
+        """The value as something to look at; what cannot be read says why."""
+        if not output.stored:
+            return text_value(output.preview or "not stored")
+        if output.size > _LARGEST_READ:
+            return text_value(output.preview)
+        try:
+            return rich(self._engine.values.load(output.digest))
+        except StepwellError as problem:
+            return {"kind": "error", "text": str(problem)}
+
+    def spans(self, run: str) -> list[tuple[str, str, int, int]]:
+        """Kind, step, attempt and time of each beginning and end of an attempt."""
+        return [(kind, step, attempt, at) for kind, step, attempt, at in self._rows("spans", run)]
+
+    # -- parts ------------------------------------------------------------------------------
+
+    def _rows(self, query: str, *parameters: str) -> list[tuple[Any, ...]]:
+        return self._engine.store.sql(_queries()[query], parameters).fetchall()
+
+    def _code(self, state: State, step: StepState) -> str:
+        ran = step.running or step.failed or step.checkpoint
+        now = state.flow[step.name]
+        if ran is None or ran.code == now.digest:
+            return now.source
+        return state.sources.get(ran.code, now.source)
+
+    def _outputs(self, step: StepState) -> list[Message]:
+        if step.checkpoint is None:
+            return []
+        outputs = list(step.checkpoint.outputs.items())[:_MOST_OUTPUTS]
+        return [{**output_facts(name, it), "value": self.value(it)} for name, it in outputs]
+
+    def _log(self, step: StepState, attempts: list[Message]) -> list[Message]:
+        kept = next((str(attempt["log"]) for attempt in attempts if attempt["log"]), "")
+        if step.error is None and step.checkpoint is not None:
+            kept = step.checkpoint.log
+        if not kept:
+            return []
+        try:
+            entries = cast("list[dict[str, object]]", self._engine.values.load(kept))
+        except StepwellError as problem:
+            return [{"kind": "error", "text": str(problem)}]
+        return log_entries(entries)
+
+    def _attempts(self, run: str, name: str) -> list[Message]:
+        return [
+            {
+                "attempt": attempt,
+                "outcome": _ENDS.get(status, status),
+                "started": started,
+                "seconds": seconds,
+                "worker": worker,
+                "error": ": ".join(part for part in (kind, error[:2000]) if part),
+                "traceback": traceback[-50_000:],
+                "log": log,
+            }
+            for attempt, status, started, seconds, worker, kind, error, traceback, log in (
+                self._rows("attempts", run, name)
+            )
+        ]
+
+    def _calls(self, run: str, name: str) -> list[Message]:
+        return [_call(*row) for row in self._rows("calls", run, name)]
+
+    def _approvals(self, run: str, name: str) -> list[Message]:
+        names = ("id", "question", "status", "requested", "decided", "by", "note")
+        return [
+            dict(zip(names, row, strict=True))
+            for row in self._rows("approvals", run, name)
+            if row[2] != "pending"
+        ]
+
+    def _history(self, name: str) -> list[Message]:
+        rows = self._rows("history", name)
+        found: list[Message] = []
+        for at, (run, attempt, when, last, code, seconds) in enumerate(rows):
+            before = rows[at + 1][4] if at + 1 < len(rows) else code
+            found.append(
+                {
+                    "run": run,
+                    "attempt": attempt,
+                    "when": when,
+                    "outcome": _ENDS.get(last, last),
+                    "code": code,
+                    "changed": code != before,
+                    "seconds": seconds,
+                }
+            )
+        return found
+
+
+def _inputs(state: State, step: StepState) -> list[Message]:
+    ran = step.running or step.checkpoint or step.failed
+    found: list[Message] = []
+    for name, digest in (ran.inputs if ran else {}).items():
+        writer = state.flow.writer_of(name)
+        made = state.steps.get(writer.name) if writer else None
+        output = made.checkpoint.outputs.get(name) if made and made.checkpoint else None
+        if output is None or output.digest != digest:
+            # The writer has run again since: of what was read only the digest is at hand.
+            output = Output(digest)
+        found.append({**output_facts(name, output), "from": writer.name if writer else ""})
+    return found
+
+
+def _call(name: str, status: str, arguments: str, result: str, body: str) -> Message:
+    facts: dict[str, Any] = msgspec.json.decode(body)
+    usage: dict[str, Any] = facts.get("usage") or {}
+    error: dict[str, Any] = facts.get("error") or {}
+    return {
+        "name": name,
+        "state": _ENDS.get(status, status),
+        "seconds": facts.get("seconds", 0.0),
+        "arguments": text_value(arguments) if arguments else None,
+        "result": text_value(result) if result else None,
+        "error": ": ".join(str(error[key]) for key in ("type", "message") if error.get(key)),
+        "attempts": facts.get("attempts", 1),
+        "model": usage.get("model", ""),
+        "tokens": usage.get("input_tokens", 0) + usage.get("output_tokens", 0),
+        "cost": usage.get("cost", 0.0),
+    }
+
+
+@cache
+def _queries() -> dict[str, str]:
+    text = Path(__file__).with_name("details.sql").read_text(encoding="utf-8")
+    parts = [part.partition("\n") for part in text.split("-- name: ")[1:]]
+    return {name.strip(): body.strip().rstrip(";") for name, _, body in parts}

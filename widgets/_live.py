@@ -1,0 +1,288 @@
+"""What front ends are told while they look: snapshots, changes, and answers.
+
+Front ends lose messages without a word, come late, and there may be several. So every
+message bears a number, a front end that misses one asks for everything again, and a change
+is a step's whole state: told twice, or after a snapshot that has it already, it does no harm.
+
+One daemon thread does all of it. `changed`, `happened` and `hear` may be called from any
+thread; they note what is new and return. What the source is asked for it is asked for on
+that thread, and so is what people do: a click waits behind nothing but other clicks.
+"""
+
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future
+from typing import Any, Protocol, TypeGuard
+
+from stepwell.errors import StepwellError
+from stepwell.orchestrator import RunView, StepView
+from stepwell.widgets._snapshot import Message, run_facts, step_facts
+from stepwell.widgets._spans import Spans
+from stepwell.widgets._text import line
+
+__all__ = ["Connect", "Link", "Live", "Source"]
+
+_LOG = logging.getLogger("stepwell.widgets")
+INTERVAL = 0.1
+"""Seconds between two messages about changes: at most ten a second."""
+EVERYTHING = 15.0
+"""Seconds between two snapshots that nobody asked for, while something changes."""
+KEPT = 1.0
+"""Seconds after which what stands in the cells follows, while nobody has a live view."""
+KEPT_WHILE_VIEWED = 30.0
+AWAY = 25.0
+"""Seconds without a word after which a front end is taken to be gone."""
+_SNAPSHOT_STEPS = 1000
+"""A run of more steps than this is told whole only to those who ask."""
+_PART = 1000
+
+
+class Link(Protocol):
+    """Messages to every front end that shows the notebook."""
+
+    def send(self, message: Message) -> None:
+        """Say it to all of them."""
+        ...
+
+    def close(self) -> None:
+        """They fall back to what stands in the notebook."""
+        ...
+
+
+Connect = Callable[[Callable[[Message], None]], Link]
+"""Makes a link; what front ends say is given to the function, on any thread."""
+
+
+class Source(Protocol):
+    """Where a live view gets what it shows. Called on the view's thread alone."""
+
+    def run(self) -> RunView:
+        """The current run, with all its steps."""
+        ...
+
+    def steps(self, names: Iterable[str]) -> tuple[RunView, list[StepView]]:
+        """The run without its steps, and of these the ones it has."""
+        ...
+
+    def spans(self) -> Spans:
+        """When the run's attempts began and ended, as far as it is on disk."""
+        ...
+
+    def verbs(self) -> list[str]:
+        """What a person can do from here: `run`, `cancel`, `rerun`, …"""
+        ...
+
+    def answer(self, kind: str, message: Message) -> object:
+        """Answer a request, as plain JSON, now or in the future.
+
+        Raises `StepwellError` with what to say instead.
+        """
+        ...
+
+    def keep(self) -> None:
+        """Write the run as it is now into the cells that show it."""
+        ...
+
+
+class Live:
+    """The live layer of one notebook, over what stands in its cells."""
+
+    def __init__(self, source: Source, connect: Connect) -> None:
+        self._source = source
+        self._connect = connect
+        self._link: Link | None = None
+        self._mail: deque[Message] = deque()
+        self._dirty: dict[str, None] = {}
+        self._spans: Spans | None = None
+        self._is_whole = False
+        self._sent: dict[str, Message] = {}
+        self._number = 0
+        self._last_whole = 0.0
+        self._changed = threading.Condition()
+        self._thread: threading.Thread | None = None
+        self._closed = False
+        self._heard = -AWAY
+        self._kept_due: float | None = None
+        self._was_running = False
+
+    # -- from any thread ------------------------------------------------------------------
+
+    def open(self) -> None:
+        """Be there for whoever looks. Opening twice is harmless."""
+        with self._changed:
+            if self._thread is None and not self._closed:
+                self._thread = threading.Thread(target=self._run, name="stepwell-view", daemon=True)
+                self._thread.start()
+
+    @property
+    def is_open(self) -> bool:
+        """Whether anybody may be looking."""
+        return self._thread is not None
+
+    def happened(self, kind: str, step: str, attempt: int, at: int) -> None:
+        """A record was written."""
+        if self._spans is not None:
+            with self._changed:
+                self._spans.note(kind, step, attempt, at)
+
+    def changed(self, names: Iterable[str], *, is_whole: bool = False) -> None:
+        """Of these steps something else is to be said; `is_whole`: of the run itself."""
+        if self._thread is None:
+            return
+        with self._changed:
+            self._dirty.update(dict.fromkeys(names))
+            self._is_whole |= is_whole
+            if self._dirty or self._is_whole:
+                self._changed.notify()
+
+    def hear(self, message: Message) -> None:
+        """A front end says something."""
+        with self._changed:
+            self._mail.append(message)
+            self._changed.notify()
+
+    def close(self) -> None:
+        """Say nothing more. Safe to call twice."""
+        with self._changed:
+            self._closed = True
+            thread, self._thread = self._thread, None
+            self._changed.notify()
+        if thread is not None and thread is not threading.current_thread():
+            thread.join(timeout=1)
+        link, self._link = self._link, None
+        if link is not None:
+            link.close()
+
+    # -- the thread -----------------------------------------------------------------------
+
+    def _run(self) -> None:
+        try:
+            self._link = self._connect(self.hear)
+        except Exception:
+            # What stands in the notebook is all there is then, and is enough to read.
+            _LOG.exception("the live view could not be opened")
+        while self._wait():
+            try:
+                self._work(self._link)
+            except Exception:
+                _LOG.exception("the live view could not be brought up to date")
+
+    def _wait(self) -> bool:
+        with self._changed:
+            due = self._kept_due
+            seconds = None if due is None else max(0.0, due - time.monotonic())
+            self._changed.wait_for(self._has_work, seconds)
+            return not self._closed
+
+    def _has_work(self) -> bool:
+        return bool(self._closed or self._mail or self._dirty or self._is_whole)
+
+    def _work(self, link: Link | None) -> None:
+        while self._mail:
+            self._read(link, self._mail.popleft())
+        if self._dirty or self._is_whole:
+            self._tell(link)
+            # Mail ends the pause: nobody who clicks waits for it.
+            with self._changed:
+                self._changed.wait_for(lambda: self._closed or self._mail, INTERVAL)
+        if self._kept_due is not None and self._kept_due <= time.monotonic():
+            self._kept_due = None
+            self._source.keep()
+
+    @property
+    def _is_viewed(self) -> bool:
+        return time.monotonic() - self._heard < AWAY
+
+    def _read(self, link: Link | None, message: Message) -> None:
+        self._heard = time.monotonic()
+        kind, number = str(message.get("kind", "")), message.get("id")
+        if link is None or kind == "here":
+            return
+        if kind == "hello":
+            self._tell_everything(link)
+            return
+        try:
+            value = self._source.answer(kind, message)
+        except BaseException as error:
+            link.send(_refusal(number, error))
+            return
+        if _is_promise(value):
+            value.add_done_callback(lambda done: _settle(link, number, done))
+        else:
+            link.send({"kind": "answer", "id": number, "value": value})
+
+    def _tell(self, link: Link | None) -> None:
+        with self._changed:
+            names, self._dirty = list(self._dirty), {}
+            is_whole, self._is_whole = self._is_whole, False
+        if link is None or not self._is_viewed:
+            self._keep_soon(self._source.steps(())[0])
+            return
+        is_due = time.monotonic() - self._last_whole > EVERYTHING
+        if is_whole or (is_due and len(self._sent) <= _SNAPSHOT_STEPS):
+            self._tell_everything(link)
+        else:
+            self._tell_changes(link, names)
+
+    def _keep_soon(self, run: RunView) -> None:
+        """Have what stands in the cells follow: at once where a run has come to its end."""
+        is_running = run.status == "running"
+        seconds = KEPT_WHILE_VIEWED if self._is_viewed else KEPT
+        if self._was_running and not is_running:
+            seconds = 0.0
+        self._was_running = is_running
+        due = time.monotonic() + seconds
+        self._kept_due = due if self._kept_due is None else min(self._kept_due, due)
+
+    def _tell_changes(self, link: Link, names: list[str]) -> None:
+        run, views = self._source.steps(names)
+        steps = [said for view in views if (said := step_facts(view)) != self._sent.get(view.name)]
+        self._sent.update((said["name"], said) for said in steps)
+        with self._changed:
+            spans = self._spans.take_changed() if self._spans else []
+        self._number += 1
+        said = {"steps": steps, "spans": spans, "run": run_facts(run)}
+        link.send({"kind": "changes", "number": self._number, **said})
+        self._keep_soon(run)
+
+    def _tell_everything(self, link: Link) -> None:
+        self._last_whole = time.monotonic()
+        spans = self._source.spans()
+        with self._changed:
+            self._spans = spans
+        view = self._source.run()
+        steps = [step_facts(step) for step in view.steps]
+        self._sent = {said["name"]: said for said in steps}
+        with self._changed:
+            bars = spans.everything()
+        self._number += 1
+        head: Message = {"kind": "snapshot", "number": self._number, "run": run_facts(view)}
+        head["verbs"] = self._source.verbs()
+        # In parts, so that the kernel answers others in between.
+        for at in range(0, max(1, len(steps), len(bars)), _PART):
+            part = {"steps": steps[at : at + _PART], "spans": bars[at : at + _PART]}
+            link.send({**(head if at == 0 else {"kind": "more", "number": self._number}), **part})
+        self._keep_soon(view)
+
+
+def _is_promise(value: object) -> "TypeGuard[Future[Any]]":
+    return isinstance(value, Future)
+
+
+def _settle(link: Link, number: object, done: "Future[Any]") -> None:
+    error = done.exception()
+    if error is not None:
+        link.send(_refusal(number, error))
+    else:
+        link.send({"kind": "answer", "id": number, "value": done.result()})
+
+
+def _refusal(number: object, error: BaseException) -> Message:
+    said, kind = str(error), type(error).__name__
+    if not isinstance(error, StepwellError):
+        _LOG.error("a request of the live view failed", exc_info=error)
+        said = f"{kind}: {line(said, 400)}"
+    return {"kind": "answer", "id": number, "error": said, "type": kind}

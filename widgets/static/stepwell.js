@@ -1,0 +1,169 @@
+// @ts-check
+// Where in the page things are drawn: over the static HTML that the notebook keeps.
+//
+// The widget has no display of its own, since a notebook would keep that and say "model not
+// found" for ever after. Cells hold static HTML that names its run, in a class; while there
+// is a kernel to talk to, this finds it wherever it appears and draws over it.
+import { fill, h } from "./dom.js";
+import { Link, RunState } from "./link.js";
+import { RunPane } from "./run_view.js";
+
+const LOOK = 250; // milliseconds between two looks at the page
+const FRAME = 100;
+const HERE = 10_000;
+const SPARE = 8;
+
+/**
+ * @param {import("./link.js").Link} link
+ * @returns {(run: string) => HTMLElement}
+ */
+function children(link) {
+  return (run) => {
+    const place = h("div", { class: "sw-muted" }, "…");
+    const box = h("details", { class: "sw-section sw-child-box" }, h("summary", {}, "run ", h("code", {}, run)), place);
+    box.addEventListener("toggle", async () => {
+      if (!box.hasAttribute("open")) return;
+      const state = new RunState();
+      try {
+        state.take({ ...(await link.ask("child", { run })), kind: "snapshot", number: 0 });
+      } catch (error) {
+        fill(place, /** @type {Error} */ (error).message);
+        return;
+      }
+      const pane = new RunPane(link, state, { ...around(link), isChild: true });
+      pane.update();
+      fill(place, pane.element);
+    });
+    return box;
+  };
+}
+
+/** One place in the page where the run is drawn over its static HTML. */
+class Mount {
+  /**
+   * @param {HTMLElement} anchor
+   * @param {RunPane} pane
+   * @param {() => void} look
+   */
+  constructor(anchor, pane, look) {
+    this.anchor = anchor;
+    this.pane = pane;
+    anchor.style.display = "none";
+    anchor.after(pane.element);
+    // The front end draws the HTML anew when that changes: back before anybody sees it.
+    this.observer = new MutationObserver(look);
+    this.observer.observe(/** @type {Node} */ (anchor.parentNode), { childList: true });
+  }
+
+  /** Also while a notebook keeps the cell out of the page, as it does with what is far away. */
+  get isThere() {
+    const parent = this.anchor.parentNode;
+    return parent !== null && parent === this.pane.element.parentNode;
+  }
+
+  get isSeen() {
+    return this.pane.element.offsetParent !== null;
+  }
+
+  remove() {
+    this.observer.disconnect();
+    this.pane.element.remove();
+    this.anchor.style.display = "";
+  }
+}
+
+/** Everything that is drawn with one model, and the looking for where. */
+class Page {
+  /** @param {import("./link.js").Link} link */
+  constructor(link) {
+    this.link = link;
+    /** @type {Map<Element, Mount>} */
+    this.mounts = new Map();
+    /** @type {RunPane[]} without a place at the moment */
+    this.spare = [];
+    this._isDue = false;
+    this._unwatch = link.watch(() => this._changed());
+    this._timers = [
+      setInterval(() => this._look(), LOOK),
+      setInterval(() => this._changed(), 1000),
+      setInterval(() => this.mounts.size && link.isAlive && link.model.send({ kind: "here" }), HERE),
+    ];
+    link.hello();
+  }
+
+  close() {
+    this._timers.forEach(clearInterval);
+    this._unwatch();
+    for (const mount of this.mounts.values()) mount.remove();
+    this.mounts.clear();
+  }
+
+  _look() {
+    const run = this.link.state.run.id;
+    if (!run || !/^[\w-]+$/.test(run)) return;
+    const name = `stepwell-run-${run}`;
+    for (const [anchor, mount] of this.mounts) {
+      if (mount.isThere && anchor.classList.contains(name)) continue;
+      mount.remove();
+      this.mounts.delete(anchor);
+      // As somebody has left it, should the place appear again.
+      this.spare = [mount.pane, ...this.spare].slice(0, SPARE);
+    }
+    for (const anchor of document.getElementsByClassName(name)) {
+      if (anchor instanceof HTMLElement && !this.mounts.has(anchor)) this._mount(anchor);
+    }
+  }
+
+  /** @param {HTMLElement} anchor */
+  _mount(anchor) {
+    const pane = this.spare.shift() ?? new RunPane(this.link, this.link.state, around(this.link));
+    this.mounts.set(anchor, new Mount(anchor, pane, () => this._look()));
+    pane.update();
+  }
+
+  _changed() {
+    if (!this.link.isAlive) {
+      this.close();
+      return;
+    }
+    if (this._isDue) return;
+    this._isDue = true;
+    setTimeout(() => {
+      this._isDue = false;
+      for (const mount of this.mounts.values()) if (mount.isSeen) mount.pane.update();
+    }, FRAME);
+  }
+}
+
+/** @param {import("./link.js").Link} link */
+function around(link) {
+  return { child: children(link), approval: () => h("div") };
+}
+
+/** @param {{ model: any }} context */
+function initialize({ model }) {
+  const link = new Link(model);
+  const page = new Page(link);
+  return () => {
+    page.close();
+    link.close();
+  };
+}
+
+/**
+ * In front ends that give each output a document of its own, the run is drawn here.
+ * @param {{ model: any, el: HTMLElement }} context
+ */
+function render({ model, el }) {
+  const link = new Link(model);
+  const pane = new RunPane(link, link.state, around(link));
+  const unwatch = link.watch(() => pane.update());
+  el.append(pane.element);
+  link.hello();
+  return () => {
+    unwatch();
+    link.close();
+  };
+}
+
+export default { initialize, render };
