@@ -240,6 +240,34 @@ class StepCancelled(RunError):
         super().__init__(step=step, run=run)
 
 
+class AgentFailed(RunError):
+    """An agent that a step or cell has called came to no result. What it did is kept."""
+
+    template = (
+        "agent {agent!r} {what}. What it has done is kept, in run {run}: mend it and run the "
+        "calling cell again, it goes on where it stopped"
+    )
+
+    def __init__(self, agent: str, run: str, what: str) -> None:
+        super().__init__(agent=agent, run=run, what=what)
+
+
+class AgentTooDeep(RunError):
+    """Agents call each other, or one calls itself, without an end in sight."""
+
+    template = (
+        "agent {agent!r} is called {depth} runs deep. Stop before, or allow more: "
+        "%agent … --max-depth N"
+    )
+
+    def __init__(self, agent: str, depth: int) -> None:
+        super().__init__(agent=agent, depth=depth)
+
+
+class InvalidArguments(RunError):
+    """What an agent was called with, or has made, is not what it is declared to take or give."""
+
+
 class AttemptGivenUp(RunError):
     """Raised inside an attempt of which nobody wants the result any more."""
 

@@ -24,6 +24,7 @@ from stepwell.orchestrator._call_events import (
     WaitEnded,
 )
 from stepwell.orchestrator._calls import Approval, Call, Calls, Message
+from stepwell.orchestrator._children import Children, child_id
 from stepwell.orchestrator._clock import Clock, SystemClock
 from stepwell.orchestrator._commands import (
     CancelAttempt,
@@ -42,6 +43,7 @@ from stepwell.orchestrator._comparing import Difference, compare
 from stepwell.orchestrator._deadlines import Failure, retry_at
 from stepwell.orchestrator._decide import SKIPPED, current_inputs, decide, is_current
 from stepwell.orchestrator._events import (
+    AgentDefined,
     AttemptCompleted,
     AttemptFailed,
     AttemptInterrupted,
@@ -68,6 +70,7 @@ from stepwell.orchestrator._history import decode, load, load_at, runs
 from stepwell.orchestrator._port import (
     Attempt,
     AttemptId,
+    Birth,
     Expanded,
     Failed,
     Finished,
@@ -126,6 +129,7 @@ from stepwell.orchestrator._views import (
 
 __all__ = [
     "SKIPPED",
+    "AgentDefined",
     "Approval",
     "ApprovalDecided",
     "ApprovalRequested",
@@ -136,6 +140,7 @@ __all__ = [
     "AttemptId",
     "AttemptInterrupted",
     "AttemptStarted",
+    "Birth",
     "Call",
     "CallCompleted",
     "CallEvent",
@@ -147,6 +152,7 @@ __all__ = [
     "ChildSettled",
     "ChildStarted",
     "ChildView",
+    "Children",
     "Clock",
     "Command",
     "Decision",
@@ -220,6 +226,7 @@ __all__ = [
     "Worker",
     "apply",
     "approval_view",
+    "child_id",
     "closure",
     "compare",
     "current_inputs",

@@ -10,6 +10,7 @@ from stepwell.orchestrator._apply_items import expand, item_attempt
 from stepwell.orchestrator._apply_steps import request, skip, step_attempt
 from stepwell.orchestrator._call_events import CallEvent
 from stepwell.orchestrator._events import (
+    AgentDefined,
     AttemptCompleted,
     AttemptFailed,
     AttemptInterrupted,
@@ -84,6 +85,8 @@ def apply(  # noqa: PLR0912 - one branch to an event, none of them with a though
             rename(state, step, event.to)
         case EnvironmentCaptured():
             state.environments[event.environment] = event
+        case AgentDefined():
+            state.declared[event.name] = event
         case SetupDefined():
             state.setups[event.name] = event
         case RunStarted():

@@ -41,14 +41,20 @@ def apply_call(
         return
     known = calls.get(event.call)
     if known is not None and known.is_closed:
-        return
+        if not isinstance(event, ChildStarted):
+            return
+        # Begun anew: the answer it had is not changed under whoever reads it.
+        known = None
     call = known or Call(event.call)
     # Entered when it says all: workers read it meanwhile.
     _note(state, call, event, step, item)
+    call.closed = at if call.is_closed else 0
     calls[event.call] = call
 
 
 def _calls_of(state: State, step: str, item: str) -> Calls | None:
+    if not step:
+        return state.calls
     unit = state.unit(step, item)
     if unit is None:
         return None
@@ -84,12 +90,22 @@ def _note(  # noqa: PLR0912 - one branch to an event
                 call.status, call.result, call.is_closed = event.decision, event.value, True
                 call.is_expired = event.channel == "timeout"
         case ChildStarted():
-            call.form, call.subject = "child", event.child
+            call.form, call.subject, call.version = "child", event.child, event.version
+            call.agent, call.parameters = event.agent, event.parameters
+            state.children.setdefault(step, {})[event.child] = item
         case ChildSettled():
             call.status, call.outputs, call.error = event.status, event.outputs, event.error
-            call.is_closed = True
+            call.failed, call.is_closed = event.failed, True
+            _no_child(state, step, event.child)
         case MessageSent():
             pass
+
+
+def _no_child(state: State, step: str, child: str) -> None:
+    mine = state.children.get(step, {})
+    mine.pop(child, None)
+    if not mine:
+        state.children.pop(step, None)
 
 
 def _sent(state: State, event: MessageSent, at: int) -> None:

@@ -110,6 +110,9 @@ def _fail(state: State, step: StepState, run: Running, event: AttemptFailed, at:
 
 def _interrupt(state: State, step: StepState, event: AttemptInterrupted, at: int) -> None:
     step.since = at
+    if event.reason == "process_died":
+        # Also when it is read again later: who asks for it then goes on, and does not begin anew.
+        state.unfinished[step.name] = None
     if step.again or event.reason != "cancelled":
         _look_again(state, step)
         return

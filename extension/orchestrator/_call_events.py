@@ -160,6 +160,9 @@ class ChildStarted(BaseEvent, frozen=True, tag="child_started"):
     agent: str = ""
     parameters: str = ""
     """A preview."""
+    version: str = ""
+    """Of the agent. For a call that was answered by another one, or has failed, this begins it
+    anew: the child goes on with what has changed."""
 
 
 class ChildSettled(BaseEvent, frozen=True, tag="child_settled"):
@@ -170,6 +173,8 @@ class ChildSettled(BaseEvent, frozen=True, tag="child_settled"):
     status: Literal["completed", "failed", "cancelled"] = "completed"
     outputs: dict[str, Output] = {}
     error: ErrorInfo | None = None
+    failed: str = ""
+    """The step of the child's that failed."""
 
 
 CallEvent = (

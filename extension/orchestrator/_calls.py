@@ -32,6 +32,13 @@ class Call(msgspec.Struct, gc=False):
     """Of a child run."""
     status: str = ""
     """Of a child run; of an approval the decision."""
+    closed: int = 0
+    """When it was closed, microseconds UTC."""
+    agent: str = ""
+    parameters: str = ""
+    version: str = ""
+    failed: str = ""
+    """Of a child run: what was called, with what, in which version, and the step that failed."""
     usage: Usage | None = None
 
 

@@ -104,6 +104,8 @@ def current_inputs(state: State, definition: Step) -> dict[str, str]:
     for name in definition.reads:
         writer = state.flow.writer_of(name)
         if writer is None or writer.name == definition.name:
+            if (given := state.given.get(name)) is not None:
+                inputs[name] = given.digest
             continue
         checkpoint = state.step(writer.name).checkpoint
         output = checkpoint.outputs.get(name) if checkpoint else None

@@ -12,6 +12,7 @@ from stepwell.orchestrator._base import BaseEvent, ErrorInfo, Output
 from stepwell.orchestrator._call_events import CallEvent
 
 __all__ = [
+    "AgentDefined",
     "AttemptCompleted",
     "AttemptFailed",
     "AttemptInterrupted",
@@ -42,12 +43,25 @@ class RunStarted(BaseEvent, frozen=True, tag="run_started"):
     """A run exists from here on."""
 
     flow: str = ""
+    """The agent it is a run of; empty for the notebook's own flow."""
     parent: str = ""
+    """The run that called it."""
     notebook: str = ""
     user: str = ""
     host: str = ""
     forked_from: str = ""
     """The run whose results it began with."""
+    root: str = ""
+    """The run that nobody called, under which all this happens; empty where it is this one."""
+    depth: int = 0
+    """How many runs it is below that."""
+    step: str = ""
+    item: str = ""
+    call: str = ""
+    """Where in the parent: the call that waits for this run; empty where a cell called it."""
+    parameters: dict[str, Output] = {}
+    outputs: tuple[str, ...] = ()
+    """The names that are its result."""
 
 
 class StepsDefined(BaseEvent, frozen=True, tag="steps_defined"):
@@ -62,6 +76,15 @@ class SetupDefined(BaseEvent, frozen=True, tag="setup_defined"):
     name: str
     source: str
     order: int = 0
+
+
+class AgentDefined(BaseEvent, frozen=True, tag="agent_defined"):
+    """An agent was declared, or is declared differently than before; its steps come apart."""
+
+    name: str
+    signature: str
+    """As it was typed: parameters with types and defaults, and the outputs' names."""
+    cell: str = ""
 
 
 class EnvironmentCaptured(BaseEvent, frozen=True, tag="environment_captured"):
@@ -212,6 +235,7 @@ Event = (
     RunStarted
     | StepsDefined
     | SetupDefined
+    | AgentDefined
     | EnvironmentCaptured
     | StepsRequested
     | AttemptStarted

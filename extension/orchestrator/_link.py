@@ -12,10 +12,10 @@ import msgspec
 from stepwell.errors import AttemptGivenUp
 from stepwell.orchestrator._answers import deny
 from stepwell.orchestrator._calls import Call
-from stepwell.orchestrator._port import AttemptId, Note, Report, Sign
+from stepwell.orchestrator._port import AttemptId, Birth, Note, Report, Sign
 from stepwell.store import Blob
 
-__all__ = ["Awaited", "Noted", "Shown", "ToOrchestrator", "Waits"]
+__all__ = ["Awaited", "Begun", "Noted", "Shown", "ToOrchestrator", "Waits"]
 
 
 class Noted(msgspec.Struct, frozen=True, gc=False):
@@ -24,6 +24,15 @@ class Noted(msgspec.Struct, frozen=True, gc=False):
     id: AttemptId
     event: Note
     blobs: Sequence[Blob]
+    answer: "Future[None]"
+
+
+class Begun(msgspec.Struct, frozen=True, gc=False):
+    """A running attempt calls an agent."""
+
+    id: AttemptId
+    call: str
+    birth: Birth
     answer: "Future[None]"
 
 
@@ -45,7 +54,7 @@ class Shown(msgspec.Struct, frozen=True, gc=False):
 class ToOrchestrator:
     """See `Link`."""
 
-    def __init__(self, put: Callable[[Report | Noted | Awaited | Shown], None]) -> None:
+    def __init__(self, put: Callable[[Report | Noted | Begun | Awaited | Shown], None]) -> None:
         self._put = put
 
     def report(self, report: Report) -> None:
@@ -56,6 +65,12 @@ class ToOrchestrator:
         """Write this down."""
         answer: Future[None] = Future()
         self._put(Noted(attempt, event, blobs, answer))
+        return answer
+
+    def begin(self, attempt: AttemptId, call: str, birth: Birth) -> "Future[None]":
+        """Begin this run."""
+        answer: Future[None] = Future()
+        self._put(Begun(attempt, call, birth, answer))
         return answer
 
     def wait(self, attempt: AttemptId, call: str) -> "Future[Call]":

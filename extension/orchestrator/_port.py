@@ -11,12 +11,13 @@ from stepwell.orchestrator._base import ErrorInfo, Output
 from stepwell.orchestrator._call_events import CallEvent
 from stepwell.orchestrator._calls import Call, Calls
 from stepwell.orchestrator._deadlines import Failure
-from stepwell.orchestrator._events import Event, HeartbeatKept
+from stepwell.orchestrator._events import EnvironmentCaptured, Event, HeartbeatKept, RunStarted
 from stepwell.store import Blob
 
 __all__ = [
     "Attempt",
     "AttemptId",
+    "Birth",
     "Expanded",
     "Failed",
     "Finished",
@@ -86,6 +87,25 @@ class Attempt(msgspec.Struct, frozen=True, gc=False):
     """What the last heartbeat of an earlier attempt said."""
     gathered: Sequence[Gathered] | None = None
     """For a mapped step's second part: the elements' outputs, in order."""
+
+
+class Birth(msgspec.Struct, frozen=True, gc=False):
+    """Everything that is needed to begin a run of an agent, or to go on with one."""
+
+    started: RunStarted
+    """The agent's name, its parameters and outputs."""
+    version: str
+    """Of the agent: its signature, its steps, and what these find around them."""
+    steps: tuple[Step, ...]
+    environment_of: Mapping[str, str]
+    """Step → the environment it is to run in."""
+    environments: Sequence[tuple[EnvironmentCaptured, Sequence[Blob]]] = ()
+    blobs: Sequence[Blob] = ()
+    """The parameters' values."""
+    shown: str = ""
+    """The parameters, for people."""
+    max_depth: int = 10
+    """How many runs, one called by the other, there may be above it."""
 
 
 class Finished(msgspec.Struct, frozen=True, gc=False):
@@ -160,6 +180,13 @@ class Link(Protocol):
 
         The answer is `AttemptGivenUp` when nobody waits for the attempt any more: then
         nothing was written, and the attempt should end.
+        """
+        ...
+
+    def begin(self, attempt: AttemptId, call: str, birth: Birth) -> "Future[None]":
+        """Have this call answered by a run of its own; the answer comes when that is on disk.
+
+        Raises, through the answer, `AgentTooDeep`, `FlowError`, and `AttemptGivenUp` as above.
         """
         ...
 

@@ -17,22 +17,24 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from functools import partial
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import anyio
 import anyio.abc
-import msgspec
 
-from stepwell.errors import AttemptGivenUp, StoreClosed, StoreError
+from stepwell.errors import AttemptGivenUp, StepwellError, StoreClosed, StoreError
 from stepwell.orchestrator._answers import Answers, deny, give
 from stepwell.orchestrator._apply import apply
 from stepwell.orchestrator._body import encoded
+from stepwell.orchestrator._children import Children
 from stepwell.orchestrator._clock import Clock, SystemClock
 from stepwell.orchestrator._decide import decide
-from stepwell.orchestrator._events import Event
+from stepwell.orchestrator._events import Event, RunSettled
 from stepwell.orchestrator._hands import Hands
+from stepwell.orchestrator._history import load
 from stepwell.orchestrator._journal import Effect, Journal
-from stepwell.orchestrator._link import Awaited, Noted, Shown, ToOrchestrator, Waits
+from stepwell.orchestrator._link import Awaited, Begun, Noted, Shown, ToOrchestrator, Waits
+from stepwell.orchestrator._mail import Asked, Due, Durable, Trouble
 from stepwell.orchestrator._mailbox import Mailbox
 from stepwell.orchestrator._port import (
     AttemptId,
@@ -63,26 +65,7 @@ _LOG = logging.getLogger("stepwell.orchestrator")
 Answer = TypeVar("Answer")
 
 
-class _Call(msgspec.Struct, frozen=True, gc=False):
-    work: Callable[[], Any]
-    answer: "Future[Any]"
-    is_look: bool = False
-    """Whether it writes nothing: then there is nothing on disk to wait for."""
-
-
-class _Durable(msgspec.Struct, frozen=True, gc=False):
-    happened: Sequence[Happened]
-
-
-class _Trouble(msgspec.Struct, frozen=True, gc=False):
-    error: StoreError
-
-
-class _Due(msgspec.Struct, frozen=True, gc=False):
-    """Some timer may have gone off."""
-
-
-_Mail = _Call | _Durable | _Trouble | _Due | Noted | Awaited | Shown | Report
+_Mail = Asked | Durable | Trouble | Due | Noted | Begun | Awaited | Shown | Report
 
 
 class Orchestrator:
@@ -96,7 +79,7 @@ class Orchestrator:
         self._clock: Clock = clock or SystemClock()
         self._slots = slots
         self._mailbox: Mailbox[_Mail] = Mailbox(self._read, slice_=SLICE)
-        self._journal = Journal(store, lambda error: self._mailbox.put(_Trouble(error)))
+        self._journal = Journal(store, lambda error: self._mailbox.put(Trouble(error)))
         self._states: dict[str, State] = {}
         self._listeners: list[Listener] = []
         self._sign_listeners: list[SignListener] = []
@@ -111,6 +94,9 @@ class Orchestrator:
         self._hands = Hands(
             worker, ToOrchestrator(self._mailbox.put), self.record, self._after, self._clock.now
         )
+        self.children = Children(self, partial(load, store))
+        # Runs in which something has happened that was not decided about yet.
+        self._moved: dict[str, None] = {}
         self._trouble: StoreError | None = None
         self._is_trying_again = False
         self._is_retrying = False
@@ -136,7 +122,7 @@ class Orchestrator:
         thread, self._thread = self._thread, None
         if thread is not None and thread.is_alive():
             end = time.monotonic() + timeout
-            self._mailbox.put(_Call(self._cancel, Future()))
+            self._mailbox.put(Asked(self._cancel, Future()))
             thread.join(timeout)
             self._journal.drain(max(0.0, end - time.monotonic()))
             self._refuse_all([])
@@ -174,7 +160,7 @@ class Orchestrator:
                 "run steps. Start processes with multiprocessing's `spawn`, or open another store"
             )
         answer: Future[Answer] = Future()
-        self._mailbox.put(_Call(work, answer, is_look))
+        self._mailbox.put(Asked(work, answer, is_look))
         # Looked at after the mail was left: either it is found there, or this is.
         if self._end is not None:
             deny(answer, self._end)
@@ -244,7 +230,9 @@ class Orchestrator:
         kind: str = type(event).__struct_config__.tag  # type: ignore[assignment]
         self._records.append(Record(kind, run, step, item, attempt, at, body, last))
         self._happened.append(happened)
+        self._moved[run] = None
         self._answer_waits(state, event, step, item)
+        self.children.follow(state, event, step)
 
     def interrupt(self, run: str, step: str) -> None:
         """End every attempt at the step that is under way: somebody has said so."""
@@ -282,7 +270,7 @@ class Orchestrator:
     def _refuse_all(self, mail: Sequence[_Mail], error: BaseException | None = None) -> None:
         self._end = self._end or error or StoreClosed("stepwell has been stopped")
         for piece in (*mail, *self._mailbox.rest()):
-            if isinstance(piece, _Call):
+            if isinstance(piece, Asked):
                 deny(piece.answer, self._end)
         self._answers.refuse(self._end)
         self._waits.refuse(self._end)
@@ -303,7 +291,10 @@ class Orchestrator:
         try:
             for piece in mail:
                 self._handle(piece)
-            for run in list(self._states):
+            self._moved.update(dict.fromkeys(self._states))
+            while self._moved:
+                run = next(iter(self._moved))
+                del self._moved[run]
                 self._advance(run)
             self._write()
             self._set_alarm()
@@ -320,25 +311,28 @@ class Orchestrator:
         self._clock.wake_at(min(filter(None, dues), default=0), self._ring)
 
     def _ring(self) -> None:
-        self._mailbox.put(_Due())
+        self._mailbox.put(Due())
 
     def _handle(self, mail: _Mail) -> None:
         match mail:
             case Finished() | Failed() | Stopped() | Skipped() | Expanded():
                 self._report(mail)
-            case _Durable():
+            case Durable():
                 self._written(mail.happened)
-            case _Call():
+            case Asked():
                 self._answer(mail)
             case Noted():
                 self._note(mail)
+            case Begun(id=attempt, call=key, birth=birth):
+                begin = partial(self.children.begin, attempt, key, birth)
+                self._write_for(attempt, mail.answer, begin)
             case Awaited():
                 self._await(mail)
             case Shown():
                 self._show(mail)
-            case _Trouble():
+            case Trouble():
                 self._in_trouble(mail.error)
-            case _Due():
+            case Due():
                 pass
 
     def _unit_of(self, attempt: AttemptId) -> Unit | None:
@@ -372,10 +366,8 @@ class Orchestrator:
 
     def _note(self, note: Noted) -> None:
         attempt = note.id
-        if self._unit_of(attempt) is None:
-            deny(note.answer, AttemptGivenUp(attempt.step, attempt.attempt))
-            return
-        self.record(
+        work = partial(
+            self.record,
             attempt.run,
             note.event,
             step=attempt.step,
@@ -383,8 +375,22 @@ class Orchestrator:
             attempt=attempt.attempt,
             blobs=note.blobs,
         )
-        self._answers.expect(note.answer)
-        self._after(partial(give, note.answer, None))
+        self._write_for(attempt, note.answer, work)
+
+    def _write_for(
+        self, attempt: AttemptId, answer: "Future[None]", work: Callable[[], None]
+    ) -> None:
+        """What a running attempt wants written; it is told when it is, or why it is not."""
+        if self._unit_of(attempt) is None:
+            deny(answer, AttemptGivenUp(attempt.step, attempt.attempt))
+            return
+        try:
+            work()
+        except StepwellError as error:
+            deny(answer, error)
+            return
+        self._answers.expect(answer)
+        self._after(partial(give, answer, None))
 
     def _await(self, wait: Awaited) -> None:
         unit = self._unit_of(wait.id)
@@ -407,7 +413,9 @@ class Orchestrator:
                 _LOG.exception("a listener failed")
 
     def _advance(self, run: str) -> None:
-        state = self._states[run]
+        state = self._states.get(run)
+        if state is None:
+            return
         while commands := decide(state, slots=self._slots, now=self._clock.now()):
             for command in commands:
                 self._hands.carry_out(state, command)
@@ -419,7 +427,7 @@ class Orchestrator:
         if happened:
             # Ahead of the answers to callers: who has been answered and looks again by
             # another call finds everything told that the first one was answered after.
-            self._effects.insert(0, lambda: self._mailbox.put(_Durable(happened)))
+            self._effects.insert(0, lambda: self._mailbox.put(Durable(happened)))
         self._journal.write(self._records, self._effects)
         self._records, self._effects, self._happened = [], [], []
 
@@ -429,6 +437,10 @@ class Orchestrator:
             if self._unwritten.get((what.run, what.step)) is what:
                 del self._unwritten[what.run, what.step]
         self._tell(happened)
+        for what in happened:
+            is_end = isinstance(what.event, RunSettled) and (what.run, "") not in self._unwritten
+            if is_end and self.children.is_over(what.run):
+                del self._states[what.run]
 
     def _tell(self, happened: Sequence[Happened]) -> None:
         for listener in self._listeners:
@@ -437,7 +449,7 @@ class Orchestrator:
             except Exception:
                 _LOG.exception("a listener failed; what happened is kept all the same")
 
-    def _answer(self, call: _Call) -> None:
+    def _answer(self, call: Asked) -> None:
         try:
             result = call.work()
         except BaseException as error:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 
 from stepwell.flow import Step
 from stepwell.orchestrator._call_events import Usage
-from stepwell.orchestrator._calls import Approval
+from stepwell.orchestrator._calls import Approval, Call
 from stepwell.orchestrator._decide import current_inputs
 from stepwell.orchestrator._state import State
 from stepwell.orchestrator._unit import StepState, Unit
@@ -116,20 +116,28 @@ def _open_questions(state: State, step: str = "") -> Iterator[ApprovalView]:
 
 
 def _children(step: StepState) -> tuple[ChildView, ...]:
-    calls = (step.calls or {}).values()
     return tuple(
-        ChildView(run=call.subject, status=call.status or "running")
-        for call in calls
+        ChildView(
+            run=call.subject,
+            agent=call.agent,
+            status=call.status or "running",
+            parameters=call.parameters,
+        )
+        for call in _calls(step)
         if call.form == "child"
     )
 
 
 def _usages(step: StepState) -> Iterator[Usage]:
+    for call in _calls(step):
+        if call.usage is not None:
+            yield call.usage
+
+
+def _calls(step: StepState) -> Iterator[Call]:
     units: list[Unit] = [step, *(step.items.by_key.values() if step.items else ())]
     for unit in units:
-        for call in (unit.calls or {}).values():
-            if call.usage is not None:
-                yield call.usage
+        yield from (unit.calls or {}).values()
 
 
 def _reads(state: State, definition: Step) -> tuple[tuple[str, str], ...]:

@@ -8,8 +8,14 @@ no handle: two states that were given the same events are equal.
 from dataclasses import dataclass, field
 
 from stepwell.flow import Flow, Step
-from stepwell.orchestrator._calls import Approval, Message
-from stepwell.orchestrator._events import EnvironmentCaptured, RunStarted, SetupDefined
+from stepwell.orchestrator._base import Output
+from stepwell.orchestrator._calls import Approval, Call, Calls, Message
+from stepwell.orchestrator._events import (
+    AgentDefined,
+    EnvironmentCaptured,
+    RunStarted,
+    SetupDefined,
+)
 from stepwell.orchestrator._timers import Timers
 from stepwell.orchestrator._unit import StepState, Unit
 
@@ -24,6 +30,8 @@ class State:
     flow: Flow = field(default_factory=Flow)
     agents: dict[str, Flow] = field(default_factory=dict[str, Flow])
     """Flows of their own that were declared in the notebook; nothing of theirs runs by itself."""
+    declared: dict[str, AgentDefined] = field(default_factory=dict[str, AgentDefined])
+    """What each of them takes and gives."""
     sources: dict[str, str] = field(default_factory=dict[str, str])
     """Code digest → source, for versions of steps that have been replaced."""
     started: RunStarted | None = None
@@ -50,6 +58,10 @@ class State:
     messages: dict[str, list[Message]] = field(default_factory=dict[str, list[Message]])
     """By topic, those that nobody has received, oldest first."""
     message_ids: set[str] = field(default_factory=set[str])
+    children: dict[str, dict[str, str]] = field(default_factory=dict[str, dict[str, str]])
+    """By step, the runs its calls wait for, each with the item whose call it is."""
+    calls: Calls = field(default_factory=dict[str, Call])
+    """What cells of the notebook have called, as `Unit.calls`."""
     retrying: dict[str, None] = field(default_factory=dict[str, None])
     """Owed steps between two attempts: their retry is due later."""
     is_paused: bool = False
@@ -72,6 +84,11 @@ class State:
     """Attempts and checkpoints of steps that were forgotten. One of the same name counts on:
     a late result is not taken for its own, and no idempotency key is used for two works."""
 
+    @property
+    def given(self) -> dict[str, Output]:
+        """The parameters it was called with."""
+        return self.started.parameters if self.started is not None else {}
+
     def step(self, name: str) -> StepState:
         """The state of a step, made on first mention."""
         found = self.steps.get(name)
@@ -88,6 +105,8 @@ class State:
 
     def flow_of(self, definition: Step) -> Flow:
         """The flow a step belongs to."""
+        if definition.flow == (self.started.flow if self.started is not None else ""):
+            return self.flow
         if not definition.flow:
             return self.flow
         return self.agents.setdefault(definition.flow, Flow(definition.flow))

@@ -89,6 +89,8 @@ class ChildView:
     run: str
     agent: str = ""
     status: str = "running"
+    parameters: str = ""
+    """What it was called with, for people."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

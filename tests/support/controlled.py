@@ -8,6 +8,7 @@ from stepwell.errors import StoreError
 from stepwell.orchestrator import (
     Attempt,
     AttemptId,
+    Birth,
     Call,
     Finished,
     Link,
@@ -118,6 +119,10 @@ class Heard:
         answer: Future[None] = Future()
         answer.set_result(None)
         return answer
+
+    def begin(self, attempt: AttemptId, call: str, birth: Birth) -> Future[None]:
+        """Nothing begins."""
+        return Future()
 
     def wait(self, attempt: AttemptId, call: str) -> Future[Call]:
         """Nobody answers."""

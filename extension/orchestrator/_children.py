@@ -1,0 +1,293 @@
+"""Runs that were called by a step of another run: begun, gone on with, ended with it.
+
+A child begins in the same commit as the call that waits for it, and ends in the same commit
+as that call: there is never one without the other, so that a crash starts none twice and
+loses none. A child lives no longer than what waits for it: when that is cancelled, or comes
+to its end without having waited, the child is cancelled with it. Only another attempt at the
+same work takes it over.
+
+On the orchestrator's thread alone.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from hashlib import blake2b
+from typing import Protocol
+
+from msgspec.structs import replace
+
+from stepwell.errors import AgentTooDeep
+from stepwell.flow import Flow, Step
+from stepwell.orchestrator._base import ErrorInfo, Output
+from stepwell.orchestrator._call_events import ChildSettled, ChildStarted
+from stepwell.orchestrator._calls import Call
+from stepwell.orchestrator._events import (
+    AttemptCompleted,
+    AttemptFailed,
+    AttemptInterrupted,
+    Event,
+    RunCancelled,
+    RunContinued,
+    RunPaused,
+    RunSettled,
+    RunStarted,
+    StepForgotten,
+    StepReused,
+    StepsDefined,
+    StepSkipped,
+)
+from stepwell.orchestrator._port import AttemptId, Birth
+from stepwell.orchestrator._request import interrupted, request
+from stepwell.orchestrator._state import State
+from stepwell.orchestrator._unit import StepState, Unit
+from stepwell.store import Blob
+
+__all__ = ["Children", "child_id"]
+
+_ENDS = (
+    AttemptCompleted,
+    AttemptFailed,
+    AttemptInterrupted,
+    RunCancelled,
+    StepForgotten,
+    StepReused,
+    StepSkipped,
+)
+
+
+class Runs(Protocol):
+    """What is needed of the orchestrator."""
+
+    def is_advancing(self, run: str) -> bool:
+        """Whether the run was adopted."""
+        ...
+
+    def state(self, run: str) -> State:
+        """Of an adopted run."""
+        ...
+
+    def adopt(self, state: State) -> None:
+        """Advance this run."""
+        ...
+
+    def interrupt(self, run: str, step: str) -> None:
+        """End every attempt at the step."""
+        ...
+
+    def record(
+        self,
+        run: str,
+        event: Event,
+        *,
+        step: str = "",
+        item: str = "",
+        attempt: int = 0,
+        blobs: Sequence[Blob] = (),
+    ) -> None:
+        """Write an event."""
+        ...
+
+
+def child_id(parent: AttemptId, call: str) -> str:
+    """The id of the run that this call of this attempt begins; told apart from all others."""
+    parts = (parent.run, parent.step, parent.item, str(parent.attempt), call)
+    return blake2b("\0".join(parts).encode(), digest_size=6).hexdigest()
+
+
+class Children:
+    """Of an orchestrator: what its runs have to do with each other."""
+
+    def __init__(self, runs: Runs, load: Callable[[str], State]) -> None:
+        self._runs = runs
+        self._load = load
+
+    # -- begun, or gone on with ---------------------------------------------------------
+
+    def begin(self, parent: AttemptId, call: str, birth: Birth) -> None:
+        """Have the call answered by a run: the one it has, or a new one.
+
+        A call that has failed stays failed, until its step is asked for anew; one that was
+        answered by another version of the agent goes on with what has changed. Raises
+        `AgentTooDeep`, `FlowError`; then nothing was written.
+        """
+        state = self._runs.state(parent.run)
+        unit = state.unit(parent.step, parent.item)
+        known = (state.calls if unit is None else unit.calls or {}).get(call)
+        if known is not None and known.is_closed and _holds(known, unit, birth):
+            return
+        birth = replace(birth, started=_placed(state, parent, call, birth))
+        _check(birth)
+        is_same = known is not None and known.version == birth.version
+        child = known.subject if known is not None else child_id(parent, call)
+        if known is None or known.is_closed or not is_same:
+            event = ChildStarted(call, child, birth.started.flow, birth.shown, birth.version)
+            self._runs.record(
+                parent.run, event, step=parent.step, item=parent.item, attempt=parent.attempt
+            )
+        if known is None:
+            self._runs.adopt(State(child))
+            self._runs.record(child, birth.started, blobs=birth.blobs)
+        self._bring_up_to_date(self._adopted(child), birth, is_same=is_same)
+
+    def _bring_up_to_date(self, state: State, birth: Birth, *, is_same: bool) -> None:
+        """Have it go on with its steps as they are now.
+
+        `is_same`: they have not changed since. Then only what was cut off is asked for: what
+        has failed stays failed, unless that is why it is begun anew.
+        """
+        if is_same and state.owed and not state.unfinished:
+            # It has gone on all the while.
+            return
+        child = state.run
+        self._define(state, birth.steps)
+        for event, blobs in birth.environments:
+            if event.environment not in state.environments:
+                self._runs.record(child, event, blobs=blobs)
+        names = list(state.unfinished) if is_same else []
+        names = names or [step.name for step in birth.steps if not step.defer]
+        always = [step.name for step in birth.steps if step.always and step.name in names]
+        wish = request(state, names, birth.environment_of, by="call", force=always)
+        self._runs.record(child, wish)
+
+    def _adopted(self, child: str) -> State:
+        """The run, as its events leave it where nobody has advanced it in this process."""
+        if not self._runs.is_advancing(child):
+            state = self._load(child)
+            self._runs.adopt(state)
+            for step, item, attempt, event in interrupted(state):
+                self._runs.record(child, event, step=step, item=item, attempt=attempt)
+        return self._runs.state(child)
+
+    def _define(self, state: State, steps: Sequence[Step]) -> None:
+        names = {step.name for step in steps}
+        for gone in [step.name for step in state.flow if step.name not in names]:
+            self._runs.record(state.run, StepForgotten(), step=gone)
+        changed = tuple(step for step in steps if state.flow.get(step.name) != step)
+        if changed:
+            self._runs.record(state.run, StepsDefined(changed))
+
+    # -- what follows from what happens ---------------------------------------------------
+
+    def follow(self, state: State, event: Event, step: str) -> None:
+        """Something has happened in this run: its parent and its children are to know."""
+        match event:
+            case RunSettled():
+                self._settle(state, event)
+            case RunPaused() | RunContinued():
+                for child in _children(state, state.children):
+                    if self._runs.is_advancing(child):
+                        self._runs.record(child, event)
+            case AttemptInterrupted(reason="process_died"):
+                # It is tried again, and asks for its children then.
+                pass
+            case RunCancelled(steps=()):
+                for child in _children(state, ("", *state.children)):
+                    self.cancel(child)
+            case _ if state.children and isinstance(event, _ENDS):
+                self._end_unwanted(state, getattr(event, "steps", (step,)))
+            case _:
+                pass
+
+    def _settle(self, child: State, event: RunSettled) -> None:
+        started = child.started
+        if started is None or not started.call or not self._runs.is_advancing(started.parent):
+            return
+        error, failed = _failure(child)
+        settled = ChildSettled(
+            started.call,
+            child.run,
+            event.status,
+            results(child) if event.status == "completed" else {},
+            error,
+            failed,
+        )
+        self._runs.record(started.parent, settled, step=started.step, item=started.item)
+
+    def _end_unwanted(self, state: State, steps: Iterable[str]) -> None:
+        for name in filter(None, steps):
+            found = state.steps.get(name)
+            for child, item in list(state.children.get(name, {}).items()):
+                if not _is_awaited(found, item):
+                    self.cancel(child)
+
+    def is_over(self, run: str) -> bool:
+        """Whether this is a child that has come to its end: the store has it, if it is needed."""
+        if not self._runs.is_advancing(run):
+            return False
+        state = self._runs.state(run)
+        is_child = state.started is not None and bool(state.started.call)
+        return is_child and bool(state.settled) and not (state.running or state.owed)
+
+    def cancel(self, child: str) -> None:
+        """Nobody waits for this run any more: nothing of it starts, what runs is stopped."""
+        state = self._adopted(child)
+        for name in list(state.running):
+            self._runs.interrupt(child, name)
+        self._runs.record(child, RunCancelled())
+        if state.settled != "cancelled":
+            self._runs.record(child, RunSettled("cancelled"))
+
+
+def _holds(call: Call, unit: Unit | None, birth: Birth) -> bool:
+    """Whether the answer the call has is good for whoever asks now."""
+    if call.version != birth.version:
+        return False
+    # In a cell it is a person who asks, each time.
+    return call.status == "completed" or (unit is not None and call.closed >= unit.begun)
+
+
+def _placed(parent: State, at: AttemptId, call: str, birth: Birth) -> RunStarted:
+    """Where the child stands among the runs."""
+    above = parent.started or RunStarted()
+    return replace(
+        birth.started,
+        parent=parent.run,
+        notebook=above.notebook,
+        user=above.user,
+        host=above.host,
+        root=above.root or parent.run,
+        depth=above.depth + 1,
+        step=at.step,
+        item=at.item,
+        call=call,
+    )
+
+
+def _check(birth: Birth) -> None:
+    started = birth.started
+    if started.depth > birth.max_depth:
+        raise AgentTooDeep(started.flow, birth.max_depth)
+    Flow(started.flow).extend(birth.steps)
+
+
+def _is_awaited(step: StepState | None, item: str) -> bool:
+    """Whether an attempt runs, or is to come, that asks for what this call came to."""
+    if step is None or not (step.owed or step.running is not None):
+        return False
+    if not item or step.items is None or not step.items.is_expanded:
+        return True
+    items = step.items
+    return item in items.running or item in items.ready or item in items.waiting
+
+
+def _children(state: State, steps: Iterable[str]) -> list[str]:
+    return [child for name in steps for child in state.children.get(name, ())]
+
+
+def _failure(child: State) -> tuple[ErrorInfo | None, str]:
+    """The first error that nobody has mended, and whose it is."""
+    for name in child.troubled:
+        if (error := child.steps[name].error) is not None:
+            return error, name
+    return None, ""
+
+
+def results(child: State) -> dict[str, Output]:
+    """What the run was called for, as far as it is there."""
+    wanted = child.started.outputs if child.started is not None else ()
+    found: dict[str, Output] = {}
+    for name in wanted:
+        writer = child.flow.writer_of(name)
+        checkpoint = child.steps[writer.name].checkpoint if writer is not None else None
+        if checkpoint is not None and name in checkpoint.outputs:
+            found[name] = checkpoint.outputs[name]
+    return found

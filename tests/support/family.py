@@ -1,0 +1,335 @@
+"""Runs that call runs, in memory, one deterministic move at a time, with crashes anywhere.
+
+As `simulation`, for more than one run: steps whose code calls agents and waits for them.
+Nothing here knows how a child begins or ends: the orchestrator's own `Children` does that.
+"""
+
+import random
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from stepwell.flow import Step
+from stepwell.orchestrator import (
+    AttemptCompleted,
+    AttemptFailed,
+    AttemptId,
+    AttemptInterrupted,
+    AttemptStarted,
+    Birth,
+    Call,
+    CancelAttempt,
+    Children,
+    ErrorInfo,
+    Event,
+    Output,
+    Reuse,
+    RunCancelled,
+    RunSettled,
+    RunStarted,
+    Settle,
+    StartAttempt,
+    State,
+    StepReused,
+    StepsDefined,
+    apply,
+    decide,
+    interrupted,
+    recover,
+    request,
+    running_attempts,
+)
+from stepwell.store import Blob
+from tests.support.simulation import digest
+
+Entry = tuple[str, str, str, int, int, Event]
+ROOT = "r"
+Kind = TypeVar("Kind", bound=Event)
+
+
+@dataclass(frozen=True)
+class Agent:
+    """Steps, and which agents each of them calls, all at once; an edit changes the version."""
+
+    name: str
+    steps: tuple[Step, ...]
+    calls: Mapping[str, Sequence[str]]
+    version: str = "1"
+
+    def birth(self) -> Birth:
+        """What the orchestrator is given."""
+        written = tuple(name for step in self.steps for name in step.writes)
+        return Birth(
+            RunStarted(flow=self.name, outputs=written),
+            self.version,
+            self.steps,
+            {step.name: "env" for step in self.steps},
+        )
+
+
+def agent(name: str, version: str = "1", **calls: Sequence[str]) -> Agent:
+    """A chain of steps; each calls the agents given for it."""
+    steps: list[Step] = []
+    for step in calls:
+        reads = (steps[-1].name,) if steps else ()
+        steps.append(
+            Step(
+                name=step,
+                source=version,
+                code=version,
+                digest=digest(name, step, version),
+                flow="" if name == "main" else name,
+                reads=reads,
+                writes=(step,),
+            )
+        )
+    return Agent(name, tuple(steps), calls, version)
+
+
+@dataclass
+class World:
+    """The disk, what happened outside, and at most one process at a time."""
+
+    agents: dict[str, Agent]
+    fails: Callable[[str, str, int], bool] = lambda agent, step, execution: False
+    disk: list[Entry] = field(default_factory=list[Entry])
+    executions: Counter[tuple[str, str]] = field(default_factory=Counter[tuple[str, str]])
+    """Times the code of each agent's step ran to its end, crashes included."""
+    process: "Process | None" = None
+    clock: int = 0
+
+    def boot(self) -> "Process":
+        """A new process reads the disk, of which it needs the root run."""
+        process = self.process = Process(self)
+        if any(entry[0] == ROOT for entry in self.disk):
+            state = process.load(ROOT)
+            process.adopt(state)
+            for step, item, attempt, event in interrupted(state):
+                process.record(ROOT, event, step=step, item=item, attempt=attempt)
+        else:
+            process.adopt(State(ROOT))
+            process.record(ROOT, RunStarted())
+        return process
+
+    def crash(self, *, batch_arrived: bool) -> None:
+        """The process is gone; the batch that was on its way may have made it."""
+        assert self.process is not None
+        if batch_arrived:
+            self.disk += self.process.batch
+        self.process = None
+
+    def events(self, kind: type[Kind]) -> list[tuple[str, str, Kind]]:
+        """Run, step and event, of one kind, as the disk has them."""
+        return [
+            (run, step, event) for run, step, _, _, _, event in self.disk if isinstance(event, kind)
+        ]
+
+    def result(self) -> dict[str, str]:
+        """What the root's steps came to."""
+        state = Process(self).load(ROOT)
+        return {
+            name: output.digest
+            for step in state.steps.values()
+            if step.checkpoint is not None
+            for name, output in step.checkpoint.outputs.items()
+        }
+
+
+@dataclass
+class Attempt:
+    """What runs: it has calls to make, and waits for those it has made."""
+
+    command: StartAttempt
+    to_call: list[tuple[str, str]]
+    waits: list[str] = field(default_factory=list[str])
+
+
+@dataclass
+class Process:
+    """One process's memory; its runs are `Runs` to `Children`."""
+
+    world: World
+    states: dict[str, State] = field(default_factory=dict[str, State])
+    batch: list[Entry] = field(default_factory=list[Entry])
+    effects: list[tuple[str, StartAttempt]] = field(default_factory=list[tuple[str, StartAttempt]])
+    running: dict[tuple[str, str], Attempt] = field(default_factory=dict[tuple[str, str], Attempt])
+
+    def __post_init__(self) -> None:
+        self.children = Children(self, self.load)
+
+    # -- runs, as `Children` wants them ---------------------------------------------------
+
+    def load(self, run: str) -> State:
+        """As the disk has it, for a new process."""
+        state = State(run, is_replayed=True)
+        for of, step, item, attempt, at, event in self.world.disk:
+            if of == run:
+                state = apply(state, event, step=step, item=item, attempt=attempt, at=at)
+        state.is_replayed = False
+        assert state.started is not None, f"{run} was asked for and is not on the disk"
+        return recover(state)
+
+    def is_advancing(self, run: str) -> bool:
+        """Whether it was adopted."""
+        return run in self.states
+
+    def state(self, run: str) -> State:
+        """Of an adopted run."""
+        return self.states[run]
+
+    def adopt(self, state: State) -> None:
+        """Advance it."""
+        self.states[state.run] = state
+
+    def interrupt(self, run: str, step: str) -> None:
+        """Somebody has said so."""
+        for item, attempt in running_attempts(self.states[run].steps[step]):
+            event = AttemptInterrupted("cancelled")
+            self.record(run, event, step=step, item=item, attempt=attempt)
+        self.running.pop((run, step), None)
+
+    def record(
+        self,
+        run: str,
+        event: Event,
+        *,
+        step: str = "",
+        item: str = "",
+        attempt: int = 0,
+        blobs: Sequence[Blob] = (),
+    ) -> None:
+        """Apply, put on the next batch, let the others know."""
+        self.world.clock += 1
+        state, at = self.states[run], self.world.clock
+        apply(state, event, step=step, item=item, attempt=attempt, at=at)
+        self.batch.append((run, step, item, attempt, at, event))
+        self.children.follow(state, event, step)
+
+    # -- what people do ---------------------------------------------------------------------
+
+    def ask(self, main: Agent, *, resume: bool = False) -> None:
+        """Run the root's cells, or resume what was cut off."""
+        state = self.states[ROOT]
+        if not resume:
+            changed = [step for step in main.steps if state.flow.get(step.name) != step]
+            self.record(ROOT, StepsDefined(tuple(changed)))
+        names = [*state.unfinished] if resume else [step.name for step in main.steps]
+        environments = {step.name: "env" for step in state.flow}
+        self.record(ROOT, request(state, names, environments, by="resume" if resume else "cell"))
+        self.advance()
+
+    def cancel(self) -> None:
+        """`%stepwell cancel`."""
+        for name in list(self.states[ROOT].running):
+            self.interrupt(ROOT, name)
+        self.record(ROOT, RunCancelled())
+        self.advance()
+
+    # -- moves --------------------------------------------------------------------------------
+
+    def advance(self) -> None:
+        """Decide, for every run, until there is nothing to decide."""
+        while any(self._advance(run) for run in list(self.states)):
+            pass
+
+    def _advance(self, run: str) -> bool:
+        state = self.states[run]
+        commands = decide(state, slots=5, now=self.world.clock)
+        for command in commands:
+            match command:
+                case StartAttempt():
+                    event = AttemptStarted(
+                        key=command.key,
+                        code=command.code,
+                        inputs=command.inputs,
+                        environment=command.environment,
+                    )
+                    self.record(run, event, step=command.step, attempt=command.attempt)
+                    self.effects.append((run, command))
+                case Reuse():
+                    self.record(run, StepReused(), step=command.step)
+                case CancelAttempt():
+                    state.superseded.pop(command.step)
+                case Settle():
+                    self.record(run, RunSettled(command.status))
+                case _:
+                    raise AssertionError(command)
+        return bool(commands)
+
+    def commit(self) -> None:
+        """The batch reaches the disk, and what waited for it is done."""
+        self.world.disk += self.batch
+        self.batch = []
+        effects, self.effects = self.effects, []
+        for run, command in effects:
+            running = self.states[run].steps[command.step].running if run in self.states else None
+            if running is not None and running.attempt == command.attempt:
+                called = self._agent_of(run).calls[command.step]
+                to_call = [(name, f"{name}#{nth}") for nth, name in enumerate(called)]
+                self.running[run, command.step] = Attempt(command, to_call)
+        for run in list(self.states):
+            if self.children.is_over(run):
+                del self.states[run]
+
+    def _agent_of(self, run: str) -> Agent:
+        started = self.states[run].started
+        assert started is not None
+        return self.world.agents[started.flow or "main"]
+
+    def can_move(self, run: str, step: str) -> bool:
+        """Whether the attempt has something left to do now."""
+        attempt = self.running[run, step]
+        return bool(attempt.to_call) or self._is_answered(run, step, attempt)
+
+    def _is_answered(self, run: str, step: str, attempt: Attempt) -> bool:
+        calls = self.states[run].steps[step].calls or {}
+        # An answer counts once it is on disk.
+        return not self.batch and all(calls[key].is_closed for key in attempt.waits)
+
+    def move(self, run: str, step: str) -> None:
+        """One running attempt calls the next agent, or ends."""
+        attempt = self.running[run, step]
+        if attempt.to_call:
+            name, key = attempt.to_call.pop()
+            at = AttemptId(run, step, attempt.command.attempt)
+            self.children.begin(at, key, self.world.agents[name].birth())
+            attempt.waits.append(key)
+        else:
+            del self.running[run, step]
+            self._end(run, attempt)
+        self.advance()
+
+    def _end(self, run: str, attempt: Attempt) -> None:
+        command, name = attempt.command, self._agent_of(run).name
+        calls: dict[str, Call] = self.states[run].steps[command.step].calls or {}
+        answers = [calls[key] for key in sorted(attempt.waits)]
+        step, number = command.step, command.attempt
+        if any(call.status != "completed" for call in answers):
+            self.record(run, AttemptFailed(ErrorInfo("AgentFailed")), step=step, attempt=number)
+            return
+        self.world.executions[name, step] += 1
+        if self.world.fails(name, step, self.world.executions[name, step]):
+            self.record(run, AttemptFailed(ErrorInfo("ValueError")), step=step, attempt=number)
+            return
+        parts = [f"{key}={value}" for key, value in sorted(command.inputs.items())]
+        parts += [output.digest for call in answers for output in call.outputs.values()]
+        output = Output(digest(command.code, *parts))
+        self.record(run, AttemptCompleted({step: output}), step=step, attempt=number)
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether nothing more will happen by itself."""
+        return not (self.batch or self.effects or self.running)
+
+
+def go_on(process: Process, choose: random.Random, *, moves: int = 0) -> None:
+    """Moves that `choose` picks, so many, or until nothing more happens."""
+    made = 0
+    while not process.is_quiet and (not moves or made < moves):
+        made += 1
+        able = sorted(key for key in process.running if process.can_move(*key))
+        if able and (not (process.batch or process.effects) or choose.random() < 0.5):
+            process.move(*choose.choice(able))
+        else:
+            process.commit()
