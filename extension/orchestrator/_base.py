@@ -15,6 +15,9 @@ class Output(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     codec: str = ""
     stored: bool = True
     """False for a transient output: the digest then says what it was made from."""
+    parts: tuple[str, ...] = ()
+    """Of a list gathered from a step's items: digests of its elements, None left out. Whoever
+    keeps the list must keep them."""
 
 
 class ErrorInfo(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):

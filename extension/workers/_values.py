@@ -2,11 +2,24 @@
 
 import threading
 from collections import OrderedDict, deque
+from collections.abc import Sequence
 
 from stepwell.errors import StoreFull, ValueNotStorable
 from stepwell.orchestrator import Output
 from stepwell.store import Blob, Digest, Store
-from stepwell.store.values import Resolve, Signer, Trust, decode, encode, is_immutable, type_name
+from stepwell.store.values import (
+    GATHER,
+    Resolve,
+    Signer,
+    Trust,
+    decode,
+    digest_value,
+    encode,
+    gather,
+    gathered,
+    is_immutable,
+    type_name,
+)
 
 __all__ = ["Values"]
 
@@ -73,6 +86,37 @@ class Values:
                 self._live.pop(mine.popleft(), None)
         return Output(digest, type_name(value), 0, "", "", stored=False)
 
+    def gather(self, outputs: Sequence[Output | None]) -> tuple[Output, Blob]:
+        """The list of these stored values; None for one that is missing."""
+        digests = [None if output is None else output.digest for output in outputs]
+        previews = ["None" if output is None else output.preview for output in outputs[:20]]
+        blob = gather(digests, previews)
+        self._remember(blob)
+        parts = tuple(digest for digest in digests if digest is not None)
+        output = Output(blob.digest, blob.type, blob.size, blob.preview, blob.codec, parts=parts)
+        return output, self._store.put(blob)
+
+    def parts(self, digest: str) -> list[str | None] | None:
+        """The digests of a list's elements where each is stored for itself; None elsewhere."""
+        with self._lock:
+            if digest in self._live or digest in self._shared:
+                return None
+            blob = self._blobs.get(digest)
+        if blob is None or blob.data is None:
+            blob = self._store.blob(Digest(digest))
+            self._remember(blob)
+        return gathered(blob) if blob.codec == GATHER else None
+
+    def digest(self, value: object) -> str:
+        """What tells the value from others: its content, else its type."""
+        found = digest_value(value, resolve=self._resolve)
+        if found is not None:
+            return found
+        try:
+            return encode(value, signer=self._signer, resolve=self._resolve).digest
+        except ValueNotStorable:
+            return digest_of("opaque", type_name(value).encode())
+
     def load(self, digest: str) -> object:
         """The value, for one reader. Raises `ValueUnreadable`, `ValueNotTrusted`."""
         with self._lock:
@@ -84,7 +128,7 @@ class Values:
         if blob is None or blob.data is None:
             blob = self._store.blob(Digest(digest))
             self._remember(blob)
-        value = decode(blob, trust=self.trust, resolve=self._resolve)
+        value = decode(blob, trust=self.trust, resolve=self._resolve, load=self.load)
         if blob.size <= 1024 and is_immutable(value):
             self._share(digest, value)
         return value

@@ -13,6 +13,7 @@ from stepwell.store.values._codecs import (
     is_intact,
 )
 from stepwell.store.values._encoded import Resolve
+from stepwell.store.values._gather import GATHER, gather, gathered
 from stepwell.store.values._immutable import is_immutable
 from stepwell.store.values._names import type_name
 from stepwell.store.values._preview import masked, preview
@@ -20,6 +21,7 @@ from stepwell.store.values._trust import Signer, Trust, store_id
 from stepwell.store.values._user_key import trust, trusted_stores
 
 __all__ = [
+    "GATHER",
     "MAX_BYTES",
     "Resolve",
     "Signer",
@@ -27,6 +29,8 @@ __all__ = [
     "decode",
     "digest_value",
     "encode",
+    "gather",
+    "gathered",
     "is_canonical",
     "is_immutable",
     "is_intact",

@@ -11,6 +11,7 @@ from typing import Any
 from stepwell.errors import ValueNotStorable, ValueNotTrusted, ValueProblem, ValueUnreadable
 from stepwell.store._port import Blob, Digest
 from stepwell.store.values._encoded import Encoded, Resolve, Unsuited, nothing
+from stepwell.store.values._gather import GATHER, Load, read_gathered
 from stepwell.store.values._json import exact_json, read_json
 from stepwell.store.values._names import class_of, type_name
 from stepwell.store.values._pack import digest_of, pack, unpack
@@ -121,10 +122,17 @@ def is_intact(blob: Blob) -> bool:
     return len(payload) == blob.size and digest_of(blob.codec, payload) == blob.digest
 
 
-def decode(blob: Blob, *, trust: Trust = _UNTRUSTED, resolve: Resolve = nothing) -> Any:
+def decode(
+    blob: Blob,
+    *,
+    trust: Trust = _UNTRUSTED,
+    resolve: Resolve = nothing,
+    load: Load | None = None,
+) -> Any:
     """The value that `encode` was given.
 
-    The notebook's classes are looked for in `resolve`, then in `__main__`. Raises
+    The notebook's classes are looked for in `resolve`, then in `__main__`; the elements of
+    what was gathered come from `load`. Raises
     `ValueUnreadable` for damaged bytes, and for a class that is not there or has changed;
     `ValueNotTrusted` for what would run code and is not covered by `trust`.
     """
@@ -140,6 +148,8 @@ def decode(blob: Blob, *, trust: Trust = _UNTRUSTED, resolve: Resolve = nothing)
             "Run the step again, or take the store from a backup",
             digest=blob.digest,
         )
+    if blob.codec == GATHER:
+        return read_gathered(payload, load)
     try:
         return _read(blob, payload, trust, resolve)
     except RecursionError:
