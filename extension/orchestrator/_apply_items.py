@@ -30,9 +30,9 @@ def begin_pass(state: State, step: StepState, definition: Step, event: AttemptSt
     items = step.items = step.items or Items()
     items.is_expanded = False
     items.source = event.streams
-    items.inputs = {
-        name: digest for name, digest in event.inputs.items() if name != definition.map.source
-    }
+    apart = definition.map.apart
+    items.inputs = {name: digest for name, digest in event.inputs.items() if name not in apart}
+    items.environment = event.environment
     if event.fresh:
         items.valid_from = step.attempts
     items.done = items.reused = 0
@@ -63,6 +63,7 @@ def expand(state: State, step: StepState, event: ItemsExpanded, attempt: int, at
         return
     if definition is None or definition.map is None:
         return
+    items.environment = event.environment or run.environment
     items.order = [key for key, _ in event.items]
     items.is_expanded = True
     for index, (key, digest) in enumerate(event.items):
@@ -98,7 +99,7 @@ def _is_current(unit: ItemState, items: Items, run: Running, over: MapOver) -> b
         found is not None
         and unit.of_pass >= items.valid_from
         and found.code == run.code
-        and found.environment == run.environment
+        and found.environment == items.environment
         and found.inputs == {**items.inputs, over.item: unit.digest}
     )
 
@@ -165,7 +166,7 @@ def _running(
         return None
     inputs = {**items.inputs, definition.map.item: unit.digest}
     attempt, at = when
-    return Running(attempt, at, event.key, run.code, inputs, run.environment)
+    return Running(attempt, at, event.key, run.code, inputs, items.environment)
 
 
 def _complete(unit: ItemState, run: Running, event: AttemptCompleted, at: int) -> None:

@@ -155,6 +155,8 @@ class ItemsExpanded(BaseEvent, frozen=True, tag="items_expanded"):
     """The items of a mapped step, in order: key and digest of each."""
 
     items: tuple[tuple[str, str], ...] = ()
+    environment: str = ""
+    """What each of them finds around it besides itself; empty: what the step finds."""
 
 
 class StepSkipped(BaseEvent, frozen=True, tag="step_skipped"):

@@ -142,6 +142,8 @@ class Expanded(msgspec.Struct, frozen=True, gc=False):
 
     id: AttemptId
     items: Sequence[tuple[str, str]]
+    environment: str = ""
+    """What each of them finds around it besides itself; empty: what the step finds."""
 
 
 class Stopped(msgspec.Struct, frozen=True, gc=False):

@@ -27,7 +27,7 @@ def as_event(
         case Finished():
             log = report.log.digest if report.log else ""
             inputs = _streamed_inputs(state, unit)
-            event = AttemptCompleted(report.outputs, report.seconds, log, inputs)
+            event = AttemptCompleted(report.outputs, _seconds(unit, report, now), log, inputs)
             blobs = [*report.blobs, *([report.log] if report.log else [])]
             return event, blobs, dict(report.objects)
         case Failed():
@@ -41,9 +41,16 @@ def as_event(
             assert run is not None
             return StepSkipped(report.reason, run.code, run.inputs, run.environment), (), {}
         case Expanded():
-            return ItemsExpanded(tuple(report.items)), (), {}
+            return ItemsExpanded(tuple(report.items), report.environment), (), {}
         case Stopped():
             return AttemptInterrupted(report.reason), (), {}
+
+
+def _seconds(unit: Unit, report: Finished, now: int) -> float:
+    """Of a mapped step, from its expansion to its gathering: the worker knows only that."""
+    if isinstance(unit, StepState) and unit.items is not None and unit.running is not None:
+        return (now - unit.running.at) / 1_000_000
+    return report.seconds
 
 
 def _streamed_inputs(state: State, unit: Unit) -> dict[str, str] | None:

@@ -86,6 +86,8 @@ class Items:
     """Whether `order` is that of the attempt that is under way."""
     inputs: dict[str, str] = field(default_factory=dict[str, str])
     """What every element reads besides itself: name → digest."""
+    environment: str = ""
+    """What every element finds around it besides itself."""
     valid_from: int = 0
     """Checkpoints of passes before this attempt of the step are not reused."""
     source: str = ""

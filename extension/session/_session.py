@@ -256,7 +256,7 @@ class Session:
         if engine is None:
             return
         for what in happened:
-            if what.run != engine.run:
+            if what.run != engine.run or what.item:
                 continue
             match what.event:
                 case AttemptCompleted(outputs=outputs):

@@ -80,10 +80,22 @@ class Surroundings:
     # -- for the worker, on its threads --------------------------------------------------
 
     def namespace(
-        self, definition: Step, environment: str, inputs: Mapping[str, object]
+        self,
+        definition: Step,
+        environment: str,
+        inputs: Mapping[str, object],
+        without: Collection[str] = (),
     ) -> dict[str, object]:
-        """A namespace of its own for one attempt."""
-        return build(self.captured[environment], inputs)
+        """A namespace of its own for one attempt, without these names of the notebook."""
+        return build(self.captured[environment], inputs, without)
+
+    def environment_without(self, environment: str, names: Collection[str]) -> str:
+        """The digest of an environment in which these names do not count."""
+        bindings = self.captured[environment].bindings
+        if not any(name in bindings for name in names):
+            return environment
+        rest = {name: found for name, found in bindings.items() if name not in names}
+        return Fingerprint(code="", environment=rest).digest
 
     def function(self, definition: Step) -> Callable[..., object]:
         """The function as last decorated here, or imported from where it was defined."""

@@ -55,12 +55,19 @@ def _written(definition: Step, namespace: Mapping[str, object]) -> dict[str, obj
 def _of_function(
     definition: Step, namespace: Mapping[str, object], function: Callable[..., object]
 ) -> Body:
-    arguments = {name: namespace[name] for name in definition.reads if name in namespace}
+    arguments = {name: namespace[name] for name in _parameters(definition) if name in namespace}
 
     def collect(result: object) -> dict[str, object]:
         return _returned(definition, result)
 
     return Body(lambda: function(**arguments), collect, inspect.iscoroutinefunction(function))
+
+
+def _parameters(definition: Step) -> Sequence[str]:
+    over = definition.map
+    if over is None:
+        return definition.reads
+    return [over.item, *(name for name in definition.reads if name not in over.apart)]
 
 
 def _returned(definition: Step, result: object) -> dict[str, object]:

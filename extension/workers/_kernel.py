@@ -8,7 +8,7 @@ orchestrator's. Inputs are decoded and outputs encoded on pool threads.
 
 import threading
 import time
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from collections.abc import Awaitable, Callable, Collection, Mapping, MutableMapping
 from concurrent.futures import Future
 from contextvars import copy_context
 from dataclasses import dataclass
@@ -34,6 +34,7 @@ from stepwell.orchestrator import (
 from stepwell.store import Blob
 from stepwell.workers._body import Body, prepare
 from stepwell.workers._code import compile_code, describe_error
+from stepwell.workers._mapped import Mapped
 from stepwell.workers._output import Recorder, recording
 from stepwell.workers._pool import ThreadPool
 from stepwell.workers._values import Values
@@ -48,9 +49,17 @@ class Surroundings(Protocol):
     """What the worker needs of the notebook it works for."""
 
     def namespace(
-        self, definition: Step, environment: str, inputs: Mapping[str, object]
+        self,
+        definition: Step,
+        environment: str,
+        inputs: Mapping[str, object],
+        without: Collection[str] = (),
     ) -> dict[str, object]:
-        """A namespace of its own for one attempt."""
+        """A namespace of its own for one attempt, without these names of the notebook."""
+        ...
+
+    def environment_without(self, environment: str, names: Collection[str]) -> str:
+        """The digest of an environment in which these names do not count."""
         ...
 
     def function(self, definition: Step) -> Callable[..., object]:
@@ -86,6 +95,7 @@ class KernelWorker:
     def __init__(self, surroundings: Surroundings, values: Values) -> None:
         self._surroundings = surroundings
         self._values = values
+        self._mapped = Mapped(surroundings, values)
         self._pool = ThreadPool(THREADS, "stepwell-step")
         self._prepared = threading.local()
         self._lock = threading.Lock()
@@ -144,6 +154,9 @@ class KernelWorker:
             if task.is_cancelled:
                 self._end(task, Stopped(task.attempt.id))
                 return
+            if task.attempt.definition.map is not None and task.attempt.item is None:
+                self._end(task, self._around_items(task.attempt))
+                return
             body = self._prepare(task.attempt)
         except BaseException as error:
             self._end(task, self._failed(task, error, is_user_code=False))
@@ -158,10 +171,20 @@ class KernelWorker:
             self._surroundings.before_thread()
             self._prepared.done = True
 
+    def _around_items(self, attempt: Attempt) -> Report:
+        """What a mapped step does itself: find its items, and put together what they made."""
+        if attempt.gathered is None:
+            return self._mapped.expand(attempt)
+        return self._mapped.gather(attempt)
+
     def _prepare(self, attempt: Attempt) -> Body:
         definition = attempt.definition
-        inputs = {name: self._values.load(digest) for name, digest in attempt.inputs.items()}
-        namespace = self._surroundings.namespace(definition, attempt.environment, inputs)
+        if definition.map is not None:
+            inputs, without = self._mapped.inputs(attempt), definition.map.apart
+        else:
+            inputs = {name: self._values.load(digest) for name, digest in attempt.inputs.items()}
+            without = ()
+        namespace = self._surroundings.namespace(definition, attempt.environment, inputs, without)
         if definition.kind == "function":
             return prepare(definition, namespace, self._surroundings.function(definition))
         return prepare(definition, namespace)
@@ -195,6 +218,8 @@ class KernelWorker:
             is_ours = isinstance(error, ValueProblem | StoreError)
             self._end(task, self._failed(task, error, is_user_code=not is_ours))
             return
+        if task.attempt.item is not None:
+            objects = {}  # nobody is given an item's by itself
         self._end(task, Finished(task.attempt.id, outputs, blobs, objects, seconds, log))
 
     def _encode(

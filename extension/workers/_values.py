@@ -3,6 +3,7 @@
 import threading
 from collections import OrderedDict, deque
 from collections.abc import Sequence
+from hashlib import blake2b
 
 from stepwell.errors import StoreFull, ValueNotStorable
 from stepwell.orchestrator import Output
@@ -94,7 +95,7 @@ class Values:
         self._remember(blob)
         parts = tuple(digest for digest in digests if digest is not None)
         output = Output(blob.digest, blob.type, blob.size, blob.preview, blob.codec, parts=parts)
-        return output, self._store.put(blob)
+        return output, self._put(blob)
 
     def parts(self, digest: str) -> list[str | None] | None:
         """The digests of a list's elements where each is stored for itself; None elsewhere."""
@@ -115,7 +116,7 @@ class Values:
         try:
             return encode(value, signer=self._signer, resolve=self._resolve).digest
         except ValueNotStorable:
-            return digest_of("opaque", type_name(value).encode())
+            return blake2b(f"opaque {type_name(value)}".encode(), digest_size=16).hexdigest()
 
     def load(self, digest: str) -> object:
         """The value, for one reader. Raises `ValueUnreadable`, `ValueNotTrusted`."""

@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from controlled import Heard, wait_for
@@ -20,8 +20,16 @@ from stepwell.workers import KernelWorker, Recorder, Values
 class Around:
     """As little of a notebook as a worker can do with."""
 
+    def environment_without(self, environment: str, names: Collection[str]) -> str:
+        """Nothing here counts."""
+        return environment
+
     def namespace(
-        self, definition: Step, environment: str, inputs: Mapping[str, object]
+        self,
+        definition: Step,
+        environment: str,
+        inputs: Mapping[str, object],
+        without: Collection[str] = (),
     ) -> dict[str, object]:
         """What the cells of these tests use."""
         names = {"stepwell": stepwell, "asyncio": asyncio, "threading": threading, "inside": inside}

@@ -3,7 +3,7 @@
 import asyncio
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 
 import pytest
@@ -29,8 +29,16 @@ class Around:
         self.after_body: Callable[[], None] = lambda: None
         self.functions: dict[str, Callable[..., object]] = {}
 
+    def environment_without(self, environment: str, names: Collection[str]) -> str:
+        """Nothing here counts."""
+        return environment
+
     def namespace(
-        self, definition: Step, environment: str, inputs: Mapping[str, object]
+        self,
+        definition: Step,
+        environment: str,
+        inputs: Mapping[str, object],
+        without: Collection[str] = (),
     ) -> dict[str, object]:
         """The names and the inputs."""
         return {"__name__": "__main__", **self.names, **inputs}

@@ -9,7 +9,7 @@ they run. So do functions inside objects, `functools.lru_cache` among them.
 import builtins
 import functools
 import types
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -33,8 +33,12 @@ class _Plan:
     bound: dict[str, object] = field(default_factory=dict[str, object])
 
 
-def build(captured: Captured, inputs: Mapping[str, object]) -> dict[str, Any]:
+def build(
+    captured: Captured, inputs: Mapping[str, object], without: Collection[str] = ()
+) -> dict[str, Any]:
     """The names one attempt starts with; nothing it does to them shows in the notebook.
+
+    Those in `without` are left out.
 
     Constants are as they were when captured: shared if nothing in them can change, copies
     otherwise. Objects that cannot be written down are shared.
@@ -48,11 +52,15 @@ def build(captured: Captured, inputs: Mapping[str, object]) -> dict[str, Any]:
         "__builtins__": builtins,
         **plan.shared,
     }
+    for name in without:
+        namespace.pop(name, None)
     for name, blob in plan.copied.items():
-        namespace[name] = _copy(blob, captured, name)
+        if name not in without:
+            namespace[name] = _copy(blob, captured, name)
     rebound: dict[int, Any] = {}
     for name, value in plan.bound.items():
-        namespace[name] = _bound(value, namespace, rebound)
+        if name not in without:
+            namespace[name] = _bound(value, namespace, rebound)
     namespace.update(inputs)
     return namespace
 

@@ -1,0 +1,194 @@
+"""Mapped steps, before and after their items: what there is to do, and what has come of it.
+
+Elements are not written down: an item's value is its step's input, or part of the notebook
+as it was captured, and is found there again. Any thread may call.
+"""
+
+import threading
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from types import CodeType
+from typing import Any, Protocol, cast
+
+from stepwell.errors import InvalidStep, UnknownName
+from stepwell.flow import MapOver, Step
+from stepwell.orchestrator import Attempt, Expanded, Finished, Gathered, Output
+from stepwell.store import Blob
+from stepwell.store.values import is_immutable
+from stepwell.workers._elements import elements_of, item_key, numbered
+from stepwell.workers._values import Values
+
+__all__ = ["Mapped", "Namespaces"]
+
+_TAKEN = object()
+
+
+class Namespaces(Protocol):
+    """What is needed of the notebook."""
+
+    def namespace(
+        self,
+        definition: Step,
+        environment: str,
+        inputs: Mapping[str, object],
+        without: Collection[str] = (),
+    ) -> dict[str, object]:
+        """A namespace of its own for one attempt, without these names of the notebook."""
+        ...
+
+    def environment_without(self, environment: str, names: Collection[str]) -> str:
+        """The digest of an environment in which these names do not count."""
+        ...
+
+
+@dataclass(slots=True)
+class _Pass:
+    """The elements of one pass: objects, or digests where each is stored for itself."""
+
+    number: int
+    elements: list[object]
+    are_stored: bool = False
+
+
+class Mapped:
+    """Expands mapped steps, hands out their elements, gathers what became of them."""
+
+    def __init__(self, surroundings: Namespaces, values: Values) -> None:
+        self._surroundings = surroundings
+        self._values = values
+        self._lock = threading.Lock()
+        self._passes: dict[tuple[str, str], _Pass] = {}
+
+    def expand(self, attempt: Attempt) -> Expanded:
+        """The step's first part: which items there are. Raises what its key raises."""
+        over = _over(attempt)
+        found, are_pairs = self._elements(attempt)
+        digests = self._digests(found)
+        keys = self._keys(attempt, over, found, digests, are_pairs=are_pairs)
+        named = numbered(keys)
+        with self._lock:
+            self._passes[attempt.id.run, attempt.id.step] = found
+        environment = self._surroundings.environment_without(attempt.environment, over.apart)
+        return Expanded(attempt.id, list(zip(named, digests, strict=True)), environment)
+
+    def element(self, attempt: Attempt) -> object:
+        """The element an item's attempt is for; a copy of its own if it can be changed."""
+        ref, at = attempt.item, (attempt.id.run, attempt.id.step)
+        assert ref is not None
+        if ref.is_stored:
+            return self._values.load(ref.digest)
+        while True:
+            with self._lock:
+                known = self._passes.get(at)
+                if known is not None and known.number == ref.of_pass:
+                    element = known.elements[ref.index]
+                    if known.are_stored or element is not _TAKEN:
+                        if not known.are_stored and not is_immutable(element):
+                            known.elements[ref.index] = _TAKEN
+                        break
+            # Another attempt has had it, and may have changed it.
+            made, _ = self._elements(attempt, ref.of_pass)
+            with self._lock:
+                self._passes[at] = made
+        return self._values.load(cast("str", element)) if known.are_stored else element
+
+    def gather(self, attempt: Attempt) -> Finished:
+        """The step's second part: its outputs from its items'."""
+        gathered = cast("Sequence[Gathered]", attempt.gathered)
+        with self._lock:
+            self._passes.pop((attempt.id.run, attempt.id.step), None)
+        outputs: dict[str, Output] = {}
+        objects: dict[str, object] = {}
+        blobs: list[Blob] = []
+        for name in attempt.definition.writes:
+            mine = [None if one.outputs is None else one.outputs[name] for one in gathered]
+            outputs[name], blob = self._values.gather(mine)
+            blobs.append(blob)
+            objects[name] = [None if one is None else self._values.load(one.digest) for one in mine]
+        return Finished(attempt.id, outputs, blobs, objects)
+
+    def inputs(self, attempt: Attempt) -> dict[str, object]:
+        """What an item's code reads of other steps, and its element."""
+        over = _over(attempt)
+        found = {
+            name: self._values.load(digest)
+            for name, digest in attempt.inputs.items()
+            if name not in over.apart
+        }
+        found[over.item] = self.element(attempt)
+        return found
+
+    def _elements(self, attempt: Attempt, number: int = 0) -> tuple[_Pass, bool]:
+        over = _over(attempt)
+        number = number or attempt.id.attempt
+        digest = attempt.inputs.get(over.source)
+        if digest is None:
+            namespace = self._surroundings.namespace(attempt.definition, attempt.environment, {})
+            if over.source not in namespace:
+                raise UnknownName(attempt.id.step, over.source, "")
+            value = namespace[over.source]
+        else:
+            parts = self._values.parts(digest)
+            if parts is not None and None not in parts:
+                return _Pass(number, cast("list[object]", parts), are_stored=True), False
+            value = self._values.load(digest)
+        elements, are_pairs = elements_of(value, step=attempt.id.step, source=over.source)
+        found = _Pass(number, elements)
+        if isinstance(value, set | frozenset):
+            # Its order differs from process to process.
+            found.elements = sorted(elements, key=self._values.digest)
+        return found, are_pairs
+
+    def _digests(self, found: _Pass) -> list[str]:
+        if found.are_stored:
+            return cast("list[str]", found.elements)
+        return [self._values.digest(element) for element in found.elements]
+
+    def _keys(
+        self,
+        attempt: Attempt,
+        over: MapOver,
+        found: _Pass,
+        digests: Sequence[str],
+        *,
+        are_pairs: bool,
+    ) -> Iterable[str]:
+        elements = found.elements
+        if over.key:
+            if found.are_stored:
+                elements = [self._values.load(digest) for digest in digests]
+            return self._own_keys(attempt, over, elements)
+        if found.are_stored:
+            return digests
+        if are_pairs:
+            pairs = cast("list[tuple[object, object]]", elements)
+            return [self._text(key) for key, _ in pairs]
+        return map(item_key, elements, digests)
+
+    def _own_keys(
+        self, attempt: Attempt, over: MapOver, elements: Iterable[object]
+    ) -> Iterator[str]:
+        inputs = {name: self._values.load(digest) for name, digest in attempt.inputs.items()}
+        namespace = self._surroundings.namespace(attempt.definition, attempt.environment, inputs)
+        code = compile(over.key, "<key>", "eval", dont_inherit=True)
+        for number, element in enumerate(elements, 1):
+            yield self._text(_evaluated(code, {**namespace, over.item: element}, attempt, number))
+
+    def _text(self, key: object) -> str:
+        return item_key(key, self._values.digest(key))
+
+
+def _evaluated(code: CodeType, namespace: dict[str, Any], attempt: Attempt, number: int) -> object:
+    try:
+        return eval(code, namespace)
+    except Exception as error:
+        raise InvalidStep(
+            attempt.id.step,
+            f"--key {_over(attempt).key} of element {number}: {type(error).__name__}: {error}",
+        ) from error
+
+
+def _over(attempt: Attempt) -> MapOver:
+    over = attempt.definition.map
+    assert over is not None
+    return over
