@@ -169,11 +169,14 @@ _ALL = (
         "run steps again although nothing has changed",
         "What reads from them stays valid where their values come out equal.",
         lambda notebook, parsed: notebook.rerun(
-            parsed.words, downstream=parsed.has("--downstream")
+            parsed.words, downstream=parsed.has("--downstream"), failed=parsed.has("--failed")
         ),
         at_least=1,
         at_most=None,
-        options=(Option("--downstream", help="and everything that reads from them"),),
+        options=(
+            Option("--downstream", help="and everything that reads from them"),
+            Option("--failed", help="only what of them has failed: of a mapped step, those items"),
+        ),
         offers=_STEPS,
     ),
     Verb(

@@ -79,7 +79,9 @@ ORDER BY min(seq);
 -- One row per step of a run, as it stands now.
 CREATE OR REPLACE VIEW steps AS
 WITH happened AS (
-    SELECT seq, time, run, kind, step, item, body FROM records
+    -- What happens to an item is no news of its step.
+    SELECT seq, time, run, if(item = '', kind, 'item_' || kind) AS kind, step, item, body
+    FROM records
     WHERE kind IN (
         'attempt_started', 'attempt_completed', 'attempt_failed', 'attempt_interrupted',
         'step_reused', 'step_forgotten', 'checkpoint_shared'
@@ -97,7 +99,7 @@ WITH happened AS (
 SELECT
     run,
     step,
-    CASE arg_max(kind, seq) FILTER (kind <> 'steps_defined')
+    CASE arg_max(kind, seq) FILTER (item = '' AND kind <> 'steps_defined')
         WHEN 'steps_requested' THEN 'pending'
         WHEN 'attempt_started' THEN 'started'
         WHEN 'attempt_completed' THEN 'completed'
@@ -110,6 +112,7 @@ SELECT
     END AS status,
     count(*) FILTER (kind = 'attempt_started') AS attempts,
     count(DISTINCT item) FILTER (item <> '') AS items,
+    count(DISTINCT item) FILTER (kind = 'item_attempt_completed') AS items_done,
     max(time) FILTER (kind = 'attempt_started') AS started,
     max(time) FILTER (kind IN ('attempt_completed', 'attempt_failed', 'attempt_interrupted'))
         AS finished,
@@ -120,7 +123,7 @@ SELECT
         kind IN ('attempt_completed', 'checkpoint_shared')
     )), [])
         AS outputs,
-    CASE WHEN arg_max(kind, seq) FILTER (kind <> 'steps_defined') = 'attempt_failed'
+    CASE WHEN arg_max(kind, seq) FILTER (item = '' AND kind <> 'steps_defined') = 'attempt_failed'
         THEN concat_ws(
             ': ',
             arg_max(body ->> '$.error.type', seq) FILTER (kind = 'attempt_failed'),

@@ -90,6 +90,7 @@ from stepwell.orchestrator._port import (
 from stepwell.orchestrator._references import references
 from stepwell.orchestrator._request import (
     closure,
+    has_failed,
     interrupted,
     recover,
     request,
@@ -232,6 +233,7 @@ __all__ = [
     "current_inputs",
     "decide",
     "decode",
+    "has_failed",
     "inherited",
     "interrupted",
     "is_current",

@@ -42,7 +42,7 @@ def step_attempt(
 
 
 def _start(state: State, step: StepState, event: AttemptStarted, attempt: int, at: int) -> None:
-    if step.force:
+    if step.force and not step.keeps_items:
         # Asked to run although nothing has changed: nothing is remembered either.
         step.calls = None
         step.heartbeat = None
@@ -53,7 +53,7 @@ def _start(state: State, step: StepState, event: AttemptStarted, attempt: int, a
     step.error = None
     step.failed = None
     step.cancelled = False
-    step.force = False
+    step.was_forced, step.force, step.keeps_items = step.force, False, False
     step.retry_at = 0
     state.troubled.pop(step.name, None)
     state.retrying.pop(step.name, None)
@@ -113,6 +113,9 @@ def _interrupt(state: State, step: StepState, event: AttemptInterrupted, at: int
     if event.reason == "process_died":
         # Also when it is read again later: who asks for it then goes on, and does not begin anew.
         state.unfinished[step.name] = None
+    if step.was_forced and event.reason != "cancelled":
+        # It was to run although nothing had changed, and has not: what is left of it is.
+        step.force = step.keeps_items = True
     if step.again or event.reason != "cancelled":
         _look_again(state, step)
         return
@@ -174,7 +177,9 @@ def request(state: State, event: StepsRequested, at: int) -> None:
     wanted = [state.step(name) for name in event.environments if name in state.flow]
     for step in wanted:
         step.environment = event.environments[step.name]
-        step.force = step.force or step.name in event.force
+        if step.name in event.force:
+            step.keeps_items = event.failed_only and (step.keeps_items or not step.force)
+            step.force = True
         if state.unfinished.pop(step.name, "") == "":
             _try_afresh(state, step)
         if step.running is not None:

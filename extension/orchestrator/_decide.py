@@ -94,7 +94,7 @@ def _start(state: State, definition: Step, inputs: dict[str, str]) -> StartAttem
         definition.digest,
         inputs,
         step.environment,
-        fresh=step.force,
+        fresh=step.force and not step.keeps_items,
     )
 
 

@@ -106,6 +106,8 @@ class StepsRequested(BaseEvent, frozen=True, tag="steps_requested"):
     """`cell`, `run`, `resume`, `rerun`."""
     force: tuple[str, ...] = ()
     """Of these, the ones that are to run even if nothing has changed."""
+    failed_only: bool = False
+    """Of what is to run all the same, the items that are done are kept."""
 
 
 class AttemptStarted(BaseEvent, frozen=True, tag="attempt_started"):

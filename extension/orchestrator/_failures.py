@@ -13,23 +13,31 @@ _SHOWN = 3
 
 
 def items_failed(step: StepState) -> ErrorInfo:
-    """Of a mapped step too many of whose items have failed."""
+    """Of a mapped step too many of whose items have failed: how many, and the first of them."""
     items = step.items
     if items is None:
         return ErrorInfo("ItemsFailed", "its items are not known", is_user_code=False)
-    errors = [(key, items.by_key[key].error) for key in islice(items.failed, _SHOWN)]
-    lines = [f"{key}: {error.type}: {error.message}" for key, error in errors if error is not None]
+    units = [items.by_key[key] for key in islice(items.failed, _SHOWN)]
+    lines = [f"{unit.name}: {_said(unit.error)}" for unit in units if unit.error is not None]
     more = len(items.failed) - len(lines)
-    lines += [f"and {more} more"] if more > 0 else []
-    first = next((error for _, error in errors if error is not None), None)
+    lines += [f"and {more:,} more"] if more > 0 else []
+    lines.append(
+        f"What is done is kept; to try the others again: %stepwell rerun {step.name} --failed"
+    )
+    first = next((unit.error for unit in units if unit.error is not None), None)
+    count = f"{len(items.failed):,} of {len(items.order):,} items failed"
     return ErrorInfo(
         "ItemsFailed",
-        f"{len(items.failed)} of {len(items.order)} items failed. "
-        f"Those that are done are kept; to try the others again: "
-        f"%stepwell rerun {step.name} --failed\n" + "\n".join(lines),
+        f"{count}. " + "\n".join(lines),
         first.traceback if first is not None else "",
         first.line if first is not None else 0,
     )
+
+
+def _said(error: ErrorInfo) -> str:
+    message = next(iter(error.message.strip().splitlines()), "")
+    where = f" (line {error.line})" if error.line else ""
+    return f"{error.type}: {message}{where}" if message else f"{error.type}{where}"
 
 
 def timed_out(step: Step, kind: Literal["timeout", "total", "stall"]) -> ErrorInfo:

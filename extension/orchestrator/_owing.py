@@ -57,7 +57,7 @@ def answered(state: State, step: StepState, at: int) -> None:
     step.error = None
     step.failed = None
     step.cancelled = False
-    step.force = False
+    step.force = step.keeps_items = False
     step.retry_at = 0
     state.troubled.pop(step.name, None)
     state.unset_ready(step.name)

@@ -7,7 +7,7 @@ from stepwell.orchestrator._events import AttemptInterrupted, StepsRequested
 from stepwell.orchestrator._state import State
 from stepwell.orchestrator._unit import Running, StepState
 
-__all__ = ["closure", "interrupted", "recover", "request", "running_attempts"]
+__all__ = ["closure", "has_failed", "interrupted", "recover", "request", "running_attempts"]
 
 
 def closure(state: State, names: Iterable[str]) -> tuple[str, ...]:
@@ -23,6 +23,7 @@ def request(
     *,
     by: str,
     force: Collection[str] = (),
+    failed_only: bool = False,
 ) -> StepsRequested:
     """Ask for `names`, and for as much of what they read as is not up to date.
 
@@ -35,7 +36,9 @@ def request(
     for name in closure(state, named):
         if name in named or _is_due(state, name, environments.get(name, ""), wanted):
             wanted[name] = environments.get(name, "")
-    return StepsRequested(environments=wanted, by=by, force=tuple(force))
+    return StepsRequested(
+        environments=wanted, by=by, force=tuple(force), failed_only=failed_only
+    )
 
 
 def _is_due(state: State, name: str, environment: str, wanted: Mapping[str, str]) -> bool:
@@ -51,6 +54,11 @@ def _is_due(state: State, name: str, environment: str, wanted: Mapping[str, str]
         return not _same_work(step.failed, definition.digest, inputs, environment)
     checkpoint = step.checkpoint
     return checkpoint is None or not is_current(checkpoint, definition, inputs, environment)
+
+
+def has_failed(step: StepState) -> bool:
+    """Whether the step, or any of its items, has failed since it was last tried."""
+    return step.error is not None or (step.items is not None and bool(step.items.failed))
 
 
 def _same_work(run: Running, code: str, inputs: dict[str, str], environment: str) -> bool:

@@ -113,6 +113,10 @@ class StepState(Unit):
     owed: bool = False
     """Asked for and not yet answered."""
     force: bool = False
+    keeps_items: bool = False
+    """While `force`: of its items those that are done are kept."""
+    was_forced: bool = False
+    """Whether the latest attempt was one that nothing but a wish called for."""
     environment: str = ""
     """The environment of the latest request."""
     again: bool = False

@@ -86,9 +86,17 @@ def _try(state: State, steps: Sequence[Step], *, without: Collection[str]) -> No
 
 
 def ask(
-    engine: Engine, names: Collection[str], *, by: str, force: Collection[str] = ()
+    engine: Engine,
+    names: Collection[str],
+    *,
+    by: str,
+    force: Collection[str] = (),
+    failed_only: bool = False,
 ) -> Environments:
     """Have these steps brought up to date in the background; what they will find around them.
+
+    Those in `force` run although nothing has changed; with `failed_only` their items that are
+    done are kept.
 
     Raises `UnknownStep`, and `UnknownName` for a name that nobody makes.
     """
@@ -99,7 +107,9 @@ def ask(
     environments = {name: digest for name, (digest, _) in found.items()}
 
     def work() -> None:
-        wish = request(state, names, environments, by=by, force=force)
+        wish = request(
+            state, names, environments, by=by, force=force, failed_only=failed_only
+        )
         for name in wish.environments:
             _refuse_missing(engine, name, found[name][1])
         for digest in dict.fromkeys(wish.environments.values()):

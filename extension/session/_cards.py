@@ -140,6 +140,8 @@ def _note(engine: Engine, name: str, captured: Captured) -> str:
 
 def _concerned(state: State, what: Happened) -> Iterable[str]:
     """The steps of which something else may be to be said after this."""
+    if what.item:
+        return (what.step,)
     match what.event:
         case StepsDefined(steps=steps):
             names = [step.name for step in steps if step.name in state.flow]

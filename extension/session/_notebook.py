@@ -98,14 +98,22 @@ class SessionNotebook:
         """Wait for these steps, or for everything that was asked for."""
         self.session.wait(names, timeout=timeout)
 
-    def rerun(self, names: Sequence[str], *, downstream: bool = False) -> View:
-        """Run these steps although nothing has changed, and perhaps all that reads from them."""
+    def rerun(
+        self, names: Sequence[str], *, downstream: bool = False, failed: bool = False
+    ) -> View:
+        """Run these steps although nothing has changed, and perhaps all that reads from them.
+
+        With `failed` only what of them has failed.
+        """
         if not names:
             raise InvalidUsage("name the step to run again: %stepwell rerun STEP")
         session = self.session
         session.check_names(names)
         readers = session.state.flow.descendants(names) if downstream else ()
-        session.rerun([*names, *readers])
+        if failed:
+            session.rerun_failed(names, readers)
+        else:
+            session.rerun([*names, *readers])
         return self.status()
 
     def cancel(self, names: Sequence[str]) -> View:

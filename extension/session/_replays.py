@@ -59,7 +59,7 @@ class Replays:
             if cell is None:
                 continue
             match what.event:
-                case AttemptStarted():
+                case AttemptStarted() if not what.item:
                     del self._cells[what.step]
                 case StepReused():
                     cell.is_answered = True

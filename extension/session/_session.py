@@ -11,9 +11,18 @@ from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from stepwell.errors import InvalidUsage
 from stepwell.flow import Step
 from stepwell.frontend import Frontend
-from stepwell.orchestrator import AttemptCompleted, Happened, State, StepReused, StepView, load
+from stepwell.orchestrator import (
+    AttemptCompleted,
+    Happened,
+    State,
+    StepReused,
+    StepView,
+    has_failed,
+    load,
+)
 from stepwell.place import Place, find_place
 from stepwell.session import _asking as asking
 from stepwell.session._cards import Cards
@@ -165,6 +174,19 @@ class Session:
     def rerun(self, names: Collection[str]) -> None:
         """Run these steps although nothing has changed."""
         self.ask(names, by="rerun", force=names)
+
+    def rerun_failed(self, names: Collection[str], readers: Collection[str] = ()) -> None:
+        """Try again what of these steps has failed, and nothing else; then `readers`, if need be.
+
+        Raises `InvalidUsage` when nothing of them has failed.
+        """
+        self.check_names(names)
+        if not (failed := [name for name in names if has_failed(self.state.step(name))]):
+            listed = ", ".join(map(repr, names))
+            raise InvalidUsage(f"nothing of {listed} has failed: there is nothing to try again")
+        engine, wanted = self.engine, [*failed, *readers]
+        found = asking.ask(engine, wanted, by="rerun", force=failed, failed_only=True)
+        self._cards.note(engine, found)
 
     def cancel(self, names: Collection[str] = ()) -> None:
         """Start nothing more of these (or of all), stop what can be stopped, refuse the rest."""

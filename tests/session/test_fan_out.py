@@ -1,0 +1,269 @@
+"""Mapped steps from the cell to the store and back, without a kernel."""
+
+import queue
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sessions import Notebook
+
+from stepwell.errors import InvalidUsage, StepFailed
+from stepwell.flow import MapOver, Policies
+from stepwell.orchestrator import Phase
+from stepwell.store import MemoryStore
+
+
+@pytest.fixture
+def notebook(tmp_path: Path) -> Iterator[Notebook]:
+    """A notebook with a store in memory, and a place outside where code leaves marks."""
+    made = Notebook(tmp_path, MemoryStore())
+    made.names["marks"] = queue.SimpleQueue()
+    yield made
+    made.session.close()
+
+
+def over(item: str, source: str, **options: Any) -> Policies:
+    """Mapped over this."""
+    return Policies(map=MapOver(item=item, source=source, **options))
+
+
+def marks(notebook: Notebook) -> list[Any]:
+    """What was left outside since the last look, sorted."""
+    found: queue.SimpleQueue[Any] = notebook.names["marks"]
+    return sorted(found.get() for _ in range(found.qsize()))
+
+
+def test_the_code_runs_once_for_each_element_and_results_are_in_order(notebook: Notebook) -> None:
+    """A list of a step's; its outputs are lists, readable by who comes after."""
+    notebook.step("queries", "queries = ['a', 'b', 'c']")
+    notebook.step("search", "hit = query * 2\nsize = len(hit)", policies=over("query", "queries"))
+    assert notebook.done("report", "report = [*hit, *size]") == ["aa", "bb", "cc", 2, 2, 2]
+    assert notebook.names["hit"] == ["aa", "bb", "cc"]
+    view = notebook.view("search")
+    assert view.items is not None
+    assert (view.items.total, view.items.done, view.items.failed) == (3, 3, 0)
+
+
+SOURCES = {
+    "list": ("[1, 2]", [1, 2]),
+    "tuple": ("(1, 2)", [1, 2]),
+    "range": ("range(2)", [0, 1]),
+    "dict": ("{'a': 1, 'b': 2}", [("a", 1), ("b", 2)]),
+    "empty": ("[]", []),
+    "text": ("['', ' ', 'a\\n', 'a' * 200, 'x\\x1fy']", ["", " ", "a\n", "a" * 200, "x\x1fy"]),
+    "equal": ("[1, 1, 1]", [1, 1, 1]),
+    "deque": ("__import__('collections').deque([3, 2])", [3, 2]),
+    "array": ("__import__('numpy').arange(4).reshape(2, 2)", [[0, 1], [2, 3]]),
+    "pandas": (
+        "__import__('pandas').DataFrame({'n': [1, 2], 's': ['x', 'y']}, index=[5, 9])",
+        [{"n": 1, "s": "x"}, {"n": 2, "s": "y"}],
+    ),
+    "series": ("__import__('pandas').Series([1.5, 2.5])", [1.5, 2.5]),
+    "polars": (
+        "__import__('polars').DataFrame({'n': [1, 2], 's': ['x', 'y']})",
+        [{"n": 1, "s": "x"}, {"n": 2, "s": "y"}],
+    ),
+    "pyarrow": ("__import__('pyarrow').table({'n': [1, 2]})", [{"n": 1}, {"n": 2}]),
+}
+
+
+@pytest.mark.parametrize("kind", SOURCES)
+@pytest.mark.parametrize("place", ["step", "cell"])
+def test_whatever_has_elements_can_be_mapped_over(
+    notebook: Notebook, kind: str, place: str
+) -> None:
+    """Made by a step or by an ordinary cell; of a table the rows, of a dict the pairs."""
+    source, expected = SOURCES[kind]
+    if place == "step":
+        notebook.step("items", f"items = {source}")
+    else:
+        notebook.names["items"] = eval(source)
+    code = "import numpy\ngot = item.tolist() if isinstance(item, numpy.ndarray) else item"
+    notebook.done("each", code, policies=over("item", "items"))
+    assert notebook.names["got"] == expected
+
+
+def test_a_set_has_an_order_of_its_own(notebook: Notebook) -> None:
+    """The same in every process, whatever Python hashes to."""
+    notebook.names["items"] = {"b", "a", "c"}
+    notebook.done("each", "got = item", policies=over("item", "items"))
+    first = notebook.names["got"]
+    assert sorted(first) == ["a", "b", "c"]
+    again = notebook.restarted()
+    again.names["items"] = {"c", "a", "b"}
+    again.done("each", "got = item", policies=over("item", "items"))
+    assert again.names["got"] == first
+    again.session.close()
+
+
+@pytest.mark.parametrize("source", ["'text'", "5", "(i for i in range(3))", "None"])
+def test_what_has_no_elements_is_refused(notebook: Notebook, source: str) -> None:
+    """With the name, the type and what would do."""
+    notebook.names["items"] = eval(source)
+    with pytest.raises(StepFailed, match="--map goes over 'items'"):
+        notebook.done("each", "got = item", policies=over("item", "items"))
+
+
+@pytest.mark.parametrize("place", ["step", "cell"])
+def test_a_list_that_grew_or_was_reordered_reuses_what_it_has(
+    notebook: Notebook, place: str
+) -> None:
+    """Only what is new is paid for; the order is that of the list."""
+
+    def look(items: list[Any]) -> list[Any]:
+        if place == "step":
+            notebook.step("items", f"items = {items}")
+        else:
+            notebook.names["items"] = items
+        notebook.done("each", "marks.put(item)\ngot = item * 2", policies=over("item", "items"))
+        assert notebook.names["got"] == [item * 2 for item in items]
+        return marks(notebook)
+
+    assert look([1, 2]) == [1, 2]
+    assert look([3, 1, 2]) == [3]
+    assert look([2, 1]) == []
+    assert look([2, 2, 1]) == [2]
+
+
+def test_a_key_tells_elements_apart(notebook: Notebook) -> None:
+    """An element whose content changed is run again; the others are not, whatever their place."""
+    key = over("row", "rows", key="names[row['id']]")
+    notebook.names["names"] = {1: "one", 2: "two"}
+    notebook.names["rows"] = [{"id": 1, "v": 5}, {"id": 2, "v": 6}]
+    notebook.done("each", "marks.put(row['v'])\ngot = row['v']", policies=key)
+    assert marks(notebook) == [5, 6]
+    assert notebook.session.state.steps["each"].items is not None
+    assert list(notebook.session.state.steps["each"].items.by_key) == ["one", "two"]
+    notebook.names["rows"] = [{"id": 2, "v": 6}, {"id": 1, "v": 7}]
+    notebook.done("each", "marks.put(row['v'])\ngot = row['v']", policies=key)
+    assert marks(notebook) == [7]
+    assert notebook.names["got"] == [6, 7]
+
+
+def test_a_key_that_cannot_be_made_fails_the_step(notebook: Notebook) -> None:
+    """The error names the key and the element."""
+    notebook.names["rows"] = [{"id": 1}, {}]
+    with pytest.raises(StepFailed, match="--key row\\['id'\\] of element 2: KeyError: 'id'"):
+        notebook.done("each", "got = row", policies=over("row", "rows", key="row['id']"))
+
+
+def test_a_dicts_pairs_go_by_their_keys(notebook: Notebook) -> None:
+    """A value that changed makes that pair run again."""
+    code, policy = "marks.put(pair[0])\ngot = pair[1]", over("pair", "pairs")
+    notebook.names["pairs"] = {"a": 1, "b": 2}
+    notebook.done("each", code, policies=policy)
+    notebook.names["pairs"] = {"b": 2, "a": 3, "c": 4}
+    assert marks(notebook) == ["a", "b"]
+    notebook.done("each", code, policies=policy)
+    assert marks(notebook) == ["a", "c"]
+    assert notebook.names["got"] == [2, 3, 4]
+
+
+def test_code_that_reads_the_whole_source_runs_anew_when_any_of_it_changes(
+    notebook: Notebook,
+) -> None:
+    """A result that depends on all elements is not reused for another list."""
+    code, policy = "marks.put(item)\ngot = item / len(items)", over("item", "items")
+    notebook.names["items"] = [1, 2]
+    notebook.done("each", code, policies=policy)
+    notebook.names["items"] = [1, 2, 3]
+    notebook.done("each", code, policies=policy)
+    assert marks(notebook) == [1, 1, 2, 2, 3]
+
+
+def test_an_item_may_change_its_element_and_others_do_not_see_it(notebook: Notebook) -> None:
+    """Each has a copy of its own, and so has the notebook."""
+    notebook.names["rows"] = [[1], [1]]
+    notebook.done("each", "row.append(2)\ngot = row", policies=over("row", "rows"))
+    assert notebook.names["got"] == [[1, 2], [1, 2]]
+    assert notebook.names["rows"] == [[1], [1]]
+
+
+def test_after_a_failure_nothing_further_starts_and_the_error_says_how_many(
+    notebook: Notebook,
+) -> None:
+    """What is done is kept; the first error is told with its item and line."""
+    notebook.names["bad"] = threading.Event()
+    notebook.names["bad"].set()
+    code = "marks.put(item)\nif item == 2 and bad.is_set():\n    raise ValueError('two')\ngot = item"
+    policy = over("item", "items", max_parallel=1)
+    notebook.names["items"] = [1, 2, 3]
+    with pytest.raises(StepFailed, match="1 of 3 items failed"):
+        notebook.done("each", code, policies=policy)
+    assert marks(notebook) == [1, 2]
+    view = notebook.view("each")
+    assert view.phase is Phase.FAILED
+    assert view.error is not None
+    assert "2: ValueError: two" in view.error.message
+    assert view.error.line == 4
+    notebook.names["bad"].clear()
+    notebook.session.rerun_failed(["each"])
+    notebook.session.wait(["each"], timeout=20)
+    assert marks(notebook) == [2, 3]
+    assert notebook.names["got"] == [1, 2, 3]
+
+
+def test_keeping_going_tries_every_element(notebook: Notebook) -> None:
+    """And then fails, or is content with enough of them; the others are None."""
+    code = "if item % 10 == 0:\n    raise ValueError(item)\ngot = item"
+    notebook.names["items"] = list(range(40))
+    with pytest.raises(StepFailed, match="4 of 40 items failed"):
+        notebook.done("each", code, policies=over("item", "items", keep_going=True))
+    enough = over("item", "items", keep_going=True, min_success=0.9)
+    notebook.done("each", code, policies=enough)
+    assert notebook.names["got"] == [n if n % 10 else None for n in range(40)]
+
+
+def test_only_the_failed_ones_are_tried_again(notebook: Notebook) -> None:
+    """Also of a step that was content: exactly as many are paid for as had failed."""
+    notebook.names["bad"] = threading.Event()
+    code = "marks.put(item)\nif item > 97 and not bad.is_set():\n    raise ValueError\ngot = item"
+    notebook.names["items"] = list(range(100))
+    notebook.done("each", code, policies=over("item", "items", keep_going=True, min_success=0.9))
+    assert marks(notebook) == list(range(100))
+    notebook.names["bad"].set()
+    notebook.session.rerun_failed(["each"])
+    notebook.session.wait(["each"], timeout=20)
+    assert marks(notebook) == [98, 99]
+    assert notebook.names["got"] == list(range(100))
+    with pytest.raises(InvalidUsage, match="nothing of 'each' has failed"):
+        notebook.session.rerun_failed(["each"])
+    notebook.session.rerun(["each"])
+    notebook.session.wait(["each"], timeout=20)
+    assert marks(notebook) == list(range(100))
+
+
+def test_items_await_side_by_side(notebook: Notebook) -> None:
+    """Async code of many items runs at once, as far as `--max-parallel` lets it."""
+    code = (
+        "import asyncio\nmarks.put(1)\n"
+        "while marks.qsize() < 3 and not late: await asyncio.sleep(0.001)\n"
+        "got = item"
+    )
+    notebook.names["items"], notebook.names["late"] = [1, 2, 3], []
+    notebook.done("each", code, policies=over("item", "items", max_parallel=3))
+    assert notebook.names["got"] == [1, 2, 3]
+
+
+def test_in_a_new_process_only_what_was_not_done_runs(notebook: Notebook) -> None:
+    """Items keep their checkpoints over a restart, whether or not the step came to its end."""
+    code = "marks.put(item)\nif item == 3:\n    raise ValueError\ngot = item"
+    policy = over("item", "items", max_parallel=1)
+    notebook.names["items"] = [1, 2, 3, 4]
+    with pytest.raises(StepFailed):
+        notebook.done("each", code, policies=policy)
+    again = notebook.restarted()
+    again.names.update(notebook.names | {"items": [4, 3, 2, 1], "marks": queue.SimpleQueue()})
+    with pytest.raises(StepFailed, match="1 of 4 items failed"):
+        again.done("each", code, policies=policy)
+    assert marks(again) == [3, 4]
+    again.session.close()
+
+
+def test_a_result_that_cannot_be_stored_names_the_item(notebook: Notebook) -> None:
+    """It never looks like a failure of the step's code."""
+    notebook.names["items"] = [1]
+    with pytest.raises(StepFailed, match="1: ValueNotStorable"):
+        notebook.done("each", "got = (i for i in ())", policies=over("item", "items"))
