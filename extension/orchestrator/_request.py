@@ -36,9 +36,7 @@ def request(
     for name in closure(state, named):
         if name in named or _is_due(state, name, environments.get(name, ""), wanted):
             wanted[name] = environments.get(name, "")
-    return StepsRequested(
-        environments=wanted, by=by, force=tuple(force), failed_only=failed_only
-    )
+    return StepsRequested(environments=wanted, by=by, force=tuple(force), failed_only=failed_only)
 
 
 def _is_due(state: State, name: str, environment: str, wanted: Mapping[str, str]) -> bool:

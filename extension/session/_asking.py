@@ -107,9 +107,7 @@ def ask(
     environments = {name: digest for name, (digest, _) in found.items()}
 
     def work() -> None:
-        wish = request(
-            state, names, environments, by=by, force=force, failed_only=failed_only
-        )
+        wish = request(state, names, environments, by=by, force=force, failed_only=failed_only)
         for name in wish.environments:
             _refuse_missing(engine, name, found[name][1])
         for digest in dict.fromkeys(wish.environments.values()):

@@ -140,9 +140,8 @@ def _note(engine: Engine, name: str, captured: Captured) -> str:
 
 def _concerned(state: State, what: Happened) -> Iterable[str]:
     """The steps of which something else may be to be said after this."""
-    if what.item:
-        return (what.step,)
-    match what.event:
+    # What happens to an item concerns its step alone.
+    match None if what.item else what.event:
         case StepsDefined(steps=steps):
             names = [step.name for step in steps if step.name in state.flow]
             return [*names, *(it for name in names for it in state.flow.downstream(name))]

@@ -46,7 +46,7 @@ def test_the_code_runs_once_for_each_element_and_results_are_in_order(notebook: 
     assert (view.items.total, view.items.done, view.items.failed) == (3, 3, 0)
 
 
-SOURCES = {
+SOURCES: dict[str, tuple[str, list[Any]]] = {
     "list": ("[1, 2]", [1, 2]),
     "tuple": ("(1, 2)", [1, 2]),
     "range": ("range(2)", [0, 1]),
@@ -187,7 +187,9 @@ def test_after_a_failure_nothing_further_starts_and_the_error_says_how_many(
     """What is done is kept; the first error is told with its item and line."""
     notebook.names["bad"] = threading.Event()
     notebook.names["bad"].set()
-    code = "marks.put(item)\nif item == 2 and bad.is_set():\n    raise ValueError('two')\ngot = item"
+    code = (
+        "marks.put(item)\nif item == 2 and bad.is_set():\n    raise ValueError('two')\ngot = item"
+    )
     policy = over("item", "items", max_parallel=1)
     notebook.names["items"] = [1, 2, 3]
     with pytest.raises(StepFailed, match="1 of 3 items failed"):
