@@ -1,6 +1,7 @@
 """Records as they are read back."""
 
 from collections.abc import Iterable
+from itertools import pairwise
 from typing import Any
 
 from stepwell.store._instance import Instance
@@ -22,7 +23,10 @@ def read_rows(
     if kinds is not None:
         name += "_of_kinds" if run is None else "_and_kinds"
         parameters["kinds"] = list(kinds)
-    return _all(instance, name, parameters)
+    rows = _all(instance, name, parameters)
+    if any(later.seq < earlier.seq for earlier, later in pairwise(rows)):
+        rows.sort(key=lambda row: row.seq)
+    return rows
 
 
 def read_latest(instance: Instance, run: str, kinds: Iterable[str]) -> list[Row]:

@@ -187,9 +187,8 @@ class Flow:
     def _refuse(self, step: Step) -> None:
         if step.name in step.after:
             raise InvalidStep(step.name, "it is to come after itself. Take it out of --after")
-        reads = set(step.reads).difference(step.optional)
         for name in step.writes:
-            if name in reads:
+            if name in step.reads and name not in step.optional:
                 raise InvalidStep(
                     step.name,
                     f"it reads {name!r} and writes {name!r}, so a second run would start from "
@@ -250,15 +249,23 @@ class Flow:
 
     def _sort(self) -> list[str]:
         if self._order is None:
-            places = self._places
-            is_sorted = all(
-                places[earlier] < place
-                for name, place in places.items()
-                for earlier in self._before(name)
-            )
-            self._order = list(self._steps) if is_sorted else list(self._sorted())
+            self._order = list(self._steps if self._is_sorted() else self._sorted())
             self._ranks = {name: rank for rank, name in enumerate(self._order)}
         return self._order
+
+    def _is_sorted(self) -> bool:
+        """Whether each step was first added after those it waits for, as in most flows."""
+        places, writers = self._places, self._writers
+        # As `_before`, without a generator for each step: there may be very many.
+        for name, step in self._steps.items():
+            place = places[name]
+            for read in step.reads:
+                if (writer := writers.get(read, name)) != name and places[writer] > place:
+                    return False
+            for earlier in step.after:
+                if places.get(earlier, place) > place:
+                    return False
+        return True
 
     def _sorted(self) -> Iterator[str]:
         graph = TopologicalSorter({name: self._before(name) for name in self._steps})

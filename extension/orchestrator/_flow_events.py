@@ -32,11 +32,15 @@ def define(state: State, definitions: Sequence[Step]) -> None:
         if flow is state.flow:
             for step in steps:
                 state.step(step.name)
-                _let_wait(state, step.name, before.get(step.name, {}))
+            if state.owed:
+                for step in steps:
+                    _let_wait(state, step.name, before.get(step.name, {}))
 
 
 def _by_flow(state: State, definitions: Sequence[Step]) -> list[tuple[Flow, list[Step]]]:
     names = dict.fromkeys(definition.flow for definition in definitions)
+    if len(names) == 1:
+        return [(state.flow_of(definitions[0]), list(definitions))]
     return [
         (state.flow_of(mine[0]), mine)
         for name in names
@@ -58,8 +62,6 @@ def _readers_of(flow: Flow, steps: Sequence[Step]) -> dict[str, dict[str, tuple[
 
 def _let_wait(state: State, name: str, before: dict[str, tuple[str, ...]]) -> None:
     """The step and its readers, old and new, wait for what they read now."""
-    if not state.owed:
-        return
     for reader, reads in before.items():
         _give_up_if_lost(state, reader, reads)
     for waiting in (name, *before, *state.flow.downstream(name)):

@@ -66,7 +66,9 @@ def timed_run(store: Path, steps: list[object]) -> float:
     """Seconds from asking for the steps to the last result on disk and in hand."""
     import stepwell
 
-    with stepwell.run(store, steps=[stepwell.step(out="first", defer=True)(lambda: 0)]) as run:
+    with stepwell.run(
+        store, steps=[stepwell.step(name="first", out="first", defer=True)(lambda: 0)]
+    ) as run:
         began = time.perf_counter()
         run.add(steps)  # type: ignore[arg-type]
         run.wait()
