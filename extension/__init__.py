@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from stepwell.api import Reader, Run, open, run, step  # noqa: A004 - stepwell.open is its name
-    from stepwell.errors import StepwellError, TerminalError
+    from stepwell.errors import RetryAfter, StepwellError, TerminalError
     from stepwell.inside import current
 
 __all__ = [
     "Reader",
+    "RetryAfter",
     "Run",
     "StepwellError",
     "TerminalError",
@@ -37,6 +38,7 @@ _HOMES = {
     "open": "stepwell.api",
     "run": "stepwell.api",
     "step": "stepwell.api",
+    "RetryAfter": "stepwell.errors",
     "StepwellError": "stepwell.errors",
     "TerminalError": "stepwell.errors",
 }

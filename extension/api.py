@@ -13,11 +13,12 @@ from functools import update_wrapper
 from os import PathLike
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Generic, ParamSpec, TypeVar, overload
+from typing import Any, Generic, ParamSpec, TypeVar, Unpack, overload
 
+from stepwell.arguments import PolicyArguments, policies_from
 from stepwell.defining import step_from_function
 from stepwell.errors import InvalidUsage, NotYetSupported, StoreError, UnknownName, near_misses
-from stepwell.flow import MapOver, Policies, Step, share_of
+from stepwell.flow import MapOver, Step, share_of
 
 __all__ = ["FunctionStep", "Reader", "Run", "open", "run", "step"]
 
@@ -61,6 +62,7 @@ def step(
     max_parallel: int = 0,
     keep_going: bool = False,
     min_success: float | str = 1.0,
+    **policies: Unpack[PolicyArguments],
 ) -> Callable[[Callable[Parameters, Result]], FunctionStep[Parameters, Result]]: ...
 def step(
     function: Callable[..., Any] | None = None,
@@ -77,7 +79,7 @@ def step(
     max_parallel: int = 0,
     keep_going: bool = False,
     min_success: float | str = 1.0,
-    **others: object,
+    **policies: Any,
 ) -> Any:
     """Make a function a step: its parameters are what it reads, `out` names what it returns.
 
@@ -97,11 +99,20 @@ def step(
     `keep_going` every element is tried although some have failed; with so large a share of
     them done as `min_success` says (0.97 or "97%"), the step is done.
 
+    `retries` says how often it is tried again after an error that is likely to pass (a
+    time-out, a lost connection, a busy server), or only after those that `retry_on` names;
+    `backoff` seconds before the first retry, twice as long before each further one, at most
+    `max_backoff`. `timeout` is for one attempt, `total_timeout` for all of them, `stall` for
+    the time between two calls of `stepwell.heartbeat()`. `when` is an expression over the
+    parameters: if it is false the step is skipped, and what reads from it too, unless that
+    says `even_if_skipped` and gets None.
+
     Raises `InvalidStep` for a function that cannot be one, `NotYetSupported` for an option
     of a later version, `InvalidUsage` for an unknown one.
     """
-    _refuse(others)
+    _refuse(policies)
     over = _map_over(map, key, max_parallel, min_success, keep_going=keep_going)
+    how = policies_from(policies, over)  # type: ignore[arg-type] # refused if it does not fit
 
     def decorate(target: Callable[..., Any]) -> FunctionStep[..., Any]:
         definition = step_from_function(
@@ -112,7 +123,7 @@ def step(
             transient=_listed(transient),
             always=always,
             defer=defer,
-            policies=Policies(map=over),
+            policies=how,
         )
         made = FunctionStep(target, definition)
         _registered[definition.name] = made
@@ -153,16 +164,16 @@ def _map_over(
 
 
 _OPTIONS = (
-    "name out after transient always defer map key max_parallel keep_going min_success"
-).split()
-_LATER = (
-    "approve backoff edit even_if_skipped limit max_backoff "
-    "on on_timeout once retries retry_on stall timeout total_timeout undo_of when"
-).split()
+    *("name out after transient always defer map key max_parallel keep_going min_success").split(),
+    *PolicyArguments.__annotations__,
+)
+_LATER = ("approve edit limit on on_timeout once undo_of").split()
 
 
 def _refuse(others: Mapping[str, object]) -> None:
     for name in others:
+        if name in PolicyArguments.__annotations__:
+            continue
         if name in _LATER:
             raise NotYetSupported(f"{name}=")
         near = near_misses(name, [*_OPTIONS, *_LATER])

@@ -14,6 +14,7 @@ from stepwell.flow import (
     Step,
     analyse,
     code_digest,
+    conditional,
     mapped,
     name_trouble,
     source_digest,
@@ -82,7 +83,9 @@ def step_from_cell(
 def _with_policies(step: Step, policies: Policies | None) -> Step:
     if policies is None:
         return step
-    step = structs.replace(step, **{**structs.asdict(policies), "map": None})
+    step = structs.replace(step, **{**structs.asdict(policies), "map": None, "when": ""})
+    if policies.when:
+        step = conditional(step, policies.when)
     return mapped(step, policies.map) if policies.map is not None else step
 
 

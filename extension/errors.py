@@ -18,6 +18,7 @@
     │   ├── AttemptGivenUp
     │   └── WaitTimedOut
     ├── TerminalError             raised by user code: do not retry
+    ├── RetryAfter                raised by user code: retry, but not before
     ├── ValueProblem              one value; never a failure of the step's code
     │   ├── ValueNotStorable
     │   ├── ValueNotTrusted
@@ -34,6 +35,7 @@ Every error keeps its facts as attributes and survives pickling.
 """
 
 from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
 __all__ = [
@@ -43,6 +45,7 @@ __all__ = [
     "InvalidStep",
     "InvalidUsage",
     "NotYetSupported",
+    "RetryAfter",
     "RunError",
     "StepCancelled",
     "StepFailed",
@@ -291,6 +294,28 @@ class WaitTimedOut(RunError):
 
 class TerminalError(StepwellError):
     """Raise it in a step: this attempt failed and trying again is useless."""
+
+
+class RetryAfter(StepwellError):
+    """Raise it in a step: this attempt failed, and the next may come after so long, or then.
+
+    `after` is seconds, a `timedelta` or a `datetime` (without a time zone: local time). It is
+    tried again as often as the step's `--retries` allow.
+    """
+
+    template = "it asks to be tried again {when}{reason}; --retries says how often it may be"
+
+    def __init__(self, after: float | timedelta | datetime, reason: str = "") -> None:
+        when = after.total_seconds() if isinstance(after, timedelta) else after
+        text = f"at {when:%Y-%m-%d %H:%M:%S}" if isinstance(when, datetime) else f"in {when:g} s"
+        super().__init__(after=when, when=text, reason=f" ({reason})" if reason else "")
+
+    def seconds_from(self, now: datetime) -> float:
+        """How long that is from now on; never less than nothing."""
+        after: float | datetime = self.facts["after"]
+        if isinstance(after, datetime):
+            after = (after.astimezone() - now).total_seconds()
+        return max(0.0, after)
 
 
 class ValueProblem(StepwellError):

@@ -3,9 +3,9 @@
 from keyword import iskeyword
 
 from stepwell.errors import InvalidUsage
-from stepwell.flow import Policies
-from stepwell.magics._mapping import MAP_OPTIONS, map_over
+from stepwell.magics._mapping import MAP_OPTIONS
 from stepwell.magics._options import Kind, Option, Parsed, Takes, describe, parse
+from stepwell.magics._policies import POLICY_OPTIONS, policies
 from stepwell.magics._port import StepOptions
 
 __all__ = ["STEP_HELP", "STEP_OPTIONS", "check_body", "parse_step"]
@@ -51,15 +51,7 @@ STEP_OPTIONS: tuple[Option, ...] = (
     ),
     Option("--agent", Takes.ONE, "NAME", "the agent it belongs to, instead of the notebook's flow"),
     *MAP_OPTIONS,
-    _later("--when", "EXPR"),
-    _later("--even-if-skipped"),
-    _later("--retries", "N"),
-    _later("--backoff", "1s"),
-    _later("--max-backoff", "1m"),
-    _later("--retry-on", "ERROR[,ERROR…]", Takes.LIST),
-    _later("--timeout", "60s"),
-    _later("--total-timeout", "10m"),
-    _later("--stall", "30s"),
+    *POLICY_OPTIONS,
     _later("--approve", "[TEXT]", Takes.PERHAPS),
     _later("--edit", "NAME[,NAME…]", Takes.LIST),
     _later("--approve-timeout", "1h"),
@@ -68,7 +60,6 @@ STEP_OPTIONS: tuple[Option, ...] = (
     _later("--once"),
     _later("--limit", "NAME"),
     _later("--undo-of", "STEP"),
-    _later("--undo-on-failure"),
 )
 
 STEP_HELP = f"""Make this cell a step: run it in the background, keep what it makes.
@@ -110,7 +101,7 @@ def parse_step(line: str) -> StepOptions | None:
         defer=parsed.has("--defer"),
         always=parsed.has("--always"),
         agent="".join(_variables("--agent", parsed)),
-        policies=Policies(map=map_over(parsed)),
+        policies=policies(parsed),
     )
 
 

@@ -11,6 +11,7 @@ notebook, no file, no clock. Nothing here runs a line of the code it reads.
 from stepwell.flow._binding import Binding, BindingKind, Environment
 from stepwell.flow._changes import Change, ChangeKind, changes, source_diff
 from stepwell.flow._code import code_digest
+from stepwell.flow._conditions import conditional
 from stepwell.flow._dataflow import Dataflow, analyse
 from stepwell.flow._fingerprint import Fingerprint, opaque
 from stepwell.flow._flow import Flow
@@ -39,6 +40,7 @@ __all__ = [
     "analyse",
     "changes",
     "code_digest",
+    "conditional",
     "mapped",
     "name_trouble",
     "opaque",

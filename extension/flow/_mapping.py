@@ -56,6 +56,12 @@ def _check(step: Step, over: MapOver) -> None:
         raise InvalidStep(
             step.name, f"{over.item!r} is each element's name (--map) and cannot be an output"
         )
+    if step.when and over.item in analyse(step.when).reads:
+        raise InvalidStep(
+            step.name,
+            f"--when is asked once for the step, not for each {over.item!r}. Leave elements out of "
+            f"{over.source!r} instead",
+        )
     if step.transient:
         raise InvalidStep(
             step.name, "what a mapped step makes is kept element by element: leave out --transient"

@@ -88,6 +88,11 @@ class Attempt(msgspec.Struct, frozen=True, gc=False):
     gathered: Sequence[Gathered] | None = None
     """For a mapped step's second part: the elements' outputs, in order."""
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether it is at the step itself, from its beginning: not an element, not gathering."""
+        return self.item is None and self.gathered is None
+
 
 class Birth(msgspec.Struct, frozen=True, gc=False):
     """Everything that is needed to begin a run of an agent, or to go on with one."""

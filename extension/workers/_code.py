@@ -11,7 +11,15 @@ from stepwell.errors import StepwellError
 from stepwell.flow import Step
 from stepwell.orchestrator import ErrorInfo
 
-__all__ = ["SHOW", "Compiled", "compile_cell", "compile_code", "describe_error", "register_source"]
+__all__ = [
+    "SHOW",
+    "Compiled",
+    "compile_cell",
+    "compile_code",
+    "describe_error",
+    "evaluate_condition",
+    "register_source",
+]
 
 SHOW = "__stepwell_show__"
 """The name under which a cell's last expression is displayed."""
@@ -43,6 +51,12 @@ def compile_cell(definition: Step, *, first_line: int = 2) -> Compiled:
     ast.increment_lineno(tree, first_line - 1)
     _show_last(tree, definition.source)
     return Compiled(compile(tree, filename, "exec", flags=_FLAGS, dont_inherit=True), filename)
+
+
+def evaluate_condition(definition: Step, namespace: dict[str, object]) -> object:
+    """What a step's `when` comes to; in tracebacks it is found as the option that it is."""
+    filename = register_source(f"{definition.name} --when", definition.when)
+    return eval(compile(definition.when, filename, "eval", dont_inherit=True), namespace)
 
 
 def compile_code(name: str, code: str) -> Compiled:

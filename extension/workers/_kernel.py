@@ -22,6 +22,7 @@ from stepwell.errors import AttemptGivenUp, StoreError, ValueProblem
 from stepwell.flow import Step
 from stepwell.inside import enter, given_up
 from stepwell.orchestrator import (
+    SKIPPED,
     Attempt,
     AttemptId,
     Failed,
@@ -29,11 +30,13 @@ from stepwell.orchestrator import (
     Link,
     Output,
     Report,
+    Skipped,
     Stopped,
 )
 from stepwell.store import Blob
 from stepwell.workers._body import Body, prepare
-from stepwell.workers._code import compile_code, describe_error
+from stepwell.workers._code import compile_code, describe_error, evaluate_condition
+from stepwell.workers._failure import failure_of
 from stepwell.workers._mapped import Mapped
 from stepwell.workers._output import Recorder, recording
 from stepwell.workers._pool import ThreadPool
@@ -154,6 +157,8 @@ class KernelWorker:
             if task.is_cancelled:
                 self._end(task, Stopped(task.attempt.id))
                 return
+            if task.attempt.is_whole and not self._applies(task):
+                return
             if task.attempt.definition.map is not None and task.attempt.item is None:
                 self._end(task, self._around_items(task.attempt))
                 return
@@ -165,6 +170,25 @@ class KernelWorker:
             self._run_async(task, body)
         else:
             self._run_sync(task, body)
+
+    def _applies(self, task: _Task) -> bool:
+        """Whether the code is to be run. If not, the attempt has ended."""
+        attempt = task.attempt
+        definition = attempt.definition
+        if not definition.when:
+            return True
+        inputs = self._inputs(attempt)
+        namespace = self._surroundings.namespace(definition, attempt.environment, inputs)
+        context = copy_context()
+        context.run(self._enter, task)
+        try:
+            if context.run(evaluate_condition, definition, namespace):
+                return True
+        except BaseException as error:
+            self._end(task, self._ended(task, error))
+            return False
+        self._end(task, Skipped(attempt.id, f"{definition.when} is not true"))
+        return False
 
     def _prepare_thread(self) -> None:
         if not getattr(self._prepared, "done", False):
@@ -182,12 +206,17 @@ class KernelWorker:
         if definition.map is not None:
             inputs, without = self._mapped.inputs(attempt), definition.map.apart
         else:
-            inputs = {name: self._values.load(digest) for name, digest in attempt.inputs.items()}
-            without = ()
+            inputs, without = self._inputs(attempt), ()
         namespace = self._surroundings.namespace(definition, attempt.environment, inputs, without)
         if definition.kind == "function":
             return prepare(definition, namespace, self._surroundings.function(definition))
         return prepare(definition, namespace)
+
+    def _inputs(self, attempt: Attempt) -> dict[str, object]:
+        return {
+            name: None if digest == SKIPPED else self._values.load(digest)
+            for name, digest in attempt.inputs.items()
+        }
 
     def _run_sync(self, task: _Task, body: Body) -> None:
         context = copy_context()
@@ -256,7 +285,8 @@ class KernelWorker:
             log = self._log(task)
         except (ValueProblem, StoreError):
             log = None
-        return Failed(task.attempt.id, info, seconds, log)
+        failure = failure_of(error, is_user_code=is_user_code)
+        return Failed(task.attempt.id, info, seconds, log, failure)
 
     def _end(self, task: _Task, report: Report) -> None:
         # Whoever takes it out reports: a task that is cancelled may end in two places at once.

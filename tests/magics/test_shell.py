@@ -41,7 +41,7 @@ def test_the_answer_can_be_assigned(shell: Any) -> None:
         ("%%step", "InvalidUsage: a step needs a name: %%step NAME [options]."),
         ("%%step plan", "InvalidUsage: a step needs code below the %%step line"),
         ("%%step plan\n\n# note\n", "InvalidUsage: a step needs code below the %%step line"),
-        ("%%step plan --retries 3\nx = 1", "NotYetSupported: %%step --retries is not in this"),
+        ("%%step plan --on x\nx = 1", "NotYetSupported: %%step --on is not in this version"),
         ("%agent writer(topic: str) -> report", "NotYetSupported: %agent is not in this version"),
         ("%stepwell approve plan", "NotYetSupported: %stepwell approve is not in this version"),
         ("%%stepwell sql", "InvalidUsage: there is no query"),

@@ -71,15 +71,6 @@ def test_mistakes_are_named(line: str, says: str) -> None:
 
 
 LATER = [
-    "--when 'x > 3'",
-    "--even-if-skipped",
-    "--retries 3",
-    "--backoff 1s",
-    "--max-backoff 1m",
-    "--retry-on TimeoutError,OSError",
-    "--timeout 60s",
-    "--total-timeout 10m",
-    "--stall 30s",
     "--approve",
     "--approve 'Publish this?'",
     "--edit report",
@@ -89,7 +80,6 @@ LATER = [
     "--once",
     "--limit openai",
     "--undo-of publish",
-    "--undo-on-failure",
 ]
 
 
