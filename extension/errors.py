@@ -14,6 +14,7 @@
     │   ├── UnknownName
     │   ├── StepFailed
     │   ├── StepNotRun
+    │   ├── StepSkipped
     │   ├── StepCancelled
     │   ├── AttemptGivenUp
     │   └── WaitTimedOut
@@ -50,6 +51,7 @@ __all__ = [
     "StepCancelled",
     "StepFailed",
     "StepNotRun",
+    "StepSkipped",
     "StepwellError",
     "StoreClosed",
     "StoreCorrupt",
@@ -232,6 +234,15 @@ class StepNotRun(RunError):
 
     def __init__(self, name: str, step: str, way_out: str) -> None:
         super().__init__(name=name, step=step, way_out=way_out)
+
+
+class StepSkipped(RunError):
+    """What this cell reads is made by a step that did not apply."""
+
+    template = "{name!r} has no value: step {step!r} was skipped, because {reason}"
+
+    def __init__(self, name: str, step: str, reason: str) -> None:
+        super().__init__(name=name, step=step, reason=reason)
 
 
 class StepCancelled(RunError):

@@ -187,4 +187,5 @@ class Board:
 
 
 def _running_since(view: StepView) -> int:
-    return view.since if view.phase is Phase.RUNNING else 0
+    """Since when its time is counted up, or down to a retry; 0 where it is not."""
+    return view.since if view.phase is Phase.RUNNING or view.retry_at else 0

@@ -12,6 +12,7 @@ from stepwell.widgets._said import (
     error_line,
     facts,
     origin,
+    standing,
     times,
     way_out,
 )
@@ -51,7 +52,7 @@ def _html(view: StepView, now: int) -> str:
         f"border-left:3px solid {state.tint(0.85)};padding:1px 0 1px 9px;margin:2px 0;"
         "line-height:1.6;text-align:left;overflow-wrap:break-word"
     )
-    return element("div", head, *_in_sight(view), style=style)
+    return element("div", head, *_in_sight(view, now), style=style)
 
 
 def _headline(view: StepView, state: Look, now: int) -> Markup:
@@ -81,8 +82,10 @@ def _and_more(count: int) -> str:
     return f" and {count - NAMES:,} more" if count > NAMES else ""
 
 
-def _in_sight(view: StepView) -> Iterator[Markup]:
-    """What must be seen without asking: trouble and its way out."""
+def _in_sight(view: StepView, now: int) -> Iterator[Markup]:
+    """What must be seen without asking: why it does not go on; trouble and its way out."""
+    for said in standing(view, now):
+        yield element("div", muted(text(said, 400)), style=_ROW)
     if view.phase is Phase.FAILED and view.error is not None:
         yield from _error(view)
     if view.blocked_by:

@@ -10,6 +10,7 @@ from stepwell.widgets._said import (
     error_line,
     origin,
     stale_label,
+    standing,
     times,
     way_out,
 )
@@ -26,7 +27,7 @@ def plain_card(view: StepView, now: int) -> str:
     state = look(view)
     head = [f"{state.sign} {line(view.name, 80)}: {state.word}", *times(view, now), _flow(view)]
     lines = [" · ".join(part for part in head if part)]
-    lines += [f"  {row}" for row in (*trouble(view), *_outputs(view))]
+    lines += [f"  {row}" for row in (*standing(view, now), *trouble(view), *_outputs(view))]
     return "\n".join(lines[:_LINES])
 
 

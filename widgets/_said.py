@@ -2,7 +2,7 @@
 
 import re
 
-from stepwell.orchestrator import Output, Phase, StepView
+from stepwell.orchestrator import Output, Phase, ProgressView, StepView
 from stepwell.widgets._format import clock_time, duration, elapsed, size
 from stepwell.widgets._text import block, line
 
@@ -14,6 +14,7 @@ __all__ = [
     "facts",
     "origin",
     "stale_label",
+    "standing",
     "times",
     "way_out",
 ]
@@ -82,6 +83,35 @@ def _moment(view: StepView, now: int) -> str:
             return f"stored {moment}"
         case _:
             return moment
+
+
+def standing(view: StepView, now: int) -> list[str]:
+    """Why it does not go on, how far it is, or why it was skipped: a line for each."""
+    lines: list[str] = []
+    if view.retry_at:
+        seconds = max(0.0, (view.retry_at - now) / 1e6)
+        when = f"in {elapsed(seconds)}" if seconds >= 1 else "now"
+        lines.append(f"retry {view.retry} of {view.retries} {when}{_after(view)}")
+    if view.held:
+        lines.append(line(view.held, 200))
+    if view.skipped:
+        lines.append(f"because {line(view.skipped, 200)}")
+    if view.progress is not None and view.phase is Phase.RUNNING:
+        lines.append(_progress(view.progress))
+    return lines
+
+
+def _after(view: StepView) -> str:
+    error = view.error
+    if error is None:
+        return ""
+    return f" after {error_kind(view)}" + (f": {line(error.message, 120)}" if error.message else "")
+
+
+def _progress(it: ProgressView) -> str:
+    share = f"{it.done:,g} of {it.total:,g}" if it.total else f"{it.done:,g}" if it.done else ""
+    percent = f"{it.done / it.total:.0%}" if it.total else ""
+    return " · ".join(part for part in (share, percent, line(it.text, 120)) if part)
 
 
 def error_kind(view: StepView) -> str:

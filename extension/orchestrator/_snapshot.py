@@ -1,6 +1,7 @@
 """From the state to what people are shown."""
 
 from collections.abc import Iterator, Mapping
+from typing import TypedDict
 
 from stepwell.flow import Step
 from stepwell.orchestrator._call_events import Usage
@@ -65,10 +66,33 @@ def step_view(
         items=_items(step),
         approval=next(_open_questions(state, name), None),
         children=_children(step),
-        retry_at=step.retry_at,
+        **_standing(state, definition, step),
         cost=sum(usage.cost for usage in _usages(step)),
         tokens=sum(usage.input_tokens + usage.output_tokens for usage in _usages(step)),
     )
+
+
+class _Standing(TypedDict, total=False):
+    retry_at: int
+    retry: int
+    retries: int
+    held: str
+    skipped: str
+
+
+def _standing(state: State, definition: Step, step: StepState) -> _Standing:
+    """Why it does not go on, or is over without a result."""
+    phase = phase_of(step)
+    if phase is Phase.SKIPPED and step.checkpoint is not None:
+        return {"skipped": step.checkpoint.skipped}
+    if phase is not Phase.WAITING:
+        return {}
+    if state.is_paused:
+        return {"held": "the run is paused; %stepwell resume goes on"}
+    if step.retry_at and definition.retry is not None:
+        retries = definition.retry.retries
+        return {"retry_at": step.retry_at, "retry": step.failures, "retries": retries}
+    return {}
 
 
 def _items(step: StepState) -> ItemsView | None:

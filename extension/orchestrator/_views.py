@@ -132,6 +132,13 @@ class StepView:
     children: tuple[ChildView, ...] = ()
     retry_at: int = 0
     """When it is tried again after a failed attempt; 0 when it is not."""
+    retry: int = 0
+    """Number of that retry, of `retries`."""
+    retries: int = 0
+    held: str = ""
+    """Why it does not go on, where that is not for other steps: a pause, a limit."""
+    skipped: str = ""
+    """Why it was skipped."""
     cost: float = 0.0
     tokens: int = 0
 

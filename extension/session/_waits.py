@@ -3,7 +3,14 @@
 from collections import deque
 from collections.abc import Mapping
 
-from stepwell.errors import StepCancelled, StepFailed, StepNotRun, WaitTimedOut, show_as
+from stepwell.errors import (
+    StepCancelled,
+    StepFailed,
+    StepNotRun,
+    StepSkipped,
+    WaitTimedOut,
+    show_as,
+)
 from stepwell.orchestrator import ErrorInfo, StepState, closure, is_stuck
 from stepwell.session._engine import Engine
 
@@ -20,6 +27,7 @@ class Wait:
     def __init__(self, engine: Engine, wanted: Mapping[str, str]) -> None:
         self._engine = engine
         self._state = engine.state
+        self._wanted = wanted
         self._pending = deque(wanted.items())
         # Nobody has asked for them: no use in waiting until all else has come to its end.
         self._is_in_vain = any(map(self._is_out_of_question, wanted.values()))
@@ -40,10 +48,19 @@ class Wait:
             raise
         if not is_over:
             raise WaitTimedOut(self._steps(), timeout or 0.0)
+        self._raise_for_skipped()
         if self._pending and (trouble := self._engine.orchestrator.trouble):
             raise trouble
         for label, step in self._pending:
             self._raise_for(label, step)
+
+    def _raise_for_skipped(self) -> None:
+        """A name that somebody waited for is not there, although all has gone as it should."""
+        for label, name in self._wanted.items():
+            step = self._state.steps.get(name)
+            skipped = step.checkpoint.skipped if step is not None and step.checkpoint else ""
+            if skipped and name in self._state.flow and label in self._state.flow[name].writes:
+                raise StepSkipped(label, name, skipped)
 
     def _steps(self) -> str:
         return ", ".join(list(dict.fromkeys(step for _, step in self._pending))[:5])
@@ -120,7 +137,7 @@ class Wait:
 
 
 def _failure(step: str, error: ErrorInfo, run: str) -> StepFailed:
-    first = next(iter(error.message.strip().splitlines()), "")
+    first = next(iter(error.message.strip().splitlines()), "").rstrip(".")
     said = ": ".join(part for part in (error.type, first) if part)
     return StepFailed(step, said, run, is_user_code=error.is_user_code)
 

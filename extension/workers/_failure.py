@@ -57,8 +57,7 @@ def failure_of(error: BaseException, *, is_user_code: bool = True) -> Failure:
     """What is known of an error besides its text. Never fails, whatever the error is like."""
     kinds = tuple(kind.__name__ for kind in type(error).__mro__ if kind is not object)
     if isinstance(error, BaseExceptionGroup):
-        group: BaseExceptionGroup[Any] = error
-        return _of_group(kinds, [failure_of(each) for each in group.exceptions])
+        return _of_group(kinds, [failure_of(each) for each in _parts(error)])
     if isinstance(error, _NEVER) or not is_user_code:
         return Failure(kinds, is_terminal=True)
     if isinstance(error, RetryAfter):
@@ -66,6 +65,11 @@ def failure_of(error: BaseException, *, is_user_code: bool = True) -> Failure:
     if not _is_passing(error):
         return Failure(kinds)
     return Failure(kinds, is_transient=True, retry_after=_asked_to_wait(error))
+
+
+def _parts(group: Any) -> tuple[BaseException, ...]:
+    parts: tuple[BaseException, ...] = group.exceptions
+    return parts
 
 
 def _of_group(kinds: tuple[str, ...], parts: list[Failure]) -> Failure:
