@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from stepwell.api import Reader, Run, open, run, step  # noqa: A004 - stepwell.open is its name
     from stepwell.errors import RetryAfter, StepwellError, TerminalError
-    from stepwell.inside import current
+    from stepwell.inside import call, cost, current, durable, usage
 
 __all__ = [
     "Reader",
@@ -23,18 +23,26 @@ __all__ = [
     "Run",
     "StepwellError",
     "TerminalError",
+    "call",
+    "cost",
     "current",
+    "durable",
     "load_ipython_extension",
     "open",
     "run",
     "step",
     "unload_ipython_extension",
+    "usage",
 ]
 
 _HOMES = {
     "Reader": "stepwell.api",
     "Run": "stepwell.api",
+    "call": "stepwell.inside",
+    "cost": "stepwell.inside",
     "current": "stepwell.inside",
+    "durable": "stepwell.inside",
+    "usage": "stepwell.inside",
     "open": "stepwell.api",
     "run": "stepwell.api",
     "step": "stepwell.api",

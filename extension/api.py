@@ -327,7 +327,8 @@ class Reader:
         self._store = store
 
     def sql(self, query: str, parameters: Sequence[Any] = ()) -> Any:
-        """Ask the views `runs`, `steps`, `attempts`, `calls`, `approvals`, `values`.
+        """Ask the views `runs`, `steps`, `attempts`, `calls`, `costs`,
+        `approvals`, `values`.
 
         The answer is a DuckDB relation: `.df()`, `.fetchall()`, `.pl()`, print it.
         """

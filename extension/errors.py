@@ -17,6 +17,10 @@
     │   ├── StepSkipped
     │   ├── StepCancelled
     │   ├── AttemptGivenUp
+    │   ├── CallNotIdentified
+    │   ├── CallFailed
+    │   ├── CallTimedOut          also a TimeoutError
+    │   ├── BudgetExceeded
     │   └── WaitTimedOut
     ├── TerminalError             raised by user code: do not retry
     ├── RetryAfter                raised by user code: retry, but not before
@@ -41,6 +45,10 @@ from typing import Any, ClassVar
 
 __all__ = [
     "AttemptGivenUp",
+    "BudgetExceeded",
+    "CallFailed",
+    "CallNotIdentified",
+    "CallTimedOut",
     "CyclicFlow",
     "FlowError",
     "InvalidStep",
@@ -292,6 +300,49 @@ class AttemptGivenUp(RunError):
 
     def __init__(self, step: str, attempt: int) -> None:
         super().__init__(step=step, attempt=attempt)
+
+
+class CallNotIdentified(RunError):
+    """A durable call with an argument that nothing tells from others of its type."""
+
+    template = (
+        "call {call!r}: nothing tells its argument {argument!r}, a {type}, from any other {type}, "
+        "so its result could not be found again. Say what the call is with "
+        "@stepwell.durable(key=lambda …: …), which is given the arguments, or pass plain data"
+    )
+
+    def __init__(self, call: str, argument: str, type: str) -> None:  # noqa: A002 - as above
+        super().__init__(call=call, argument=argument, type=type)
+
+
+class CallFailed(RunError):
+    """A durable call failed before, with an error that could not be stored as it was."""
+
+    template = "call {call!r} failed: {type}: {error}"
+
+    def __init__(self, call: str, type: str, error: str) -> None:  # noqa: A002 - as above
+        super().__init__(call=call, type=type, error=error)
+
+
+class CallTimedOut(RunError, TimeoutError):
+    """One try at a durable call took longer than its `timeout`."""
+
+    template = "call {call!r} took longer than {seconds:g} s (timeout=)"
+
+    def __init__(self, call: str, seconds: float) -> None:
+        super().__init__(call=call, seconds=seconds)
+
+
+class BudgetExceeded(RunError):
+    """A call was refused before it was made: it could take the run over its budget."""
+
+    template = (
+        "call {call!r} was not made: {what}. To let the run go on: "
+        "%stepwell budget with a higher limit, then run the step again"
+    )
+
+    def __init__(self, call: str, what: str) -> None:
+        super().__init__(call=call, what=what)
 
 
 class WaitTimedOut(RunError):

@@ -183,7 +183,8 @@ class Store(Protocol):
         ...
 
     def sql(self, query: str, parameters: Sequence[Any] = ()) -> "duckdb.DuckDBPyRelation":
-        """Read with SQL; the views `runs`, `steps`, `attempts`, `calls`, `approvals`, `values`.
+        """Read with SQL; the views `runs`, `steps`, `attempts`, `calls`, `costs`,
+        `approvals`, `values`.
 
         One statement that reads; anything that would write is refused with `InvalidUsage`.
         The answer sees the store as it is now.

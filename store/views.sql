@@ -146,19 +146,43 @@ SELECT
     item,
     attempt,
     coalesce(body ->> '$.name', '') AS name,
-    coalesce(body ->> '$.key', '') AS key,             -- what the call is: path, name, arguments, how-many-th
+    coalesce(body ->> '$.call', '') AS key,            -- what the call is: path, name, arguments, how-many-th
     replace(kind, 'call_', '') AS status,              -- completed, failed
     time AS finished,
     CAST(body ->> '$.seconds' AS DOUBLE) AS seconds,
     coalesce(body ->> '$.arguments', '') AS arguments, -- a preview
     coalesce(body ->> '$.result.preview', '') AS result,
     digest,                                            -- of the result; see `values`
-    CAST(body ->> '$.cost' AS DOUBLE) AS cost,
+    CAST(body ->> '$.usage.cost' AS DOUBLE) AS cost,
     coalesce(body ->> '$.error.type', '') AS error_type,
-    coalesce(body ->> '$.error.message', '') AS error
+    coalesce(body ->> '$.error.message', '') AS error,
+    coalesce(CAST(body ->> '$.attempts' AS INTEGER), 1) AS attempts, -- tries, until it succeeded or was given up
+    CAST(body ->> '$.usage.input_tokens' AS BIGINT) AS input_tokens,
+    CAST(body ->> '$.usage.output_tokens' AS BIGINT) AS output_tokens,
+    coalesce(body ->> '$.usage.model', '') AS model,
+    regexp_replace(coalesce(body ->> '$.call', ''), '/?[^/]*$', '') AS within -- the call it was made in
+FROM records
+WHERE kind IN ('call_completed', 'call_failed') AND body ->> '$.name' <> ''
+ORDER BY seq;
+
+-- What was consumed: one row per run, step, function and model.
+CREATE OR REPLACE VIEW costs AS
+SELECT
+    run,
+    step,
+    coalesce(body ->> '$.name', '') AS name,           -- the function called; empty for the step's own code
+    coalesce(body ->> '$.usage.model', '') AS model,
+    count(*) FILTER (body ->> '$.name' <> '') AS calls,
+    coalesce(sum(CAST(body ->> '$.usage.input_tokens' AS BIGINT)), 0) AS input_tokens,
+    coalesce(sum(CAST(body ->> '$.usage.output_tokens' AS BIGINT)), 0) AS output_tokens,
+    coalesce(sum(CAST(body ->> '$.usage.cost' AS DOUBLE)), 0) AS cost,
+    coalesce(sum(CAST(body ->> '$.seconds' AS DOUBLE)), 0) AS seconds,
+    min(time) AS first_call,
+    max(time) AS last_call
 FROM records
 WHERE kind IN ('call_completed', 'call_failed')
-ORDER BY seq;
+GROUP BY run, step, name, model
+ORDER BY min(seq);
 
 -- One row per question to a person.
 CREATE OR REPLACE VIEW approvals AS

@@ -7,15 +7,23 @@ with `enter` for which attempt), what the run does next, or who is watching.
 
 from stepwell.inside._about import Current, current
 from stepwell.inside._current import Inside, Values, enter, given_up, here, inside, is_on_loop
+from stepwell.inside._durable import call, durable
+from stepwell.inside._failures import failure_of
+from stepwell.inside._usage import cost, usage
 
 __all__ = [
     "Current",
     "Inside",
     "Values",
+    "call",
+    "cost",
     "current",
+    "durable",
     "enter",
+    "failure_of",
     "given_up",
     "here",
     "inside",
     "is_on_loop",
+    "usage",
 ]

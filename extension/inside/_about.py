@@ -1,6 +1,7 @@
 """What the running step can know of itself."""
 
 from dataclasses import dataclass
+from hashlib import blake2b
 
 from stepwell.inside._current import Inside, here
 
@@ -37,10 +38,13 @@ class Current:
     def idempotency_key(self) -> str:
         """The same for every attempt at this piece of work, and for no other work.
 
+        Inside a durable call it is the call's own.
+
         Give it to services that take one: what an attempt that was cut off has done already
         is then not done a second time.
         """
-        return self._inside.attempt.key
+        key, path = self._inside.attempt.key, self._inside.path
+        return blake2b(f"{key}\0{path}".encode(), digest_size=16).hexdigest() if path else key
 
     @property
     def heartbeat(self) -> object:

@@ -14,7 +14,7 @@ from itertools import count
 from typing import Protocol, TypeVar
 
 from stepwell.errors import AttemptGivenUp, InvalidUsage
-from stepwell.orchestrator import Attempt, AttemptId, Call, Link, Note, Output
+from stepwell.orchestrator import Attempt, AttemptId, Call, Link, Note, Output, Usage
 from stepwell.store import Blob
 
 __all__ = ["Inside", "Values", "enter", "given_up", "here", "inside", "is_on_loop"]
@@ -33,6 +33,18 @@ class Values(Protocol):
         """The value, for one reader. Raises `ValueUnreadable`, `ValueNotTrusted`."""
         ...
 
+    def identify(self, value: object) -> tuple[str, str] | None:
+        """Digest and preview; None if nothing tells the value from others of its type."""
+        ...
+
+    def class_name(self, kind: type) -> str | None:
+        """The name under which another process finds the class; None if it would not."""
+        ...
+
+    def class_of(self, name: str) -> type:
+        """The class of that name. Raises `ValueUnreadable`, `ValueNotTrusted`."""
+        ...
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Inside:
@@ -43,7 +55,11 @@ class Inside:
     values: Values
     path: str = ""
     """Keys of the calls around this place, outermost first, each followed by `/`."""
+    reported: list[Usage] | None = None
+    """Inside a plain call: what its code says it has consumed."""
     _asked: dict[str, "count[int]"] = field(default_factory=dict[str, "count[int]"])
+    _kept: dict[str, Call] = field(default_factory=dict[str, Call])
+    """What calls within calls came to in this attempt: a call that is tried again asks again."""
 
     # -- calls --------------------------------------------------------------------------
 
@@ -57,13 +73,19 @@ class Inside:
         return f"{key}#{next(self._asked.setdefault(key, count()))}"
 
     def within(self, key: str) -> "Inside":
-        """For the code of a call of that key: calls it makes are counted apart."""
-        return replace(self, path=f"{key}/")
+        """For one try at the call of that key: calls that its code makes are counted apart."""
+        return replace(self, path=f"{key}/", reported=[], _asked={})
 
     def remembered(self, key: str) -> Call | None:
-        """What the call came to in an earlier attempt, as far as it got."""
+        """What the call came to before, as far as it got."""
         calls = self.attempt.calls
-        return calls.get(key) if calls is not None else None
+        found = calls.get(key) if calls is not None else None
+        return found if found is not None else self._kept.get(key)
+
+    def keep(self, call: Call) -> None:
+        """What a call has come to now, and that is on disk."""
+        if self.path:
+            self._kept[call.key] = call
 
     # -- the orchestrator -----------------------------------------------------------------
 

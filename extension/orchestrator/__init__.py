@@ -13,6 +13,7 @@ from stepwell.orchestrator._call_events import (
     CallCompleted,
     CallEvent,
     CallFailed,
+    CallTried,
     ChildSettled,
     ChildStarted,
     Decision,
@@ -40,7 +41,7 @@ from stepwell.orchestrator._commands import (
     TimeOut,
 )
 from stepwell.orchestrator._comparing import Difference, compare
-from stepwell.orchestrator._deadlines import Failure, retry_at
+from stepwell.orchestrator._deadlines import Failure, retry_after, retry_at
 from stepwell.orchestrator._decide import SKIPPED, current_inputs, decide, is_current
 from stepwell.orchestrator._events import (
     AgentDefined,
@@ -146,6 +147,7 @@ __all__ = [
     "CallCompleted",
     "CallEvent",
     "CallFailed",
+    "CallTried",
     "Calls",
     "CancelAttempt",
     "Checkpoint",
@@ -244,6 +246,7 @@ __all__ = [
     "recover",
     "references",
     "request",
+    "retry_after",
     "retry_at",
     "run_head",
     "run_view",

@@ -6,6 +6,7 @@ from stepwell.orchestrator._call_events import (
     CallCompleted,
     CallEvent,
     CallFailed,
+    CallTried,
     ChildSettled,
     ChildStarted,
     MessageAwaited,
@@ -71,6 +72,8 @@ def _note(  # noqa: PLR0912 - one branch to an event
             call.result, call.usage, call.is_closed = event.result, event.usage, True
         case CallFailed():
             call.error, call.error_value, call.is_closed = event.error, event.value, True
+        case CallTried():
+            call.attempts, call.due = event.attempts, event.retry_at
         case TimerSet():
             call.form, call.due = "sleep", event.due
             state.timers.set(Timer(event.due, "call", step, item, 0, event.call))

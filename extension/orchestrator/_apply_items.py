@@ -7,6 +7,7 @@ their checkpoints; the next one reuses those that still match.
 """
 
 from stepwell.flow import MapOver, Step
+from stepwell.orchestrator._calls import forget_failures
 from stepwell.orchestrator._deadlines import set_deadlines
 from stepwell.orchestrator._events import (
     AttemptCompleted,
@@ -182,6 +183,7 @@ def _complete(unit: ItemState, run: Running, event: AttemptCompleted, at: int) -
     )
     unit.checkpoints += 1
     unit.heartbeat = None
+    forget_failures(unit.calls)
     unit.failures = 0
     unit.begun = 0
 
@@ -191,6 +193,7 @@ def _fail(
 ) -> None:
     unit.error = event.error
     unit.failures += 1
+    forget_failures(unit.calls)
     if event.retry_at:
         unit.retry_at = event.retry_at
         items.waiting[unit.name] = None

@@ -1,6 +1,7 @@
 """Attempts at a step: begun, completed, failed, interrupted; and asking for one. Of `apply`."""
 
 from stepwell.orchestrator._apply_items import begin_pass, end_pass, forget_item_failures
+from stepwell.orchestrator._calls import forget_failures
 from stepwell.orchestrator._deadlines import set_deadlines
 from stepwell.orchestrator._events import (
     AttemptCompleted,
@@ -93,6 +94,7 @@ def _complete(
 def _fail(state: State, step: StepState, run: Running, event: AttemptFailed, at: int) -> None:
     step.error = event.error
     step.failures += 1
+    forget_failures(step.calls)
     step.since = at
     if event.retry_at and step.owed and not step.again:
         step.retry_at = event.retry_at
@@ -151,6 +153,7 @@ def skip(state: State, step: StepState, event: StepSkipped, attempt: int, at: in
 
 
 def _new_work(step: StepState) -> None:
+    forget_failures(step.calls)
     step.failures = 0
     step.begun = 0
 

@@ -19,6 +19,7 @@ __all__ = [
     "CallCompleted",
     "CallEvent",
     "CallFailed",
+    "CallTried",
     "ChildSettled",
     "ChildStarted",
     "Decision",
@@ -67,6 +68,19 @@ class CallFailed(BaseEvent, frozen=True, tag="call_failed"):
     attempts: int = 1
     value: str = ""
     """Digest of the exception, where it could be stored."""
+    usage: Usage | None = None
+
+
+class CallTried(BaseEvent, frozen=True, tag="call_tried"):
+    """A try at a call failed, and there will be another: after a crash, too, no more than that."""
+
+    call: str
+    error: ErrorInfo
+    name: str = ""
+    attempts: int = 1
+    """Tries so far, this one included."""
+    retry_at: int = 0
+    """When the next one is due, microseconds UTC."""
 
 
 class TimerSet(BaseEvent, frozen=True, tag="timer_set"):
@@ -180,6 +194,7 @@ class ChildSettled(BaseEvent, frozen=True, tag="child_settled"):
 CallEvent = (
     CallCompleted
     | CallFailed
+    | CallTried
     | TimerSet
     | MessageAwaited
     | WaitEnded

@@ -10,7 +10,7 @@ import msgspec
 from stepwell.orchestrator._base import ErrorInfo, Output
 from stepwell.orchestrator._call_events import ApprovalDecided, ApprovalRequested, Usage
 
-__all__ = ["Approval", "Call", "Calls", "Message"]
+__all__ = ["Approval", "Call", "Calls", "Message", "forget_failures"]
 
 
 class Call(msgspec.Struct, gc=False):
@@ -40,10 +40,27 @@ class Call(msgspec.Struct, gc=False):
     failed: str = ""
     """Of a child run: what was called, with what, in which version, and the step that failed."""
     usage: Usage | None = None
+    attempts: int = 0
+    """Tries at a plain call that have failed; the next one is due at `due`."""
 
 
 Calls = dict[str, Call]
 """By key. Read by workers while the orchestrator adds to it; an entry that is there stays."""
+
+
+def forget_failures(calls: Calls | None) -> None:
+    """The work is to be done anew, or is done: plain calls that failed are made again.
+
+    Until then a failure is remembered as a result is: an attempt that goes on after a crash
+    meets the same errors, and takes the same turns.
+    """
+    if calls:
+        for key in [call.key for call in calls.values() if _has_failed(call)]:
+            del calls[key]
+
+
+def _has_failed(call: Call) -> bool:
+    return call.form == "call" and (call.error is not None or not call.is_closed)
 
 
 class Approval(msgspec.Struct, gc=False):

@@ -9,7 +9,7 @@ from stepwell.orchestrator._state import State
 from stepwell.orchestrator._timers import Timer
 from stepwell.orchestrator._unit import Unit
 
-__all__ = ["Failure", "retry_at", "set_deadlines"]
+__all__ = ["Failure", "retry_after", "retry_at", "set_deadlines"]
 
 
 SECOND = 1_000_000
@@ -46,18 +46,29 @@ def set_deadlines(state: State, definition: Step, unit: Unit, step: str, item: s
 
 def retry_at(definition: Step, unit: Unit, failure: Failure, now: int) -> int:
     """When the work that has just failed is tried again, microseconds UTC; 0 for never."""
-    policy = definition.retry
-    if policy is None or unit.failures >= policy.retries or not _is_worth_it(policy, failure):
-        return 0
-    wait = failure.retry_after
+    key = unit.running.key if unit.running is not None else unit.name
+    wait = retry_after(definition.retry, failure, unit.failures, key)
     if wait is None:
-        key = unit.running.key if unit.running is not None else unit.name
-        wait = _backoff(policy, unit.failures, key)
+        return 0
     due = now + round(wait * SECOND)
     total = definition.deadlines.total if definition.deadlines is not None else 0.0
     if total and due >= unit.begun + round(total * SECOND):
         return 0
     return due
+
+
+def retry_after(policy: Retry | None, failure: Failure, failures: int, key: str) -> float | None:
+    """Seconds until the work of that key is tried again; None for never.
+
+    It has failed `failures` times before this failure.
+    """
+    if policy is None or failures >= policy.retries or not _is_worth_it(policy, failure):
+        return None
+    return (
+        failure.retry_after
+        if failure.retry_after is not None
+        else (_backoff(policy, failures, key))
+    )
 
 
 def _is_worth_it(policy: Retry, failure: Failure) -> bool:

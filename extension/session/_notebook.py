@@ -184,7 +184,7 @@ class SessionNotebook:
         if not query.strip():
             raise InvalidUsage(
                 "give it a query: %stepwell sql select step, status from steps. "
-                "Views: runs, steps, attempts, calls, approvals, values"
+                "Views: runs, steps, attempts, calls, costs, approvals, values"
             )
         return self.session.engine.store.sql(query)
 

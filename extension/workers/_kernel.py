@@ -20,7 +20,7 @@ import anyio.from_thread
 
 from stepwell.errors import AttemptGivenUp, StoreError, ValueProblem
 from stepwell.flow import Step
-from stepwell.inside import enter, given_up
+from stepwell.inside import enter, failure_of, given_up
 from stepwell.orchestrator import (
     SKIPPED,
     Attempt,
@@ -36,7 +36,6 @@ from stepwell.orchestrator import (
 from stepwell.store import Blob
 from stepwell.workers._body import Body, prepare
 from stepwell.workers._code import compile_code, describe_error, evaluate_condition
-from stepwell.workers._failure import failure_of
 from stepwell.workers._mapped import Mapped
 from stepwell.workers._output import Recorder, recording
 from stepwell.workers._pool import ThreadPool

@@ -16,9 +16,12 @@ from stepwell.store.values import (
     decode,
     digest_value,
     encode,
+    find_class,
     gather,
     gathered,
+    identify,
     is_immutable,
+    reference,
     type_name,
 )
 
@@ -133,6 +136,18 @@ class Values:
         if blob.size <= 1024 and is_immutable(value):
             self._share(digest, value)
         return value
+
+    def identify(self, value: object) -> tuple[str, str] | None:
+        """Digest and preview; None if nothing tells the value from others of its type."""
+        return identify(value, resolve=self._resolve)
+
+    def class_name(self, kind: type) -> str | None:
+        """The name under which another process finds the class; None if it would not."""
+        return reference(kind, self._resolve)
+
+    def class_of(self, name: str) -> type:
+        """The class of that name. Raises `ValueUnreadable`, `ValueNotTrusted`."""
+        return find_class(name, self._resolve, is_trusted=False)
 
     def is_live(self, digest: str) -> bool:
         """Whether a transient value of that digest exists in this process."""

@@ -4,11 +4,13 @@ It knows types, codecs, digests, previews and whose pickles to load. It does not
 the bytes are kept, nor what a step is.
 """
 
+from stepwell.store.values._classes import find_class, reference
 from stepwell.store.values._codecs import (
     MAX_BYTES,
     decode,
     digest_value,
     encode,
+    identify,
     is_canonical,
     is_intact,
 )
@@ -29,13 +31,16 @@ __all__ = [
     "decode",
     "digest_value",
     "encode",
+    "find_class",
     "gather",
     "gathered",
+    "identify",
     "is_canonical",
     "is_immutable",
     "is_intact",
     "masked",
     "preview",
+    "reference",
     "store_id",
     "trust",
     "trusted_stores",

@@ -19,7 +19,15 @@ from stepwell.store.values._preview import json_preview, preview
 from stepwell.store.values._refused import not_storable, refusal
 from stepwell.store.values._trust import Signer, Trust
 
-__all__ = ["MAX_BYTES", "decode", "digest_value", "encode", "is_canonical", "is_intact"]
+__all__ = [
+    "MAX_BYTES",
+    "decode",
+    "digest_value",
+    "encode",
+    "identify",
+    "is_canonical",
+    "is_intact",
+]
 
 MAX_BYTES = 2 * 1024**3
 _UNTRUSTED = Trust()
@@ -106,6 +114,15 @@ def digest_value(value: object, *, resolve: Resolve = nothing) -> Digest | None:
     except ValueNotStorable:
         return None
     return digest_of(encoded.codec, encoded.payload) if encoded else None
+
+
+def identify(value: object, *, resolve: Resolve = nothing) -> tuple[Digest, str] | None:
+    """`digest_value` together with a preview: what there is to say of a value that is not kept."""
+    text = exact_json(value)
+    if text is not None:
+        return digest_of("json", text), json_preview(text)
+    digest = digest_value(value, resolve=resolve)
+    return (digest, preview(value)) if digest is not None else None
 
 
 def is_canonical(codec: str) -> bool:

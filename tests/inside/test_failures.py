@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from stepwell.errors import InvalidStep, RetryAfter, TerminalError, ValueNotStorable
-from stepwell.workers._failure import failure_of
+from stepwell.inside import failure_of
 
 
 def kind(path: str, *above: type) -> Any:

@@ -1,0 +1,132 @@
+"""What a call *is*: its name and its arguments, whichever way they were passed.
+
+Two calls of one name are the same if their arguments are equal by content. Secrets do not
+count: a key that was changed since buys nothing a second time.
+"""
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from types import ModuleType
+from typing import Any, Protocol
+
+from stepwell.errors import CallNotIdentified, InvalidUsage
+from stepwell.store.values import type_name
+
+__all__ = ["Identify", "Identity", "Signature", "call_name"]
+
+_POSITIONAL = inspect.Parameter.POSITIONAL_OR_KEYWORD
+_SECRETS = ("SecretStr", "SecretBytes", "Secret")
+_MASK = "•••"
+
+Named = dict[str, object]
+
+_class_of: Callable[[object], type[Any]] = type
+
+
+class Identify(Protocol):
+    """Digest and preview of a value; None if nothing tells it from others of its type."""
+
+    def __call__(self, value: object) -> tuple[str, str] | None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """What is known of a call before it is made."""
+
+    name: str
+    what: str
+    """Name and digest of the arguments: equal for the same call."""
+    preview: str
+    """Of the arguments."""
+    arguments: Named
+
+
+class Signature:
+    """A function's parameters, looked at once."""
+
+    def __init__(self, function: Callable[..., object]) -> None:
+        self._owner = _owner(function)
+        self._signature: inspect.Signature | None = None
+        self._defaults: Named = {}
+        self._simple: tuple[str, ...] | None = None
+        try:
+            self._signature = inspect.signature(function)
+        except (TypeError, ValueError):  # written in C, and silent about what it takes
+            return
+        parameters = self._signature.parameters.values()
+        self._defaults = {it.name: it.default for it in parameters if it.default is not it.empty}
+        if all(it.kind is _POSITIONAL for it in parameters):
+            self._simple = tuple(self._signature.parameters)
+
+    def named(self, args: tuple[object, ...], kwargs: Mapping[str, object]) -> Named:
+        """The arguments by name, defaults included. Raises `TypeError` as the call would."""
+        if self._signature is None:
+            return {**{str(at): value for at, value in enumerate(args)}, **kwargs}
+        names = self._simple
+        if names is not None and not kwargs and len(args) == len(names):
+            # The hot path: what `bind` does takes 5 µs.
+            return dict(zip(names, args, strict=True))
+        bound = self._signature.bind(*args, **kwargs)
+        bound.apply_defaults()
+        return dict(bound.arguments)
+
+    def identity(self, name: str, arguments: Named, identify: Identify) -> Identity:
+        """The call of that name with these arguments.
+
+        Raises `CallNotIdentified` with the argument that nothing tells from others.
+        """
+        whole = arguments if self._owner is None else {"self": self._owner, **arguments}
+        found = identify(whole)
+        if found is None:
+            told = {key: self._told(name, key, value, identify) for key, value in whole.items()}
+            found = identify(told)
+            assert found is not None
+        return Identity(name, f"{name}:{found[0]}", found[1], arguments)
+
+    def _told(self, call: str, key: str, value: object, identify: Identify) -> object:
+        """The argument, or something that stands for it."""
+        value = _without_secrets(value)
+        if identify(value) is not None:
+            return value
+        if key in self._defaults and value is self._defaults[key]:
+            return {"default of": key}
+        if key == "self":
+            # An object with a connection in it: its class, the method and what that is given.
+            return {"class": type(value).__qualname__}
+        raise CallNotIdentified(call, key, type_name(value))
+
+
+def _owner(function: Callable[..., object]) -> object:
+    """What a bound method belongs to."""
+    found: object = getattr(function, "__self__", None)
+    return None if isinstance(found, ModuleType | type) else found
+
+
+def _without_secrets(value: Any) -> Any:
+    kind = _class_of(value)
+    if kind.__name__ in _SECRETS and kind.__module__.startswith("pydantic"):
+        return _MASK
+    if kind is dict:
+        return {key: _without_secrets(item) for key, item in value.items()}
+    if kind is list:
+        return [_without_secrets(item) for item in value]
+    if kind is tuple:
+        return tuple(_without_secrets(item) for item in value)
+    return value
+
+
+def call_name(function: Callable[..., object]) -> str:
+    """What a function's calls are known by. Raises `InvalidUsage` for one without a name."""
+    if isinstance(function, partial):
+        return call_name(function.func)
+    found: str = getattr(function, "__qualname__", "") or type(function).__qualname__
+    name = found.rpartition("<locals>.")[2]
+    if name == "<lambda>":
+        raise InvalidUsage(
+            "a lambda's calls cannot be told apart: it has no name, and what it uses is not among "
+            "its arguments. Pass the function and its arguments, as in stepwell.call(f, x), or "
+            "name it: stepwell.durable(name=…)(lambda x: …)"
+        )
+    return name

@@ -1,0 +1,165 @@
+"""One call, from its identity to its answer: what is to be done, without doing any of it.
+
+`conduct` says what it needs (`Try` the function, `Wait` for the disk, `Pause` before another
+try) and is told what came of it; `_drive` does these things, in code that awaits and in code
+that does not. Order: a result is on disk before the caller sees it.
+"""
+
+import time
+from collections.abc import Generator
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from typing import Any
+
+from stepwell.errors import AttemptGivenUp, StoreError
+from stepwell.inside._arguments import Identity
+from stepwell.inside._current import Inside
+from stepwell.inside._failures import failure_of
+from stepwell.inside._options import CallOptions
+from stepwell.inside._outcome import error_of, keep_error, keep_result, result_of
+from stepwell.inside._usage import as_usage, total, usage_of
+from stepwell.orchestrator import (
+    Call,
+    CallCompleted,
+    CallFailed,
+    CallTried,
+    Usage,
+    retry_after,
+)
+
+__all__ = ["PASSED_ON", "Command", "Conduct", "Making", "Pause", "Try", "Wait", "conduct"]
+
+PASSED_ON = (AttemptGivenUp, StoreError)
+"""Not the call's failures: nothing more of this attempt counts, or nothing can be kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class Try:
+    """Run the function once; the answer is what it returns or raises."""
+
+    inside: Inside
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Until this is on disk."""
+
+    answer: "Future[Any]"
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """So many seconds."""
+
+    seconds: float
+
+
+Command = Try | Wait | Pause
+Conduct = Generator[Command, Any, Any]
+
+
+def conduct(inside: Inside, call: Identity, options: CallOptions) -> Conduct:
+    """Answer the call from what is remembered, or make it and remember what it came to."""
+    key = inside.call_key(call.what)
+    known = inside.remembered(key)
+    if known is not None and known.is_closed:
+        if known.error is not None:
+            raise error_of(inside, call.name, known)
+        return result_of(inside, known)
+    making = Making(inside, call, options, key)
+    if known is not None and known.attempts:
+        yield from making.go_on(known)
+    return (yield from making.until_it_ends())
+
+
+@dataclass(slots=True)
+class Making:
+    """A call that is not remembered: tried until it ends."""
+
+    inside: Inside
+    call: Identity
+    options: CallOptions
+    key: str
+    tries: int = 0
+    began: float = field(default_factory=time.perf_counter)
+    spent: list[Usage] = field(default_factory=list[Usage])
+
+    def until_it_ends(self) -> Conduct:
+        """Try, and try again as the options say."""
+        while True:
+            here = self.begin()
+            try:
+                result = yield Try(here)
+            except PASSED_ON:
+                raise
+            except Exception as error:
+                self.spent += here.reported or ()
+                if (wait := self.wait_after(error)) is None:
+                    yield from self.fail(error)
+                    raise
+                yield from self.try_later(error, wait)
+            else:
+                self.spent += here.reported or ()
+                yield from self.complete(result)
+                return result
+
+    def go_on(self, known: Call) -> Conduct:
+        """Where an earlier attempt was cut off between two tries."""
+        self.tries = known.attempts
+        yield Pause(known.due / 1e6 - time.time())
+
+    def begin(self) -> Inside:
+        """For the code of one more try."""
+        self.tries += 1
+        return self.inside.within(self.key)
+
+    def wait_after(self, error: Exception) -> float | None:
+        """Seconds until another try; None if there is none."""
+        return retry_after(self.options.retry, failure_of(error), self.tries - 1, self.key)
+
+    def complete(self, result: object) -> Conduct:
+        """Remember the result."""
+        measure = self.options.usage
+        told = as_usage(measure(result)) if measure is not None else usage_of(result)
+        self.spent += [told] if told is not None else []
+        output, blob = keep_result(self.inside, self.call.name, result)
+        event = CallCompleted(
+            self.key,
+            self.call.name,
+            self.call.preview,
+            output,
+            self._seconds,
+            self.tries,
+            total(self.spent),
+        )
+        yield Wait(self.inside.note(event, [blob]))
+        self.inside.keep(Call(self.key, is_closed=True, result=output))
+
+    def fail(self, error: Exception) -> Conduct:
+        """Remember that it has failed for good."""
+        info, value, blobs = keep_error(self.inside, self.call.name, error)
+        event = CallFailed(
+            self.key,
+            info,
+            self.call.name,
+            self.call.preview,
+            self._seconds,
+            self.tries,
+            value,
+            total(self.spent),
+        )
+        yield Wait(self.inside.note(event, blobs))
+        self.inside.keep(Call(self.key, is_closed=True, error=info, error_value=value))
+
+    def try_later(self, error: Exception, wait: float) -> Conduct:
+        """Remember that a try has failed, and let the time pass until the next."""
+        due = round((time.time() + wait) * 1e6)
+        info, _, _ = keep_error(self.inside, self.call.name, error)
+        event = CallTried(self.key, info, self.call.name, self.tries, due)
+        yield Wait(self.inside.note(event))
+        self.inside.keep(Call(self.key, attempts=self.tries, due=due))
+        yield Pause(wait)
+
+    @property
+    def _seconds(self) -> float:
+        return round(time.perf_counter() - self.began, 6)

@@ -1,0 +1,141 @@
+"""Doing what `conduct` asks for: in code that awaits, and in code that does not.
+
+A function without `await` that is called from code with `await` through `stepwell.call` runs
+on a thread, so that other tasks go on. Called directly it runs where it is called, as any
+function does.
+"""
+
+import inspect
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from contextvars import copy_context
+from functools import partial
+from typing import Any
+
+import anyio
+import anyio.to_thread
+from anyio.lowlevel import RunVar
+
+from stepwell.errors import CallTimedOut
+from stepwell.inside._conduct import Command, Conduct, Pause, Try, Wait
+from stepwell.inside._current import Inside, inside
+
+__all__ = ["drive", "drive_async", "on_a_thread"]
+
+THREADS = 256
+_limiter: RunVar[anyio.CapacityLimiter] = RunVar("stepwell_call_threads")
+
+Function = Callable[[], Any]
+"""What is called, with its arguments."""
+
+
+async def drive_async(conduct: Conduct, function: Function, name: str, limit: float) -> Any:
+    """The call's answer, in code that awaits."""
+    answer: Any = None
+    error: Exception | None = None
+    while True:
+        try:
+            command = conduct.throw(error) if error is not None else conduct.send(answer)
+        except StopIteration as end:
+            return end.value
+        answer = error = None
+        try:
+            answer = await _done_async(command, function, name, limit)
+        # What is no `Exception`, a cancellation, ends the call here: nothing is remembered.
+        except Exception as caught:
+            error = caught
+
+
+async def _done_async(command: Command, function: Function, name: str, limit: float) -> Any:
+    match command:
+        case Try(here):
+            return await _try_async(here, function, name, limit)
+        case Wait(answer):
+            return await Inside.awaited(answer)
+        case Pause(seconds):
+            return await anyio.sleep(max(0.0, seconds))
+
+
+async def _try_async(here: Inside, function: Function, name: str, limit: float) -> Any:
+    token = inside.set(here)
+    try:
+        if not limit:
+            return await _called(function)
+        with anyio.move_on_after(limit) as scope:
+            return await _called(function)
+        if scope.cancelled_caught:
+            raise CallTimedOut(name, limit)
+    finally:
+        inside.reset(token)
+
+
+async def _called(function: Function) -> Any:
+    result = function()
+    return await result if inspect.isawaitable(result) else result
+
+
+def on_a_thread(function: Function) -> Function:
+    """The function as one that awaits its end on a thread. A time-out leaves the thread alone."""
+
+    async def run() -> Any:
+        limiter = _limiter.get(None)
+        if limiter is None:
+            limiter = anyio.CapacityLimiter(THREADS)
+            _limiter.set(limiter)
+        return await _called(
+            partial(anyio.to_thread.run_sync, function, abandon_on_cancel=True, limiter=limiter)
+        )
+
+    return run
+
+
+def drive(conduct: Conduct, function: Function, name: str, limit: float) -> Any:
+    """The call's answer, in code that does not await."""
+    answer: Any = None
+    error: Exception | None = None
+    while True:
+        try:
+            command = conduct.throw(error) if error is not None else conduct.send(answer)
+        except StopIteration as end:
+            return end.value
+        answer = error = None
+        try:
+            answer = _done(command, function, name, limit)
+        except Exception as caught:
+            error = caught
+
+
+def _done(command: Command, function: Function, name: str, limit: float) -> Any:
+    match command:
+        case Try(here):
+            token = inside.set(here)
+            try:
+                return function() if not limit else _in_time(function, name, limit)
+            finally:
+                inside.reset(token)
+        case Wait(answer):
+            return answer.result()
+        case Pause(seconds):
+            return time.sleep(max(0.0, seconds))
+
+
+def _in_time(function: Function, name: str, limit: float) -> Any:
+    """Its result, if that comes in time; what takes longer is left to itself."""
+    answer: Future[Any] = Future()
+    context = copy_context()
+
+    def run() -> None:
+        try:
+            answer.set_result(context.run(function))
+        except BaseException as error:
+            answer.set_exception(error)
+
+    threading.Thread(target=run, name="stepwell-call", daemon=True).start()
+    try:
+        return answer.result(limit)
+    except TimeoutError as error:
+        if answer.done():  # its own
+            raise
+        raise CallTimedOut(name, limit) from error

@@ -1,0 +1,204 @@
+"""Functions whose calls inside a step are remembered one by one."""
+
+import inspect
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
+from dataclasses import replace
+from functools import partial, update_wrapper
+from typing import Any, ParamSpec, TypeVar, Unpack, overload
+
+from stepwell.errors import InvalidUsage
+from stepwell.inside._arguments import Identity, Named, Signature, call_name
+from stepwell.inside._conduct import conduct
+from stepwell.inside._current import Inside, inside
+from stepwell.inside._drive import drive, drive_async, on_a_thread
+from stepwell.inside._options import PLAIN, CallOptions, DurableOptions, call_options
+from stepwell.inside._streams import stream
+
+__all__ = ["call", "durable"]
+
+Parameters = ParamSpec("Parameters")
+Result = TypeVar("Result")
+Decorated = TypeVar("Decorated", bound=Callable[..., Any])
+_MARK = "__stepwell_durable__"
+
+
+class Durable:
+    """A function and how its calls are made and known."""
+
+    def __init__(self, function: Callable[..., Any], options: CallOptions) -> None:
+        self.function = function
+        self.options = options
+        self.name = options.name or call_name(function)
+        self.signature = Signature(function)
+
+    def identity(self, here: Inside, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Identity:
+        """What this call is. Raises `CallNotIdentified`."""
+        named = self.signature.named(args, kwargs)
+        if self.options.key is None:
+            return self.signature.identity(self.name, named, here.values.identify)
+        chosen: Named = {"key": self.options.key(*args, **kwargs)}
+        identity = self.signature.identity(self.name, chosen, here.values.identify)
+        return replace(identity, arguments=named)
+
+    async def ask(
+        self, here: Inside, args: tuple[Any, ...], kwargs: Mapping[str, Any], *, aside: bool
+    ) -> Any:
+        """The call's answer, in code that awaits; `aside`: a function without `await`."""
+        made: Callable[[], Any] = partial(self.function, *args, **kwargs)
+        made = on_a_thread(made) if aside else made
+        doing = conduct(here, self.identity(here, args, kwargs), self.options)
+        return await drive_async(doing, made, self.name, self.options.timeout)
+
+    def ask_here(self, here: Inside, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+        """The call's answer, in code that does not await."""
+        made = partial(self.function, *args, **kwargs)
+        doing = conduct(here, self.identity(here, args, kwargs), self.options)
+        return drive(doing, made, self.name, self.options.timeout)
+
+    def stream(
+        self, here: Inside, args: tuple[Any, ...], kwargs: Mapping[str, Any]
+    ) -> AsyncIterator[Any]:
+        """The pieces of the call's answer."""
+        made = partial(self.function, *args, **kwargs)
+        return stream(here, self.identity(here, args, kwargs), self.options, made)
+
+
+@overload
+def durable(function: Decorated, /) -> Decorated: ...
+@overload
+def durable(**options: Unpack[DurableOptions]) -> Callable[[Decorated], Decorated]: ...
+def durable(
+    function: Callable[..., Any] | None = None, /, **options: Unpack[DurableOptions]
+) -> Any:
+    """Have a function's calls inside steps remembered, each for itself.
+
+    When the step runs again, after a crash, a failure or an edit of its cell, calls that were
+    completed are answered from the store: a call is known by its name, its arguments and
+    how-many-th of the same it is, so calls may run side by side and loops may be edited.
+    Outside of steps the function is just the function. It may be `async` or not, a method, or
+    an async generator, whose pieces are stored when it has ended.
+
+    `retries`, `backoff`, `max_backoff`, `retry_on`, `timeout` (seconds, for one try) say what
+    happens when it fails; without `retry_on` only what is likely to pass is tried again. `key`,
+    a function of the arguments, says what a call is where its arguments cannot; `name` what it
+    is called. `usage`, a function of the result, says what it has consumed; common ones are
+    recognised. `max_cost` and `max_tokens` are what one call may consume at most: with a budget
+    so much is set aside before it is made. `approve` asks a person first; `limit` names a limit
+    that calls share.
+
+    Raises `InvalidUsage`; inside steps also `CallNotIdentified`, `ValueNotStorable`, and what
+    the function raises. A failure that was final is raised again, by its own type, until the
+    step is tried anew.
+    """
+    chosen = call_options(options)
+
+    def decorate(target: Callable[..., Any]) -> Any:
+        made = Durable(target, chosen)
+        wrapped = _wrapped(made)
+        update_wrapper(wrapped, target)
+        setattr(wrapped, _MARK, made)
+        return wrapped
+
+    return decorate if function is None else decorate(function)
+
+
+def _wrapped(made: Durable) -> Callable[..., Any]:
+    function = made.function
+    if inspect.isasyncgenfunction(function):
+        return _stream_wrapper(made)
+    if inspect.iscoroutinefunction(function):
+        return _async_wrapper(made)
+    if inspect.isgeneratorfunction(function) or _makes_context(function):
+        raise InvalidUsage(
+            f"{made.name!r} cannot be durable: what it gives is used while it runs, and could not "
+            f"be brought back. Make durable what is called with it, or an `async def` that yields"
+        )
+    return _sync_wrapper(made)
+
+
+def _makes_context(function: Callable[..., Any]) -> bool:
+    """Whether it was made by `contextmanager` or `asynccontextmanager`."""
+    below = getattr(function, "__wrapped__", None)
+    return inspect.isgeneratorfunction(below) or (
+        inspect.isasyncgenfunction(below) and not hasattr(function, _MARK)
+    )
+
+
+def _async_wrapper(made: Durable) -> Callable[..., Any]:
+    async def durable_call(*args: Any, **kwargs: Any) -> Any:
+        here = inside.get()
+        if here is None:
+            return await made.function(*args, **kwargs)
+        return await made.ask(here, args, kwargs, aside=False)
+
+    return durable_call
+
+
+def _sync_wrapper(made: Durable) -> Callable[..., Any]:
+    def durable_call(*args: Any, **kwargs: Any) -> Any:
+        here = inside.get()
+        if here is None:
+            return made.function(*args, **kwargs)
+        return made.ask_here(here, args, kwargs)
+
+    return durable_call
+
+
+def _stream_wrapper(made: Durable) -> Callable[..., Any]:
+    async def durable_stream(*args: Any, **kwargs: Any) -> AsyncIterator[Any]:
+        here = inside.get()
+        pieces = made.function(*args, **kwargs) if here is None else made.stream(here, args, kwargs)
+        async for piece in pieces:
+            yield piece
+
+    return durable_stream
+
+
+@overload
+def call(
+    function: Callable[Parameters, Coroutine[Any, Any, Result]],
+    /,
+    *args: Parameters.args,
+    **kwargs: Parameters.kwargs,
+) -> Coroutine[Any, Any, Result]: ...
+@overload
+def call(
+    function: Callable[Parameters, Awaitable[Result]],
+    /,
+    *args: Parameters.args,
+    **kwargs: Parameters.kwargs,
+) -> Coroutine[Any, Any, Result]: ...
+@overload
+def call(
+    function: Callable[Parameters, Result],
+    /,
+    *args: Parameters.args,
+    **kwargs: Parameters.kwargs,
+) -> Coroutine[Any, Any, Result]: ...
+def call(function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
+    """Call a function and remember what it came to; `await` it inside a step.
+
+    As if the function were `durable` without options; one that is keeps its own. A function
+    without `await` runs on a thread. Outside of steps it is just called.
+    """
+    return _called(function, args, kwargs)
+
+
+async def _called(
+    function: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]
+) -> Any:
+    known: Durable | None = getattr(function, _MARK, None)
+    made = known or Durable(function, PLAIN)
+    if known is not None and (owner := getattr(function, "__self__", None)) is not None:
+        args = (owner, *args)
+    if inspect.isasyncgenfunction(made.function):
+        raise InvalidUsage(
+            f"{made.name!r} gives its result in pieces: make it @stepwell.durable, and go through "
+            f"them with `async for`"
+        )
+    is_async = inspect.iscoroutinefunction(made.function)
+    here = inside.get()
+    if here is None:
+        plain = partial(made.function, *args, **kwargs)
+        return await (plain() if is_async else on_a_thread(plain)())
+    return await made.ask(here, args, kwargs, aside=not is_async)

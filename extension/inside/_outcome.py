@@ -1,0 +1,86 @@
+"""What a call came to, written down and brought back: a result, or an error of its own type."""
+
+from collections.abc import Callable
+from typing import Any, cast
+
+from stepwell.errors import CallFailed, ValueNotStorable, ValueProblem
+from stepwell.inside._current import Inside
+from stepwell.orchestrator import Call, ErrorInfo, Output
+from stepwell.store import Blob
+
+__all__ = ["error_of", "keep_error", "keep_result", "result_of"]
+
+REMEMBERED = "(this call failed before; its error was brought back from the store)"
+
+
+def keep_result(inside: Inside, name: str, result: object) -> tuple[Output, Blob]:
+    """The result, ready to be written down. Raises `ValueNotStorable` with the call's name."""
+    step = inside.attempt.id.step
+    try:
+        return inside.values.encode(step, f"{name}()", result)
+    except ValueNotStorable as error:
+        raise ValueNotStorable(
+            error.facts["type"],
+            error.facts["reason"],
+            step=step,
+            variable=f"{name}()",
+            path=error.facts["path"],
+            way_out=(
+                "The call was made, and its result is lost. Have it return plain data, or make it "
+                "without stepwell: then it is made again whenever the step is"
+            ),
+        ) from error
+
+
+def result_of(inside: Inside, call: Call) -> object:
+    """A remembered result, a copy for this reader."""
+    return inside.values.load(call.result.digest) if call.result is not None else None
+
+
+def keep_error(
+    inside: Inside, name: str, error: BaseException
+) -> tuple[ErrorInfo, str, list[Blob]]:
+    """The error for people; and its digest and bytes, if it can be brought back as it is.
+
+    What is kept is the class, `args` and attributes: an error is made again without calling
+    `__init__`, whose parameters may be others.
+    """
+    info = ErrorInfo(type(error).__name__, _message(error))
+    parts = (inside.values.class_name(type(error)), error.args, dict(vars(error)))
+    try:
+        _made(type(error), *parts[1:])
+        output, blob = inside.values.encode(inside.attempt.id.step, f"{name}()", parts)
+    except (ValueProblem, TypeError):  # something in it cannot be kept, or its class not be made
+        return info, "", []
+    return (info, output.digest, [blob]) if parts[0] else (info, "", [])
+
+
+def error_of(inside: Inside, name: str, call: Call) -> BaseException:
+    """A remembered error: of its own type where that could be kept, else `CallFailed`."""
+    if call.error_value:
+        try:
+            found = inside.values.load(call.error_value)
+            kind, args, attributes = cast("tuple[str, tuple[Any, ...], dict[str, Any]]", found)
+            made = _made(inside.values.class_of(kind), args, attributes)
+        except (ValueProblem, TypeError):
+            pass
+        else:
+            made.add_note(REMEMBERED)
+            return made
+    info = call.error or ErrorInfo("Exception")
+    return CallFailed(name, info.type, info.message)
+
+
+def _made(kind: type, args: tuple[Any, ...], attributes: dict[str, Any]) -> BaseException:
+    new = cast("Callable[..., BaseException]", kind.__new__)
+    made = new(kind, *args)
+    made.args = args
+    vars(made).update(attributes)
+    return made
+
+
+def _message(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception:
+        return "(its message cannot be shown: __str__ failed)"

@@ -1,0 +1,130 @@
+"""A call whose result comes in pieces: shown as they come, stored when all are there.
+
+Tried again only before the first piece: what somebody has been given cannot be taken back.
+Whoever stops reading before the end leaves nothing behind, and the call is made again then.
+"""
+
+import time
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
+from copy import deepcopy
+from dataclasses import dataclass, field
+from typing import Any
+
+import anyio
+
+from stepwell.errors import CallTimedOut
+from stepwell.inside._arguments import Identity
+from stepwell.inside._conduct import PASSED_ON, Conduct, Making
+from stepwell.inside._current import Inside, inside
+from stepwell.inside._drive import drive_async
+from stepwell.inside._options import CallOptions
+from stepwell.inside._outcome import error_of, result_of
+from stepwell.orchestrator import Sign
+from stepwell.store.values import is_immutable, preview
+
+__all__ = ["stream"]
+
+SHOW_SECONDS = 0.1
+_END: Any = object()
+
+Function = Callable[[], Any]
+Pieces = AsyncGenerator[Any, None]
+
+
+async def stream(here: Inside, call: Identity, options: CallOptions, function: Function) -> Pieces:
+    """The pieces, from the store or as they come."""
+    key = here.call_key(call.what)
+    known = here.remembered(key)
+    if known is not None and known.is_closed:
+        if known.error is not None:
+            raise error_of(here, call.name, known)
+        found: Any = result_of(here, known)
+        for piece in found:
+            yield piece
+        return
+    making = Making(here, call, options, key)
+    if known is not None and known.attempts:
+        await _do(making.go_on(known))
+    made = _made(making, function)
+    async with aclosing(made):
+        async for piece in made:
+            yield piece
+
+
+async def _made(making: Making, function: Function) -> Pieces:
+    given = _Given(making)
+    while True:
+        here = making.begin()
+        pieces = _tried(making, here, function)
+        try:
+            async with aclosing(pieces):
+                async for piece in pieces:
+                    given.add(piece)
+                    yield piece
+        except PASSED_ON:
+            raise
+        except Exception as error:
+            making.spent += here.reported or ()
+            wait = None if given.pieces else making.wait_after(error)
+            if wait is None:
+                await _do(making.fail(error))
+                raise
+            await _do(making.try_later(error, wait))
+        else:
+            making.spent += here.reported or ()
+            given.show()
+            await _do(making.complete(given.pieces))
+            return
+
+
+async def _tried(making: Making, here: Inside, function: Function) -> Pieces:
+    """One try's pieces. The code that makes them runs inside the call, who reads them does not."""
+    seconds = making.options.timeout
+    end = anyio.current_time() + seconds if seconds else float("inf")
+    made = function()
+    async with aclosing(made):
+        while True:
+            piece = _END
+            token = inside.set(here)
+            try:
+                with anyio.CancelScope(deadline=end) as scope:
+                    piece = await anext(made, _END)
+            finally:
+                inside.reset(token)
+            if scope.cancelled_caught:
+                raise CallTimedOut(making.call.name, seconds)
+            if piece is _END:
+                return
+            yield piece
+
+
+async def _do(doing: Conduct) -> None:
+    """What follows from a try; no function is called in it."""
+    await drive_async(doing, lambda: None, "", 0.0)
+
+
+@dataclass(slots=True)
+class _Given:
+    """The pieces that have come, as they came: a reader may change what it was given."""
+
+    making: Making
+    pieces: list[Any] = field(default_factory=list[Any])
+    _unseen: list[str] = field(default_factory=list[str])
+    _shown_at: float = 0.0
+
+    def add(self, piece: Any) -> None:
+        self.pieces.append(piece if is_immutable(piece) else deepcopy(piece))
+        self._unseen.append(piece if isinstance(piece, str) else preview(piece) + "\n")
+        if time.monotonic() - self._shown_at > SHOW_SECONDS:
+            self.show()
+
+    def show(self) -> None:
+        """To whoever looks; a few times a second at most."""
+        if not self._unseen:
+            return
+        inside, key = self.making.inside, self.making.key
+        text, done = "".join(self._unseen), float(len(self.pieces))
+        inside.link.sign(inside.attempt.id, Sign("piece", text, done, subject=key))
+        self._unseen.clear()
+        self._shown_at = time.monotonic()
