@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from stepwell.api import Reader, Run, open, run, step  # noqa: A004 - stepwell.open is its name
     from stepwell.errors import RetryAfter, StepwellError, TerminalError
     from stepwell.inside import call, cost, current, durable, usage
+    from stepwell.secrecy import secret
 
 __all__ = [
     "Reader",
@@ -30,6 +31,7 @@ __all__ = [
     "load_ipython_extension",
     "open",
     "run",
+    "secret",
     "step",
     "unload_ipython_extension",
     "usage",
@@ -45,6 +47,7 @@ _HOMES = {
     "usage": "stepwell.inside",
     "open": "stepwell.api",
     "run": "stepwell.api",
+    "secret": "stepwell.secrecy",
     "step": "stepwell.api",
     "RetryAfter": "stepwell.errors",
     "StepwellError": "stepwell.errors",

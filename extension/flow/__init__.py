@@ -10,7 +10,7 @@ notebook, no file, no clock. Nothing here runs a line of the code it reads.
 
 from stepwell.flow._binding import Binding, BindingKind, Environment
 from stepwell.flow._changes import Change, ChangeKind, changes, source_diff
-from stepwell.flow._code import code_digest
+from stepwell.flow._code import code_digest, syntax_tree
 from stepwell.flow._conditions import conditional
 from stepwell.flow._dataflow import Dataflow, analyse
 from stepwell.flow._fingerprint import Fingerprint, opaque
@@ -47,5 +47,6 @@ __all__ = [
     "share_of",
     "source_diff",
     "source_digest",
+    "syntax_tree",
     "uses",
 ]

@@ -14,6 +14,7 @@ class BindingKind(StrEnum):
     FUNCTION = "function"  # by its code and, through the other bindings, by what it uses
     CLASS = "class"  # likewise
     MODULE = "module"  # by name and version, or the digest of a module without one
+    SECRET = "secret"  # by a digest under the user's key; never stored, so never brought back
     OPAQUE = "opaque"  # cannot be told apart: a connection, a lock, a client object
 
 

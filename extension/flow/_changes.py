@@ -17,6 +17,7 @@ _A = {
     BindingKind.FUNCTION: "a function",
     BindingKind.CLASS: "a class",
     BindingKind.MODULE: "a module",
+    BindingKind.SECRET: "a secret",
     BindingKind.OPAQUE: "something opaque",
 }
 
@@ -37,6 +38,7 @@ _KINDS = {
     BindingKind.FUNCTION: ChangeKind.HELPER,
     BindingKind.CLASS: ChangeKind.HELPER,
     BindingKind.MODULE: ChangeKind.MODULE,
+    BindingKind.SECRET: ChangeKind.ENVIRONMENT,
     BindingKind.OPAQUE: ChangeKind.OPAQUE,
 }
 
@@ -134,7 +136,7 @@ def _binding_change(name: str, was: Binding, now: Binding) -> Change:
             return Change(kind, name, f"helper class {name} changed", diff)
         case BindingKind.MODULE:
             return Change(kind, name, f"module {_from_to(was.detail, now.detail, name)}")
-        case BindingKind.VALUE | BindingKind.OPAQUE:
+        case BindingKind.VALUE | BindingKind.SECRET | BindingKind.OPAQUE:
             old, new = _line(was.detail), _line(now.detail)
             shown = f"{name}: {old} → {new}" if old and new and old != new else f"{name} changed"
             return Change(kind, name, shown)

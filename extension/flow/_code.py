@@ -11,7 +11,7 @@ from typing import Any
 
 from stepwell.errors import InvalidStep
 
-__all__ = ["code_digest", "digest_of", "is_coroutine", "parse", "tree_digest"]
+__all__ = ["code_digest", "digest_of", "is_coroutine", "parse", "syntax_tree", "tree_digest"]
 
 # Raised whenever the same code would get another digest, so that an upgrade shows as
 # "made by another version" and never as a silent match.
@@ -23,6 +23,8 @@ _SILENT_FIELDS = frozenset({"ctx", "kind", "type_comment", "type_ignores"})
 _BLOCKS = frozenset({"body", "orelse", "finalbody"})
 
 _filters = threading.Lock()
+
+_TRIES = 8
 
 
 def code_digest(code: str, *, name: str = "") -> str:
@@ -56,7 +58,21 @@ def digest_of(*parts: str) -> str:
 def parse(code: str, *, name: str = "") -> ast.Module:
     """The syntax tree of code that may await at top level; `InvalidStep` if it is not Python."""
     with _as_invalid_step(name), _without_warnings():
-        return ast.parse(code)
+        return syntax_tree(code)
+
+
+def syntax_tree(code: str) -> ast.Module:
+    """As `ast.parse`, on any thread. Raises what that raises.
+
+    Before Python 3.11.9 and 3.12.3 two threads that parse at once, one of them interrupted by
+    the garbage collector, can make it raise `SystemError` for nothing (gh-106905).
+    """
+    for _ in range(_TRIES):
+        try:
+            return ast.parse(code)
+        except SystemError:
+            continue
+    return ast.parse(code)
 
 
 def is_coroutine(tree: ast.Module, *, name: str = "") -> bool:

@@ -5,6 +5,7 @@ from typing import TypeVar, cast
 import msgspec
 
 from stepwell.orchestrator._events import Event
+from stepwell.store.values import SECRETS
 
 __all__ = ["encoded"]
 
@@ -20,7 +21,12 @@ def encoded(event: AnyEvent) -> tuple[AnyEvent, bytes]:
     out, so that what is remembered is what is written.
     """
     try:
-        return event, _encode(event)
+        body = _encode(event)
+        if not SECRETS.name_in(body):
+            return event, body
+        # Whatever it says of a step, a secret in it is not for the store, nor for a card.
+        covered = msgspec.convert(SECRETS.covered(msgspec.to_builtins(event)), type(event))
+        return covered, _encode(covered)
     except UnicodeEncodeError:
         spelt = msgspec.convert(_spelt_out(msgspec.to_builtins(event)), type(event))
         return spelt, _encode(spelt)

@@ -22,6 +22,7 @@ from stepwell.orchestrator import (
     closure,
     request,
 )
+from stepwell.secrecy import refuse_secrets_in
 from stepwell.session._engine import Engine
 from stepwell.workers.namespace import Captured
 
@@ -51,6 +52,8 @@ def check_names(state: State, names: Iterable[str]) -> None:
 
 def define(engine: Engine, steps: Sequence[Step]) -> None:
     """Make these steps part of the flow. Raises `FlowError`; then nothing is changed."""
+    for step in steps:
+        refuse_secrets_in(step.source, step.name)
     state = engine.state
     renamed = [old for step in steps if (old := _former_name(state, step))]
 
@@ -223,6 +226,7 @@ def remember_setup(engine: Engine, source: str, *, cell: str) -> None:
     One that is known by its id keeps its place. Without an id an edited cell cannot be told
     from a new one: it comes after those there were.
     """
+    refuse_secrets_in(source)
     setups = engine.state.setups
     if any(known.source == source for known in setups.values()):
         return

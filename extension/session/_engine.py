@@ -18,6 +18,7 @@ from stepwell.orchestrator import (
     runs,
 )
 from stepwell.place import Place
+from stepwell.secrecy import mark_secrets_of
 from stepwell.session._outputs import Outputs
 from stepwell.session._surroundings import Surroundings
 from stepwell.store import Store, open_store
@@ -103,6 +104,7 @@ class Engine:
             self.run = run
             return
         state = load(self.store, run)
+        mark_secrets_of(state)
 
         def work() -> None:
             self.orchestrator.adopt(state)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from types import CodeType
 
 from stepwell.errors import StepwellError
-from stepwell.flow import Step
+from stepwell.flow import Step, syntax_tree
 from stepwell.orchestrator import ErrorInfo
 
 __all__ = [
@@ -47,7 +47,7 @@ def compile_cell(definition: Step, *, first_line: int = 2) -> Compiled:
     last expression is displayed, as in any cell.
     """
     filename = register_source(definition.name, definition.source, first_line=first_line)
-    tree = ast.parse(definition.code)
+    tree = syntax_tree(definition.code)
     ast.increment_lineno(tree, first_line - 1)
     _show_last(tree, definition.source)
     return Compiled(compile(tree, filename, "exec", flags=_FLAGS, dont_inherit=True), filename)

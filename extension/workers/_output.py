@@ -10,7 +10,9 @@ import threading
 import time
 from collections.abc import Callable
 from contextvars import Context, ContextVar
-from typing import Any
+from typing import Any, cast
+
+from stepwell.store.values import SECRETS
 
 __all__ = ["Recorder", "Relay", "recording"]
 
@@ -99,9 +101,9 @@ def _append_text(entries: list[Entry], stream: str, text: str) -> None:
 
 
 def _joined(entry: Entry) -> Entry:
-    if entry["output_type"] != "stream":
-        return entry
-    return {**entry, "text": "".join(entry["text"])}
+    if entry["output_type"] == "stream":
+        entry = {**entry, "text": "".join(entry["text"])}
+    return cast("Entry", SECRETS.covered(entry))
 
 
 class Relay:

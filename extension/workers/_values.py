@@ -10,6 +10,7 @@ from stepwell.orchestrator import Output
 from stepwell.store import Blob, Digest, Store
 from stepwell.store.values import (
     GATHER,
+    SECRETS,
     Resolve,
     Signer,
     Trust,
@@ -60,6 +61,7 @@ class Values:
     def encode(self, step: str, variable: str, value: object) -> tuple[Output, Blob]:
         """The value, ready for a record. Raises `ValueNotStorable`, with both names."""
         try:
+            _refuse_marked(variable, value)
             blob = encode(value, signer=self._signer, resolve=self._resolve)
         except ValueNotStorable as error:
             raise error.at(step=step, variable=variable) from error
@@ -80,6 +82,8 @@ class Values:
 
         Only the last two objects of a variable are kept.
         """
+        if SECRETS.is_marked(variable):
+            SECRETS.keep(variable, value)
         with self._lock:
             self._live[digest] = value
             mine = self._owned.setdefault((step, variable), deque())
@@ -171,3 +175,9 @@ class Values:
             while self._size > self._room:
                 _, oldest = self._blobs.popitem(last=False)
                 self._size -= len(oldest.data or b"") + 200
+
+
+def _refuse_marked(variable: str, value: object) -> None:
+    if SECRETS.is_marked(variable):
+        SECRETS.keep(variable, value)
+        raise ValueNotStorable(type_name(value), "it was marked as secret with stepwell.secret()")

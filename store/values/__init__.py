@@ -19,13 +19,16 @@ from stepwell.store.values._gather import GATHER, gather, gathered
 from stepwell.store.values._immutable import is_immutable
 from stepwell.store.values._names import type_name
 from stepwell.store.values._preview import masked, preview
+from stepwell.store.values._secrets import SECRETS, Secrets, plain
 from stepwell.store.values._trust import Signer, Trust, store_id
 from stepwell.store.values._user_key import trust, trusted_stores
 
 __all__ = [
     "GATHER",
     "MAX_BYTES",
+    "SECRETS",
     "Resolve",
+    "Secrets",
     "Signer",
     "Trust",
     "decode",
@@ -39,6 +42,7 @@ __all__ = [
     "is_immutable",
     "is_intact",
     "masked",
+    "plain",
     "preview",
     "reference",
     "store_id",

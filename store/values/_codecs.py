@@ -17,6 +17,7 @@ from stepwell.store.values._names import class_of, type_name
 from stepwell.store.values._pack import digest_of, pack, unpack
 from stepwell.store.values._preview import json_preview, preview
 from stepwell.store.values._refused import not_storable, refusal
+from stepwell.store.values._secrets import SECRETS
 from stepwell.store.values._trust import Signer, Trust
 
 __all__ = [
@@ -50,12 +51,14 @@ def encode(
     if text is not None:
         if len(text) > max_bytes:
             raise _too_large(value, len(text), max_bytes)
+        _refuse_secrets(value, text)
         digest = digest_of("json", text)
         kind = type(value).__name__
         return Blob(digest, "json", kind, len(text), json_preview(text), pack(text))
     encoded = _encoded(value, resolve, max_bytes)
     if len(encoded.payload) > max_bytes:
         raise _too_large(value, len(encoded.payload), max_bytes)
+    _refuse_secrets(value, encoded.payload)
     digest = digest_of(encoded.codec, encoded.payload)
     is_signed = encoded.needs_trust and signer is not None
     return Blob(
@@ -95,6 +98,13 @@ def _canonical(value: object, resolve: Resolve) -> Encoded | None:
         return write_tree(value, resolve)
     except Unsuited:
         return None
+
+
+def _refuse_secrets(value: object, payload: bytes) -> None:
+    name = SECRETS.name_in(payload)
+    if name:
+        reason = f"it holds the secret {name!r} in clear; store what you made with it instead"
+        raise ValueNotStorable(type_name(value), reason)
 
 
 def _too_large(value: object, size: int, max_bytes: int) -> ValueNotStorable:

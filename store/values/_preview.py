@@ -18,12 +18,12 @@ import msgspec
 from stepwell.store.values._libraries import LIBRARIES, library_of
 from stepwell.store.values._names import class_of, full_name, type_name
 from stepwell.store.values._refused import parts
+from stepwell.store.values._secrets import MASK, SECRETS
 from stepwell.store.values._sketches import sketch_of_table
 
 __all__ = ["PREVIEW_CHARACTERS", "json_preview", "masked", "preview"]
 
 PREVIEW_CHARACTERS = 200
-MASK = "•••"
 _BEYOND = 64
 _MORE = "…"
 _NAMES = (
@@ -45,7 +45,8 @@ _LOOK_HINTS = ("sk-", "ghp_", "gho_", "ghu_", "ghs_", "xox", "AKIA", "eyJ", "ear
 
 
 def masked(text: str) -> str:
-    """The text without what looks like a secret."""
+    """The text without what is known to be secret, or looks it."""
+    text = SECRETS.masked(text)
     lower = text.lower().replace("tokens", "")  # what models count: no secret, and common
     for name in _NAMES:
         if name in lower:

@@ -8,6 +8,7 @@ from weakref import WeakKeyDictionary
 
 from stepwell.errors import ValueNotStorable
 from stepwell.store.values._names import class_of, full_name, type_name
+from stepwell.store.values._secrets import SECRETS
 
 __all__ = ["not_storable", "parts", "path_to", "refusal"]
 
@@ -93,6 +94,8 @@ def _said_of(kind: type) -> str:
 
 def not_storable(root: object, part: object, reason: str) -> ValueNotStorable:
     """The error for `part`, which sits somewhere inside `root`."""
+    if reason == _SECRET:
+        SECRETS.keep(type_name(part), part)
     return ValueNotStorable(type_name(part), reason, path=path_to(root, part))
 
 

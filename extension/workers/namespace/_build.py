@@ -23,6 +23,8 @@ from stepwell.workers.namespace._rebind import copied
 
 __all__ = ["build"]
 
+_SHARED = (BindingKind.MODULE, BindingKind.SECRET, BindingKind.OPAQUE)
+
 
 @dataclass(slots=True)
 class _Plan:
@@ -69,7 +71,7 @@ def _planned(captured: Captured) -> _Plan:
     plan = _Plan()
     for name, value in captured.objects.items():
         binding = captured.bindings.get(name)
-        if binding is None or binding.kind in (BindingKind.MODULE, BindingKind.OPAQUE):
+        if binding is None or binding.kind in _SHARED:
             plan.shared[name] = value
         elif binding.kind is BindingKind.VALUE:
             blob = captured.blobs.get(name)

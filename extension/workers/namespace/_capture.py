@@ -16,6 +16,7 @@ from stepwell.workers.namespace._describe import Describer
 from stepwell.workers.namespace._description import Description
 from stepwell.workers.namespace._kinds import is_dunder, is_history, module_of, wrapped_by
 from stepwell.workers.namespace._recipe import alias_recipe, import_recipe, recipe_for
+from stepwell.workers.namespace._secrets import secret_binding
 
 __all__ = ["Captured", "Opaque", "capture"]
 
@@ -103,6 +104,10 @@ def capture(
             captured.objects[name] = value
         if is_dunder(name) or _is_left_out(name, value):
             _keep_import(captured, wanted.key, value)
+            continue
+        secret = secret_binding(wanted.key, value, signer)
+        if secret is not None:
+            captured.bindings[wanted.key] = secret
             continue
         found = describer.describe(value)
         _keep(captured, wanted.key, value, found, describer)

@@ -13,6 +13,7 @@ import types
 from collections.abc import Iterator
 from typing import Any
 
+from stepwell.flow import syntax_tree
 from stepwell.workers.namespace._files import Place, SourceFile, file_at, file_of, is_on_disk
 from stepwell.workers.namespace._kinds import attribute
 from stepwell.workers.namespace._source import Source, cut
@@ -73,7 +74,7 @@ def _files_for(kind: type) -> list[str]:
 
 def _could_be(source: Source, kind: type) -> bool:
     try:
-        node = ast.parse(source.text).body[0]
+        node = syntax_tree(source.text).body[0]
     except (SyntaxError, ValueError):
         return False
     if not isinstance(node, ast.ClassDef):

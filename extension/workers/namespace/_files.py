@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from types import CodeType
 
+from stepwell.flow import syntax_tree
+
 __all__ = ["Place", "SourceFile", "file_at", "file_of", "is_on_disk"]
 
 MOST_FILES = 1_000
@@ -117,7 +119,7 @@ def _parsed(lines: list[str]) -> ast.Module | None:
     python = ("\n" if line.lstrip()[:1] in ("%", "!") else line for line in lines)
     for text in ("".join(lines), "".join(python)):
         try:
-            return ast.parse(text)
+            return syntax_tree(text)
         except (SyntaxError, ValueError, RecursionError, MemoryError):
             continue
     return None
@@ -130,7 +132,7 @@ def _add_blocks(file: SourceFile) -> None:
             continue
         try:
             block = inspect.getblock(file.lines[number - 1 :])
-            tree = ast.parse("".join(block))
+            tree = syntax_tree("".join(block))
         except (SyntaxError, ValueError, IndexError, EOFError):
             continue
         ast.increment_lineno(tree, number - 1)

@@ -15,7 +15,7 @@ from typing import Any, Protocol
 import msgspec
 
 from stepwell.errors import ValueNotStorable
-from stepwell.flow import BindingKind
+from stepwell.flow import BindingKind, syntax_tree
 from stepwell.store import Blob
 from stepwell.store.values import Signer, encode
 from stepwell.workers.namespace._code import CodeFacts, class_facts, code_facts
@@ -205,7 +205,7 @@ def _is_complete(value: Any, facts: CodeFacts) -> bool:
 def _has_plain_defaults(text: str) -> bool:
     """Whether a definition has no decorators and its defaults are written out."""
     try:
-        node = ast.parse(text).body[0]
+        node = syntax_tree(text).body[0]
     except (SyntaxError, ValueError, IndexError):
         return False
     if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) or node.decorator_list:

@@ -134,6 +134,10 @@ class _Restoring:
 
     def _made(self, name: str) -> object:
         binding, blob = self._bindings.get(name), self._blobs.get(name)
+        if binding is not None and binding.kind is BindingKind.SECRET:
+            raise _NotKept(
+                "secrets are not stored. Run the cell that makes it, best a %%setup cell"
+            )
         if blob is None:
             what = binding.detail if binding is not None else ""
             raise _NotKept(f"a {what or 'value'} was not stored. Run the cell that makes it")
