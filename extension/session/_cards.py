@@ -56,7 +56,8 @@ class Cards:
 
         def show() -> None:
             # Where changes are heard, so that none falls between the two.
-            self._staleness.look(engine.state, [name])
+            # Of what is found out here nobody hears again: cards below must be told now.
+            self._update(engine, self._staleness.look(engine.state, [name]))
             self.board.open(self.view(engine, name), where)
             self._replays.card_stands(engine, name)
 
@@ -87,11 +88,14 @@ class Cards:
         concerned |= self._staleness.look(state, concerned)
         if engine.orchestrator.trouble is not None:
             concerned |= {name for name in places if not engine.is_durable(name)}
-        for name in concerned.intersection(places):
-            with suppress(UnknownStep):
-                self.board.update(self.view(engine, name))
+        self._update(engine, concerned)
         self._replays.hear(engine, happened)
         return concerned
+
+    def _update(self, engine: Engine, names: set[str]) -> None:
+        for name in names.intersection(engine.surroundings.places):
+            with suppress(UnknownStep):
+                self.board.update(self.view(engine, name))
 
     def view(self, engine: Engine, name: str) -> StepView:
         """The step as people are shown it: done when that is on disk, and not before."""

@@ -226,6 +226,35 @@ def test_a_card_says_that_what_it_read_has_changed(notebook: Notebook) -> None:
     wait_for(lambda: not notebook.pane.says("stale"))
 
 
+class SlowStore(ControlledStore):
+    """A disk that takes its time, once told to, for a step that is done."""
+
+    is_slow = False
+
+    def append(self, records: Sequence[Record], then: Then | None = None) -> None:
+        """Hold that a step has completed."""
+        if self.is_slow and any(record.kind == "attempt_completed" for record in records):
+            self.hold()
+        super().append(records, then)
+
+
+def test_cards_below_hear_of_a_change_that_is_found_while_a_card_is_opened(tmp_path: Path) -> None:
+    """The step may be through, and not yet on disk, when its cell shows the card."""
+    store = SlowStore()
+    notebook = Notebook(tmp_path, store)
+    notebook.done("a", "a = 1")
+    notebook.done("b", "b = a + 1")
+    notebook.done("c", "c = b + 1")
+    store.is_slow = True
+    notebook.session.define([step_from_cell("a", "a = 2", "a = 2")])
+    notebook.session.ask(["a"], by="cell")
+    wait_for(lambda: store.is_holding)
+    notebook.session.open_card("a", notebook.pane.where())
+    store.let_go()
+    wait_for(lambda: notebook.pane.says("b:", "stale") and notebook.pane.says("c:", "stale"))
+    notebook.session.close()
+
+
 def test_a_card_says_that_its_code_has_changed(notebook: Notebook) -> None:
     """A deferred edit leaves a result of other code."""
     notebook.done("a", "a = 1")
