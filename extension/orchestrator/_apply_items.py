@@ -17,6 +17,7 @@ from stepwell.orchestrator._events import (
     ItemsExpanded,
 )
 from stepwell.orchestrator._state import State
+from stepwell.orchestrator._streams import streamed
 from stepwell.orchestrator._timers import Timer
 from stepwell.orchestrator._unit import Checkpoint, Items, ItemState, Running, StepState
 
@@ -30,7 +31,9 @@ def begin_pass(state: State, step: StepState, definition: Step, event: AttemptSt
         return
     items = step.items = step.items or Items()
     items.is_expanded = False
-    items.source = event.streams
+    items.of_pass = step.attempts
+    items.source, items.source_pass = event.streams, 0
+    items.readers.clear()
     apart = definition.map.apart
     items.inputs = {name: digest for name, digest in event.inputs.items() if name not in apart}
     items.environment = event.environment
@@ -40,6 +43,46 @@ def begin_pass(state: State, step: StepState, definition: Step, event: AttemptSt
     for group in (items.ready, items.running, items.waiting, items.failed):
         group.clear()
     state.mapped[step.name] = None
+    if event.streams:
+        _begin_stream(state, step, definition.map)
+
+
+def _begin_stream(state: State, step: StepState, over: MapOver) -> None:
+    """The pass takes another step's items for its own: those that are done, the others later."""
+    items, above = step.items, state.steps.get(step.items.source if step.items else "")
+    if items is None or above is None or above.items is None:
+        return
+    items.source_pass = above.items.of_pass
+    items.order = above.items.order
+    items.is_expanded = True
+    above.items.readers[step.name] = None
+    for unit, digest in streamed(above, over):
+        _take(state, step, over, unit, digest)
+
+
+def _take(state: State, step: StepState, over: MapOver, source: ItemState, digest: str) -> None:
+    items = step.items
+    assert items is not None
+    unit = items.by_key.get(source.name)
+    if unit is None:
+        unit = items.by_key[source.name] = ItemState(source.name, since=source.since)
+    unit.digest, unit.index = digest, source.index
+    add_item(state, step, over, unit)
+
+
+def _pass_on(state: State, step: StepState, items: Items, unit: ItemState) -> None:
+    """An item is done: steps over what these make have one more."""
+    for name in items.readers:
+        reader, definition = state.steps.get(name), state.flow.get(name)
+        theirs = reader.items if reader is not None else None
+        if reader is None or theirs is None or definition is None or definition.map is None:
+            continue
+        is_same = (theirs.source, theirs.source_pass) == (step.name, items.of_pass)
+        if reader.running is None or not is_same or unit.checkpoint is None:
+            continue
+        output = unit.checkpoint.outputs.get(definition.map.source)
+        if output is not None:
+            _take(state, reader, definition.map, unit, output.digest)
 
 
 def end_pass(state: State, step: StepState) -> None:
@@ -134,6 +177,7 @@ def item_attempt(
             _complete(unit, run, event, at)
             unit.of_pass = step.attempts
             items.done += 1
+            _pass_on(state, step, items, unit)
         case AttemptFailed():
             _fail(state, step, items, unit, event)
         case AttemptInterrupted():

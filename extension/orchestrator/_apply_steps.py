@@ -63,7 +63,9 @@ def _start(state: State, step: StepState, event: AttemptStarted, attempt: int, a
     definition = state.flow.get(step.name)
     if definition is not None:
         begin_pass(state, step, definition, event)
-        set_deadlines(state, definition, step, step.name)
+        # Of a mapped step each item has a time of its own.
+        if definition.map is None:
+            set_deadlines(state, definition, step, step.name)
 
 
 def _complete(

@@ -7,6 +7,7 @@ import msgspec
 __all__ = [
     "CancelAttempt",
     "Command",
+    "CutOff",
     "EndWait",
     "Expire",
     "FailPass",
@@ -70,6 +71,13 @@ class FailPass(msgspec.Struct, frozen=True, gc=False):
     attempt: int
 
 
+class CutOff(msgspec.Struct, frozen=True, gc=False):
+    """The step whose items this one takes has ended early: begin again when it has more."""
+
+    step: str
+    attempt: int
+
+
 class TimeOut(msgspec.Struct, frozen=True, gc=False):
     """The attempt has taken too long, or has not been heard of for too long."""
 
@@ -104,6 +112,7 @@ Command = (
     | Reuse
     | Skip
     | CancelAttempt
+    | CutOff
     | Gather
     | FailPass
     | TimeOut

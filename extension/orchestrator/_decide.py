@@ -20,16 +20,14 @@ from stepwell.orchestrator._commands import (
     StartAttempt,
 )
 from stepwell.orchestrator._decide_due import wake
-from stepwell.orchestrator._decide_items import from_items
+from stepwell.orchestrator._decide_items import from_items, streams_to_begin
+from stepwell.orchestrator._inputs import SKIPPED, current_inputs
 from stepwell.orchestrator._keys import idempotency_key
 from stepwell.orchestrator._state import State
+from stepwell.orchestrator._streams import stream_of
 from stepwell.orchestrator._unit import Checkpoint, Running, StepState
 
 __all__ = ["SKIPPED", "current_inputs", "decide", "derived_digest", "is_current"]
-
-
-SKIPPED = "skipped"
-"""What stands for the digest of an input whose step was skipped; its value is None."""
 
 
 def decide(state: State, *, slots: int, now: int) -> list[Command]:
@@ -46,6 +44,8 @@ def decide(state: State, *, slots: int, now: int) -> list[Command]:
         commands.extend(_from_ready(state, free))
         free -= sum(isinstance(command, StartAttempt) for command in commands)
     if state.mapped:
+        if not state.is_paused:
+            commands.extend(streams_to_begin(state))
         commands.extend(from_items(state, free))
     if not commands and _is_at_rest(state):
         commands.append(Settle(_status(state)))
@@ -95,23 +95,8 @@ def _start(state: State, definition: Step, inputs: dict[str, str]) -> StartAttem
         inputs,
         step.environment,
         fresh=step.force and not step.keeps_items,
+        streams=stream_of(state, definition),
     )
-
-
-def current_inputs(state: State, definition: Step) -> dict[str, str]:
-    """Digest of every input as its writer's checkpoint has it now; "" where there is none."""
-    inputs: dict[str, str] = {}
-    for name in definition.reads:
-        writer = state.flow.writer_of(name)
-        if writer is None or writer.name == definition.name:
-            if (given := state.given.get(name)) is not None:
-                inputs[name] = given.digest
-            continue
-        checkpoint = state.step(writer.name).checkpoint
-        output = checkpoint.outputs.get(name) if checkpoint else None
-        skipped = SKIPPED if checkpoint is not None and checkpoint.skipped else ""
-        inputs[name] = output.digest if output else skipped
-    return inputs
 
 
 def is_current(

@@ -3,18 +3,23 @@
 from collections.abc import Iterator
 from itertools import islice
 
-from stepwell.flow import MapOver
-from stepwell.orchestrator._commands import FailPass, Gather, StartAttempt
+from stepwell.flow import MapOver, Step
+from stepwell.orchestrator._commands import CutOff, FailPass, Gather, StartAttempt
+from stepwell.orchestrator._inputs import SKIPPED, current_inputs
 from stepwell.orchestrator._keys import idempotency_key
 from stepwell.orchestrator._state import State
+from stepwell.orchestrator._streams import can_begin, is_cut_off, is_open
 from stepwell.orchestrator._unit import Items, ItemState, Running, StepState
 
-__all__ = ["from_items"]
+__all__ = ["from_items", "streams_to_begin"]
 
 
-def from_items(state: State, free: int) -> Iterator[StartAttempt | Gather | FailPass]:
-    """Items to be started, as far as there is room, and passes that have come to their end."""
-    for name in state.mapped:
+def from_items(state: State, free: int) -> Iterator[StartAttempt | Gather | FailPass | CutOff]:
+    """Items to be started, as far as there is room, and passes that have come to their end.
+
+    A step that takes another one's items comes before it: so each goes all the way.
+    """
+    for name in reversed(state.mapped):
         step, definition = state.steps[name], state.flow.get(name)
         items, run = step.items, step.running
         if items is None or run is None or definition is None or definition.map is None:
@@ -23,28 +28,53 @@ def from_items(state: State, free: int) -> Iterator[StartAttempt | Gather | Fail
             continue
         over = definition.map
         is_doomed = bool(items.failed) and not over.keep_going
-        if not is_doomed and not state.is_paused and name not in state.superseded:
+        is_lost = is_cut_off(state, items)
+        may_start = not (is_doomed or is_lost or state.is_paused or name in state.superseded)
+        if may_start:
             room = min(free, (over.max_parallel or free) - len(items.running))
             for key in islice(items.ready, max(0, room)):
                 free -= 1
                 yield _start(state, step, items.by_key[key], run)
-        if _is_over(state, items, is_doomed=is_doomed):
+        if items.running:
+            continue
+        if is_doomed or not (is_lost or items.ready or items.waiting or is_open(state, items)):
             yield _end(step, items, over, run)
+        elif is_lost:
+            yield CutOff(name, run.attempt)
 
 
-def _is_over(state: State, items: Items, *, is_doomed: bool) -> bool:
-    if items.running:
-        return False
-    if is_doomed:
-        return True
-    return not (items.ready or items.waiting) and not _more_may_come(state, items)
+def streams_to_begin(state: State) -> Iterator[StartAttempt]:
+    """Passes over the items of steps that are under way."""
+    if state.owed <= len(state.running):
+        return
+    for name in state.mapped:
+        above = state.steps[name]
+        items = above.items
+        if items is None or not items.is_expanded or items.failed or name in state.superseded:
+            continue
+        for reader in state.flow.downstream(name):
+            if can_begin(state, reader, above):
+                yield from _begin(state, state.flow[reader], above)
 
 
-def _more_may_come(state: State, items: Items) -> bool:
-    if not items.source:
-        return False
-    above = state.steps.get(items.source)
-    return above is None or not above.is_settled
+def _begin(state: State, definition: Step, above: StepState) -> Iterator[StartAttempt]:
+    step = state.steps[definition.name]
+    inputs = current_inputs(state, definition)
+    if definition.map is not None:
+        # What it will be is known when all have come.
+        inputs.pop(definition.map.source, None)
+    if SKIPPED in inputs.values():
+        return
+    yield StartAttempt(
+        step.name,
+        step.attempts + 1,
+        idempotency_key(state.run, step.name, "", step.checkpoints),
+        definition.digest,
+        inputs,
+        step.environment,
+        fresh=step.force and not step.keeps_items,
+        streams=above.name,
+    )
 
 
 def _end(step: StepState, items: Items, over: MapOver, run: Running) -> Gather | FailPass:

@@ -150,7 +150,7 @@ class AttemptFailed(BaseEvent, frozen=True, tag="attempt_failed"):
 class AttemptInterrupted(BaseEvent, frozen=True, tag="attempt_interrupted"):
     """The process died, or somebody stopped the attempt: it may or may not have had an effect."""
 
-    reason: Literal["process_died", "cancelled", "worker_lost"] = "process_died"
+    reason: Literal["process_died", "cancelled", "worker_lost", "source_ended"] = "process_died"
 
 
 class ItemsExpanded(BaseEvent, frozen=True, tag="items_expanded"):

@@ -12,6 +12,7 @@ from stepwell.orchestrator._call_events import ApprovalDecided, WaitEnded
 from stepwell.orchestrator._commands import (
     CancelAttempt,
     Command,
+    CutOff,
     EndWait,
     Expire,
     FailPass,
@@ -98,6 +99,9 @@ class Hands:
                 self._cancel(state, command)
             case Gather():
                 self._gather(state, command)
+            case CutOff():
+                cut_off = AttemptInterrupted("source_ended")
+                self._record(state.run, cut_off, step=command.step, attempt=command.attempt)
             case FailPass():
                 error = items_failed(state.steps[command.step])
                 self._record(

@@ -90,8 +90,14 @@ class Items:
     """What every element finds around it besides itself."""
     valid_from: int = 0
     """Checkpoints of passes before this attempt of the step are not reused."""
+    of_pass: int = 0
+    """The attempt of the step that they were expanded for."""
     source: str = ""
-    """The mapped step whose elements arrive one by one; empty where all are there."""
+    """The mapped step whose items these are, as they are done; empty for elements of a value."""
+    source_pass: int = 0
+    """That step's attempt."""
+    readers: dict[str, None] = field(default_factory=dict[str, None])
+    """Steps that take these items' outputs as they come."""
     # Indices, kept by `apply`: deciding looks at these alone.
     ready: dict[str, None] = field(default_factory=dict[str, None])
     running: dict[str, None] = field(default_factory=dict[str, None])

@@ -76,7 +76,8 @@ class Mapped:
         ref, at = attempt.item, (attempt.id.run, attempt.id.step)
         assert ref is not None
         if ref.is_stored:
-            return self._values.load(ref.digest)
+            # Without a digest it is what a failed item has made: nothing.
+            return self._values.load(ref.digest) if ref.digest else None
         while True:
             with self._lock:
                 known = self._passes.get(at)
