@@ -39,8 +39,8 @@ def begin_pass(state: State, step: StepState, definition: Step, event: AttemptSt
     items.environment = event.environment
     if event.fresh:
         items.valid_from = step.attempts
-    items.done = items.reused = 0
-    for group in (items.ready, items.running, items.waiting, items.failed):
+    items.reused = 0
+    for group in (items.ready, items.running, items.waiting, items.failed, items.done):
         group.clear()
     state.mapped[step.name] = None
     if event.streams:
@@ -124,8 +124,9 @@ def add_item(state: State, step: StepState, over: MapOver, unit: ItemState) -> N
     if items is None or run is None:
         return
     if _is_current(unit, items, run, over):
-        items.done += 1
+        items.done[key] = None
         items.reused += 1
+        _pass_on(state, step, items, unit)
         return
     if unit.of_pass < items.valid_from:
         unit.calls = unit.heartbeat = None
@@ -176,7 +177,7 @@ def item_attempt(
         case AttemptCompleted():
             _complete(unit, run, event, at)
             unit.of_pass = step.attempts
-            items.done += 1
+            items.done[key] = None
             _pass_on(state, step, items, unit)
         case AttemptFailed():
             _fail(state, step, items, unit, event)

@@ -79,7 +79,7 @@ def _begin(state: State, definition: Step, above: StepState) -> Iterator[StartAt
 
 def _end(step: StepState, items: Items, over: MapOver, run: Running) -> Gather | FailPass:
     total = len(items.order)
-    is_good = not items.failed or (over.keep_going and items.done >= over.min_success * total)
+    is_good = not items.failed or (over.keep_going and len(items.done) >= over.min_success * total)
     return Gather(step.name, run.attempt) if is_good else FailPass(step.name, run.attempt)
 
 

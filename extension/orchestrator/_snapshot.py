@@ -101,7 +101,7 @@ def _items(step: StepState) -> ItemsView | None:
         return None
     return ItemsView(
         total=len(items.order),
-        done=items.done,
+        done=len(items.done),
         failed=len(items.failed),
         running=len(items.running),
         reused=items.reused,

@@ -56,14 +56,14 @@ def streamed(above: StepState, over: MapOver) -> Iterator[tuple[ItemState, str]]
     """
     items = above.items
     assert items is not None
-    open_ones = (items.ready, items.running, items.waiting)
     for key in items.order:
-        unit = items.by_key[key]
-        if key in items.failed:
-            if above.running is None:
-                yield unit, ""
-        elif unit.checkpoint is not None and not any(key in group for group in open_ones):
+        unit = items.by_key.get(key)
+        if unit is None:
+            continue
+        if key in items.done and unit.checkpoint is not None:
             yield unit, unit.checkpoint.outputs[over.source].digest
+        elif key in items.failed and above.running is None:
+            yield unit, ""
 
 
 def is_open(state: State, items: Items) -> bool:

@@ -104,7 +104,7 @@ class Items:
     waiting: dict[str, None] = field(default_factory=dict[str, None])
     """Between two attempts: their retry is due later."""
     failed: dict[str, None] = field(default_factory=dict[str, None])
-    done: int = 0
+    done: dict[str, None] = field(default_factory=dict[str, None])
     reused: int = 0
     """Of `done`, those answered from an earlier pass."""
 

@@ -269,3 +269,38 @@ def test_a_result_that_cannot_be_stored_names_the_item(notebook: Notebook) -> No
     notebook.names["items"] = [1]
     with pytest.raises(StepFailed, match="1: ValueNotStorable"):
         notebook.done("each", "got = (i for i in ())", policies=over("item", "items"))
+
+
+def test_items_go_on_one_by_one_from_step_to_step(notebook: Notebook) -> None:
+    """What one item has made is worked on while others are still being made."""
+    notebook.names["gate"] = threading.Event()
+    notebook.names["items"] = [1, 2]
+    code = "if item == 1 and not gate.wait(20):\n    raise ValueError('nobody came')\nhit = item"
+    notebook.step("search", code, policies=over("item", "items"))
+    notebook.step("rate", "gate.set()\nrating = one * 10", policies=over("one", "hit"))
+    assert notebook.done("report", "report = rating") == [10, 20]
+
+
+def test_what_a_content_step_has_not_made_is_none_for_the_next(notebook: Notebook) -> None:
+    """It waits for the whole, since only then it is known what is missing."""
+    notebook.names["items"] = [1, 2]
+    content = over("item", "items", keep_going=True, min_success=0.5)
+    notebook.step("search", "if item == 1:\n    raise ValueError\nhit = item", policies=content)
+    notebook.step("rate", "rating = str(one)", policies=over("one", "hit"))
+    assert notebook.done("report", "report = rating") == ["None", "2"]
+
+
+def test_a_list_that_grew_is_reused_all_the_way_down(notebook: Notebook) -> None:
+    """Each of a row of mapped steps pays for the new elements alone."""
+
+    def look(items: list[int]) -> list[Any]:
+        notebook.names["items"] = items
+        notebook.step("a", "marks.put(('a', i))\nx = {'v': i}", policies=over("i", "items"))
+        code = "marks.put(('b', x1['v']))\ny = x1['v'] * 10"
+        notebook.step("b", code, policies=over("x1", "x"))
+        assert notebook.done("s", "s = y") == [item * 10 for item in items]
+        return marks(notebook)
+
+    assert look([1, 2]) == [("a", 1), ("a", 2), ("b", 1), ("b", 2)]
+    assert look([3, 2, 1]) == [("a", 3), ("b", 3)]
+    assert look([1]) == []
