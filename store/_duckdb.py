@@ -44,6 +44,7 @@ from stepwell.store._salvage import wal_of
 from stepwell.store._schema import check_key, prepare, refresh_views
 from stepwell.store._snapshot import write_snapshot
 from stepwell.store._sql import statement
+from stepwell.store._tail import tail_of
 from stepwell.store._writer import Submission, Writer
 
 if TYPE_CHECKING:
@@ -115,12 +116,12 @@ class _DuckStore(Store):
         self._lock = lock
         self._instance = instance
         self._meta = meta
-        self._notes = notes
         self._dead = ""
         self._gate = Gate()
         self._files = BlobFiles(path.with_name(path.name + ".blobs"))
         self._payloads = Payloads(instance, self._files, Known())
         self._journal = Journal(instance, path, lambda: refresh_views(instance, meta))
+        self._notes = (*notes, *self._journal.recover())
         self._writer = Writer(self._journal, self._payloads.learn, self._end)
         watch_forks(self)
 
@@ -143,6 +144,7 @@ class _DuckStore(Store):
         try:
             self._check_alive()
             for record in records:
+                weight += len(record.body)
                 blob = record.blob
                 if blob is None:
                     rows.append(pack(record, None, None))
@@ -206,6 +208,7 @@ class _DuckStore(Store):
 
     def sql(self, query: str, parameters: Sequence[Any] = ()) -> "duckdb.DuckDBPyRelation":
         self._check_alive()
+        self._fold()
         return ask(self._instance, query, parameters)
 
     def meta(self, key: str) -> str | None:
@@ -241,7 +244,7 @@ class _DuckStore(Store):
         return Rewritten(records - self.last_seq, before, self._bytes())
 
     def _bytes(self) -> int:
-        files = [self._path, wal_of(self._path), *self._files.all()]
+        files = [self._path, wal_of(self._path), tail_of(self._path), *self._files.all()]
         return sum(file.stat().st_size for file in files if file.exists())
 
     def check(self, is_intact: Callable[[Blob], bool] = lambda blob: True) -> list[Flaw]:
@@ -273,6 +276,15 @@ class _DuckStore(Store):
         self._instance.abandon(*self._journal.possessions)
         self._lock.abandon()
 
+    def _fold(self) -> None:
+        """Have what is durable in the tail moved to where it can be read."""
+        if not self._journal.is_waiting:
+            return
+        if self._writer.is_current_thread:
+            self._journal.fold()
+            return
+        self._await(lambda then: self._writer.submit(Submission((), 0, then, job=Journal.fold)))
+
     def _check_alive(self) -> None:
         if self._dead:
             raise StoreClosed(self._dead, path=str(self._path))
@@ -282,6 +294,7 @@ class _DuckStore(Store):
         import duckdb
 
         self._check_alive()
+        self._fold()
         try:
             with self._gate.passing():
                 yield

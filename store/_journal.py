@@ -1,5 +1,8 @@
 """The journal as its writer sees it: commit rows, know what is durable, survive the disk.
 
+Few rows at a time go to the tail (`_tail`), many into the DuckDB file, after those that wait
+in the tail: they are in the file in the order of their numbers, and `fold` brings all there.
+
 Every method is called by one thread at a time: by the thread that opens the store until
 the writer starts, then by the writer, then by the thread that closes it.
 """
@@ -17,6 +20,7 @@ from stepwell.store._instance import Instance
 from stepwell.store._packing import Packed
 from stepwell.store._rewriting import clear_remains, write_anew
 from stepwell.store._salvage import wal_of
+from stepwell.store._tail import Tail
 
 if TYPE_CHECKING:
     import duckdb
@@ -28,6 +32,11 @@ CHECKPOINT_BYTES = 48 << 20
 CHECKPOINT_COMMITS = 8_000
 CHUNK_ROWS = 4_000
 REOPEN_SECONDS = 10.0
+# Up to so many rows at once are put into the tail, until so many wait in it.
+TAIL_ROWS = 16
+TAIL_BYTES = 16 << 10
+FOLD_ROWS = 1_000
+FOLD_BYTES = 2 << 20
 
 Row = tuple[int, str, str, str | None, bytes | None]
 
@@ -49,32 +58,98 @@ class Journal:
         self._cursor: duckdb.DuckDBPyConnection | None = None
         self._appender: Any = None
         self.last_seq: int = instance.query("last_seq")[0][0]
+        self._tail = Tail(path)
+        # Durable in the tail, and to be moved into the file: the last of these is `last_seq`.
+        self._waiting: list[Packed] = []
+        self._waiting_bytes = 0
 
     @property
     def possessions(self) -> tuple[object, ...]:
         """What a forked child must not free."""
         return (self._cursor, self._appender)
 
-    def commit(self, rows: Sequence[Packed]) -> None:
+    def recover(self) -> tuple[str, ...]:
+        """Take up the tail that a killed process has left; what there is to tell a person."""
+        frames, lost = self._tail.read()
+        rows = {first + at: row for first, rows in frames for at, row in enumerate(rows)}
+        missing = sorted(seq for seq in rows if seq > self.last_seq)
+        notes: list[str] = []
+        if missing and missing[0] != self.last_seq + 1:
+            kept = self._tail.set_aside("stale")
+            notes.append(
+                f"The tail of {self._path.name} belongs to another state of the file, which was "
+                f"replaced or restored without it, and could not be used. It was kept as "
+                f"{kept.name}."
+            )
+        elif missing:
+            self._write([(seq, *rows[seq]) for seq in missing])
+            self.last_seq = missing[-1]
+            self._commits += 1
+        if lost:
+            kept = self._tail.set_aside("corrupt")
+            notes.append(
+                f"The tail of {self._path.name} is damaged; up to {lost} bytes of records at its "
+                f"end are lost. It was kept as {kept.name}."
+            )
+        self._tail.remove()
+        return tuple(notes)
+
+    def commit(self, rows: Sequence[Packed], weight: int) -> None:
         """Number the rows and make them durable, all or none. Moves `last_seq`.
+
+        `weight` is about the number of their bytes.
 
         Raises `StoreFull`, `StoreReadOnly`, `StoreCorrupt` or `StoreError` when none of
         them is durable.
         """
-        import duckdb
-
         if not rows:
             return
-        first = self.last_seq + 1
+        if len(rows) > TAIL_ROWS or weight > TAIL_BYTES:
+            self._commit_to_file(rows)
+            self._watch()
+            return
+        self._tail.append(self.last_seq + 1, rows)
+        self._waiting += rows
+        self._waiting_bytes += weight
+        self.last_seq += len(rows)
+        self._watch()
+        if not self._tail.is_there:
+            self.fold()
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether there are rows in the tail."""
+        return bool(self._waiting)
+
+    @property
+    def is_fold_due(self) -> bool:
+        """Whether there are many of them."""
+        return len(self._waiting) >= FOLD_ROWS or self._waiting_bytes >= FOLD_BYTES
+
+    def fold(self) -> None:
+        """Move what waits in the tail into the file. Raises as `commit` does; then it waits on."""
+        if self._waiting:
+            self._commit_to_file(())
+
+    def _commit_to_file(self, rows: Sequence[Packed]) -> None:
+        import duckdb
+
+        first = self._in_file + 1
         target = self.last_seq + len(rows)
-        numbered = [(seq, *row) for seq, row in enumerate(rows, first)]
+        numbered = [(seq, *row) for seq, row in enumerate([*self._waiting, *rows], first)]
         try:
             self._write(numbered)
         except duckdb.Error as error:
             self._reconcile(error, target)
         self.last_seq = target
+        self._waiting, self._waiting_bytes = [], 0
         self._commits += 1
-        self._watch()
+        self._tail.clear()
+
+    @property
+    def _in_file(self) -> int:
+        """The last record that is in the file."""
+        return self.last_seq - len(self._waiting)
 
     def execute(self, query: str, parameters: Sequence[Any]) -> None:
         """Commit a statement of ours that is no record."""
@@ -128,10 +203,10 @@ class Journal:
         durable = self._durable_seq(error)
         if durable == target:
             return
-        if durable != self.last_seq:
+        if durable != self._in_file:
             raise StoreCorrupt(
                 f"{self._path}: after a failed write the store ends at record {durable}, but it "
-                f"should end at {self.last_seq} or {target}. Close it, keep a copy, and open it "
+                f"should end at {self._in_file} or {target}. Close it, keep a copy, and open it "
                 "again",
                 path=str(self._path),
             ) from error
@@ -233,6 +308,7 @@ class Journal:
         """
         import duckdb
 
+        self.fold()
         self.checkpoint()
         self._drop_appender()
         try:
@@ -265,8 +341,10 @@ class Journal:
         """Nobody is waiting: write what can wait, and move everything into the file."""
         import duckdb
 
-        self.checkpoint()
         # What fails here is only put off: records have been answered for already.
+        with suppress(StoreError):
+            self.fold()
+        self.checkpoint()
         with suppress(duckdb.Error):
             self._commits += self._chore()
         self.checkpoint()
@@ -277,6 +355,7 @@ class Journal:
         # While a reader holds an older state, DuckDB would not move changed views.
         self._instance.dismiss_guests()
         self.rest()
+        self._tail.let_go()
 
 
 _SIGNS: tuple[tuple[tuple[str, ...], type[StoreError], str], ...] = (

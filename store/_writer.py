@@ -22,6 +22,7 @@ __all__ = ["Submission", "Writer"]
 BATCH_ROWS = 2_000
 BATCH_BYTES = 4 << 20
 IDLE_SECONDS = 3.0
+FOLD_SECONDS = 0.05
 
 
 class Submission(NamedTuple):
@@ -93,15 +94,32 @@ class Writer:
     def _work(self) -> None:
         goes_on = True
         while goes_on:
+            is_waiting = self._journal.is_waiting
             try:
-                head = self._queue.get(timeout=IDLE_SECONDS)
+                head = self._queue.get(timeout=FOLD_SECONDS if is_waiting else IDLE_SECONDS)
             except Empty:
-                self._journal.rest()
+                self._rest(is_waiting)
                 continue
             batch, goes_on = self._take(head)
             self._keep(batch)
+            if self._journal.is_fold_due:
+                self._fold()
             if self._journal.is_checkpoint_due:
                 self._journal.checkpoint()
+
+    def _rest(self, is_waiting: bool) -> None:
+        """Nobody has come for a while."""
+        if is_waiting and self._fold():
+            return
+        self._journal.rest()
+
+    def _fold(self) -> bool:
+        # What cannot be moved now is durable where it is, and is moved with the next.
+        try:
+            self._journal.fold()
+        except StoreError:
+            return False
+        return True
 
     def _refuse_rest(self) -> None:
         """Should the thread ever end by a mistake of ours, nobody waits for it in vain."""
@@ -139,7 +157,8 @@ class Writer:
     def _keep_rows(self, batch: Sequence[Submission]) -> None:
         seq = self._journal.last_seq
         try:
-            self._journal.commit([row for submission in batch for row in submission.rows])
+            rows = [row for submission in batch for row in submission.rows]
+            self._journal.commit(rows, sum(submission.weight for submission in batch))
         except Exception as error:
             for submission in batch:
                 _tell(submission.then, _as_store_error(error))

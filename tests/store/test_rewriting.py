@@ -171,7 +171,7 @@ while True:
     store.commit([record(f"run {number}", n) for n in range(40)])
     os.write(1, b"%d\\n" % number)
     store.rewrite([f"run {number - 3}"])
-    os.write(1, b"%d\\n" % -(number - 3))
+    os.write(1, b"%d\\n" % -max(0, number - 3))
 """
 
 

@@ -21,7 +21,8 @@ PER_COMMIT = 5
 # Ends without closing, so that everything is still in the log; says where each commit ends.
 _WRITE = """
 import os, sys
-from stepwell.store import Record, open_store
+from stepwell.store import Record, _journal, open_store
+_journal.TAIL_ROWS = 0  # everything into DuckDB's own log
 path = sys.argv[1]
 store = open_store(path)
 for commit in range(12):
