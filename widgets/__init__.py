@@ -12,6 +12,7 @@ from typing import Any
 from stepwell.widgets._board import Board, Publisher
 from stepwell.widgets._card import STEP_MIME, card
 from stepwell.widgets._format import duration, size
+from stepwell.widgets._items import ItemRow, items_table
 from stepwell.widgets._live import Link, Live, Source
 from stepwell.widgets._past import diff_table, history_table
 from stepwell.widgets._replay import replay
@@ -37,6 +38,7 @@ __all__ = [
     "Column",
     "DiffRow",
     "HistoryRow",
+    "ItemRow",
     "Link",
     "Live",
     "Message",
@@ -53,6 +55,7 @@ __all__ = [
     "diff_table",
     "duration",
     "history_table",
+    "items_table",
     "log_entries",
     "output_facts",
     "plan_table",

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from stepwell.orchestrator import Output, Phase, StepView
 from stepwell.widgets._html import PRE, Markup, code, details, element, join, muted, pre, text
+from stepwell.widgets._items import item_lines
 from stepwell.widgets._plain import plain_card
 from stepwell.widgets._said import (
     NAMES,
@@ -23,6 +24,9 @@ from stepwell.widgets._view import Bundle
 __all__ = ["STEP_MIME", "card", "diff"]
 
 STEP_MIME = "application/vnd.stepwell.step+json"
+
+ITEMS_FAILED = "ItemsFailed"
+"""The error of a step some of whose items failed: one of them to a line."""
 
 _ROW = "margin:2px 0 0 0"
 
@@ -96,6 +100,7 @@ def _in_sight(view: StepView, now: int) -> Iterator[Markup]:
         names = [text(name, 60) for name in view.waiting_for[:NAMES]]
         waiting = join(["waits for ", join(names, ", "), _and_more(len(view.waiting_for))])
         yield element("div", muted(waiting), style=_ROW)
+    yield from item_lines(view, now)
     yield from _reasons(view)
     if view.note:
         yield element("div", element("b", "note: "), text(view.note, 600), style=_ROW)
@@ -121,7 +126,10 @@ def _error(view: StepView) -> Iterator[Markup]:
     if error is None:
         return
     kind = element("b", text(error_kind(view), 120), style=f"color:{FAILED.solid}")
-    yield element("div", kind, ": " if error.message else "", text(error.message, 600), style=_ROW)
+    first, *rest = error.message.split("\n") if error.type == ITEMS_FAILED else [error.message]
+    yield element("div", kind, ": " if first else "", text(first, 600), style=_ROW)
+    for row in rest:
+        yield element("div", text(row, 300), style=_ROW)
     number, failed = error_line(view)
     if number:
         at = muted(f"line {number} of the cell: " if failed else f"in line {number} of the cell")

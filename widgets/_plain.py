@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from stepwell.orchestrator import Phase, StepView
+from stepwell.widgets._items import failures, items_said
 from stepwell.widgets._said import (
     NAMES,
     about,
@@ -14,7 +15,7 @@ from stepwell.widgets._said import (
     times,
     way_out,
 )
-from stepwell.widgets._state import look
+from stepwell.widgets._state import FAILED, look
 from stepwell.widgets._text import line
 
 __all__ = ["plain_card", "trouble"]
@@ -27,8 +28,18 @@ def plain_card(view: StepView, now: int) -> str:
     state = look(view)
     head = [f"{state.sign} {line(view.name, 80)}: {state.word}", *times(view, now), _flow(view)]
     lines = [" · ".join(part for part in head if part)]
-    lines += [f"  {row}" for row in (*standing(view, now), *trouble(view), *_outputs(view))]
+    lines += [
+        f"  {row}"
+        for row in (*_items(view, now), *standing(view, now), *trouble(view), *_outputs(view))
+    ]
     return "\n".join(lines[:_LINES])
+
+
+def _items(view: StepView, now: int) -> Iterator[str]:
+    if said := items_said(view, now):
+        yield said
+    for key, why in failures(view):
+        yield f"{FAILED.sign} {line(key, 60)}: {why}"
 
 
 def trouble(view: StepView) -> Iterator[str]:

@@ -43,10 +43,19 @@ def facts(view: StepView) -> dict[str, object]:
             "message": block(error.message, lines=20),
             "line": error.line,
         },
+        **_counts(view),
         "waiting_for": [line(name) for name in view.waiting_for[:_LISTED]],
         "blocked_by": [line(name) for name in view.blocked_by[:_LISTED]],
         "stale": [line(reason, 300) for reason in view.stale[:20]],
     }
+
+
+def _counts(view: StepView) -> dict[str, object]:
+    items = view.items
+    if items is None:
+        return {}
+    counts = {"total": items.total, "done": items.done, "failed": items.failed}
+    return {"items": {**counts, "running": items.running, "reused": items.reused}}
 
 
 def times(view: StepView, now: int) -> list[str]:

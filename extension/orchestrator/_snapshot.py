@@ -1,6 +1,7 @@
 """From the state to what people are shown."""
 
 from collections.abc import Iterator, Mapping
+from itertools import islice
 from typing import TypedDict
 
 from stepwell.flow import Step
@@ -19,6 +20,10 @@ from stepwell.orchestrator._views import (
 )
 
 __all__ = ["approval_view", "phase_of", "run_head", "run_view", "step_view"]
+
+
+FIRST_FAILED = 3
+"""Items whose errors are shown; the others are counted."""
 
 
 def phase_of(step: StepState) -> Phase:
@@ -106,6 +111,11 @@ def _items(step: StepState) -> ItemsView | None:
         running=len(items.running),
         reused=items.reused,
         since=step.running.at if step.running is not None else 0,
+        first_failed=tuple(
+            (key, error)
+            for key in islice(items.failed, FIRST_FAILED)
+            if (error := items.by_key[key].error) is not None
+        ),
     )
 
 

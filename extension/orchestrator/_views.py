@@ -39,7 +39,14 @@ class ItemsView:
     reused: int = 0
     """Of `done`, those answered from an earlier pass."""
     since: int = 0
-    """When work at them began: with what is done since, the pace."""
+    """When work at them began: with what is done since, the pace. 0 when none is going on."""
+    first_failed: tuple[tuple[str, ErrorInfo], ...] = ()
+    """Of the first few that failed the key and why."""
+
+    @property
+    def waiting(self) -> int:
+        """Not begun, or between two attempts."""
+        return self.total - self.done - self.failed - self.running
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,10 +15,11 @@ from stepwell.session import _upkeep as upkeep
 from stepwell.session._diffing import diff, history
 from stepwell.session._forking import fork, understood
 from stepwell.session._going_back import restore_step
+from stepwell.session._items import item_rows
 from stepwell.session._planning import plan
 from stepwell.session._restoring import resume
 from stepwell.session._session import Session
-from stepwell.widgets import View, card, run_table
+from stepwell.widgets import View, below, card, items_table, run_table
 
 __all__ = ["SessionNotebook"]
 
@@ -148,7 +149,9 @@ class SessionNotebook:
     def show(self, name: str) -> View:
         """A step's card, or a run's table."""
         if name in self.session.state.flow:
-            return View(card(reports.view_with_reasons(self.session, name), now=reports.now()))
+            shown = View(card(reports.view_with_reasons(self.session, name), now=reports.now()))
+            rows = item_rows(self.session.state.step(name))
+            return below(shown, items_table(rows)) if rows else shown
         try:
             run = self.session.engine.resolve(name)
         except UnknownRun as error:

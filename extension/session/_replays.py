@@ -16,13 +16,16 @@ from typing import cast
 
 from stepwell.errors import StepwellError
 from stepwell.frontend import Frontend
-from stepwell.orchestrator import AttemptStarted, Happened, StepReused
+from stepwell.orchestrator import AttemptStarted, Happened, StepReused, StepState, Unit
 from stepwell.session._engine import Engine
 from stepwell.store import Digest
 from stepwell.widgets import replay
 from stepwell.workers import ThreadPool
 
 __all__ = ["Replays"]
+
+MOST_LOGS = 100
+"""Of a mapped step so many items are heard again."""
 
 
 @dataclass(slots=True)
@@ -75,13 +78,33 @@ class Replays:
         if not (cell.has_card and cell.is_answered):
             return
         del self._cells[step]
-        checkpoint = engine.state.steps[step].checkpoint
-        if checkpoint is not None and checkpoint.log:
-            self._sending.submit(partial(self._send, engine, checkpoint.log, cell.where))
+        if logs := _logs(engine.state.steps[step]):
+            self._sending.submit(partial(self._send, engine, logs, cell.where))
 
-    def _send(self, engine: Engine, log: str, where: object) -> None:
-        try:
-            entries = cast("list[dict[str, object]]", engine.values.load(Digest(log)))
-        except StepwellError as problem:
-            entries = [{"output_type": "stream", "name": "stderr", "text": f"{problem}\n"}]
+    def _send(self, engine: Engine, logs: Sequence[str], where: object) -> None:
+        entries: list[dict[str, object]] = []
+        for log in logs[:MOST_LOGS]:
+            entries += _read(engine, log)
+        if (more := len(logs) - MOST_LOGS) > 0:
+            entries.append(_line(f"… and what {more:,} more items said"))
         self._frontend.relay(where, replay(entries))
+
+
+def _logs(step: StepState) -> list[str]:
+    """What it said; of a mapped step what its items did, in order."""
+    units: list[Unit | None] = [step]
+    if step.items is not None:
+        units += [step.items.by_key.get(key) for key in step.items.order]
+    checkpoints = [unit.checkpoint for unit in units if unit is not None]
+    return [found.log for found in checkpoints if found is not None and found.log]
+
+
+def _read(engine: Engine, log: str) -> list[dict[str, object]]:
+    try:
+        return cast("list[dict[str, object]]", engine.values.load(Digest(log)))
+    except StepwellError as problem:
+        return [_line(str(problem))]
+
+
+def _line(text: str) -> dict[str, object]:
+    return {"output_type": "stream", "name": "stderr", "text": f"{text}\n"}
