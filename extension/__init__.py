@@ -13,9 +13,11 @@ module loads none of IPython, DuckDB or anywidget; each comes when it is needed.
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from stepwell.api import Reader, Run, open, run, step  # noqa: A004 - stepwell.open is its name
+    from stepwell.api import Run, run, step
     from stepwell.errors import RetryAfter, StepwellError, TerminalError
     from stepwell.inside import call, cost, current, durable, usage
+    from stepwell.reading import Reader, open  # noqa: A004 - stepwell.open is its name
+    from stepwell.scripting import cell
     from stepwell.secrecy import secret
 
 __all__ = [
@@ -25,6 +27,7 @@ __all__ = [
     "StepwellError",
     "TerminalError",
     "call",
+    "cell",
     "cost",
     "current",
     "durable",
@@ -38,14 +41,15 @@ __all__ = [
 ]
 
 _HOMES = {
-    "Reader": "stepwell.api",
+    "Reader": "stepwell.reading",
     "Run": "stepwell.api",
     "call": "stepwell.inside",
+    "cell": "stepwell.scripting",
     "cost": "stepwell.inside",
     "current": "stepwell.inside",
     "durable": "stepwell.inside",
     "usage": "stepwell.inside",
-    "open": "stepwell.api",
+    "open": "stepwell.reading",
     "run": "stepwell.api",
     "secret": "stepwell.secrecy",
     "step": "stepwell.api",

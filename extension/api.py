@@ -13,20 +13,47 @@ from functools import update_wrapper
 from os import PathLike
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Generic, ParamSpec, TypeVar, Unpack, overload
+from typing import Any, Generic, ParamSpec, Protocol, TypeVar, Unpack, overload
 
 from stepwell.arguments import PolicyArguments, policies_from
 from stepwell.defining import step_from_function
-from stepwell.errors import InvalidUsage, NotYetSupported, StoreError, UnknownName, near_misses
+from stepwell.errors import InvalidUsage, NotYetSupported, UnknownName, near_misses
 from stepwell.flow import MapOver, Step, share_of
 
-__all__ = ["FunctionStep", "Reader", "Run", "open", "run", "step"]
+__all__ = ["FunctionStep", "Registered", "Run", "register", "run", "step"]
 
 Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")
 
 # Functions made steps in this process, in order, by name: `run` takes them from here.
-_registered: "dict[str, FunctionStep[..., Any]]" = {}
+_registered: "dict[str, Registered]" = {}
+
+MadeStep = TypeVar("MadeStep", bound="Registered")
+
+
+class Registered(Protocol):
+    """Something that was made a step in this process."""
+
+    @property
+    def definition(self) -> Step:
+        """The step."""
+        ...
+
+    @property
+    def function(self) -> Callable[..., Any] | None:
+        """What is called; None for a cell, whose code is executed."""
+        ...
+
+    @property
+    def names(self) -> Mapping[str, Any]:
+        """Where it stands: the names of its module."""
+        ...
+
+
+def register(made: MadeStep) -> MadeStep:
+    """Have `run` run it, too."""
+    _registered[made.definition.name] = made
+    return made
 
 
 class FunctionStep(Generic[Parameters, Result]):
@@ -36,6 +63,11 @@ class FunctionStep(Generic[Parameters, Result]):
         update_wrapper(self, function)
         self.function = function
         self.definition = definition
+
+    @property
+    def names(self) -> Mapping[str, Any]:
+        """The names of the module it stands in."""
+        return self.function.__globals__
 
     def __call__(self, *args: Parameters.args, **kwargs: Parameters.kwargs) -> Result:
         """The plain call; nothing is stored."""
@@ -126,7 +158,7 @@ def step(
             policies=how,
         )
         made = FunctionStep(target, definition)
-        _registered[definition.name] = made
+        register(made)
         _in_notebook(made)
         return made
 
@@ -225,14 +257,15 @@ class Run(Mapping[str, Any]):
     def __len__(self) -> int:
         return sum(1 for _ in self)
 
-    def add(self, steps: Sequence[FunctionStep[..., Any]]) -> None:
+    def add(self, steps: Sequence[Registered]) -> None:
         """Have further steps run. Raises `FlowError`, `UnknownName`; returns at once."""
         session = self._session
         for made in steps:
-            session.surroundings.functions[made.definition.name] = made.function
+            if made.function is not None:
+                session.surroundings.functions[made.definition.name] = made.function
         session.define([made.definition for made in steps])
-        names = [made.definition.name for made in steps]
-        always = [made.definition.name for made in steps if made.definition.always]
+        names = [made.definition.name for made in steps if _runs_by_itself(made)]
+        always = [name for name in names if session.state.flow[name].always]
         session.ask(names, by="run", force=always)
 
     def wait(self, *, timeout: float | None = None) -> None:
@@ -246,6 +279,15 @@ class Run(Mapping[str, Any]):
     def close(self) -> None:
         """Let go of the store."""
         self._session.close()
+
+    def __repr__(self) -> str:
+        """The run, step by step."""
+        from time import time_ns
+
+        from stepwell.orchestrator import run_view
+        from stepwell.widgets import run_table
+
+        return repr(run_table(run_view(self._session.state), now=time_ns() // 1000))
 
     def __enter__(self) -> "Run":
         return self
@@ -262,7 +304,7 @@ class Run(Mapping[str, Any]):
 def run(
     store: str | PathLike[str] | None = None,
     *,
-    steps: Sequence[FunctionStep[..., Any]] | None = None,
+    steps: Sequence[Registered] | None = None,
     fresh: bool = False,
     wait: bool = True,
     timeout: float | None = None,
@@ -304,14 +346,17 @@ def run(
 
 
 def _script_namespace(
-    chosen: Sequence[FunctionStep[..., Any]], parameters: Mapping[str, Any]
+    chosen: Sequence[Registered], parameters: Mapping[str, Any]
 ) -> dict[str, Any]:
     """What the steps' parameters are looked up in: their modules' names, then what was given."""
     names = {name for made in chosen for name in made.definition.reads}
+    if any(made.function is None for made in chosen):
+        # What helpers of cells read is found out when they are asked for.
+        names |= {name for made in chosen for name in made.names if not _is_ours(made, name)}
     written = {name for made in chosen for name in made.definition.writes}
     namespace: dict[str, object] = {}
     for made in chosen:
-        found = made.function.__globals__
+        found = made.names
         namespace.update({name: found[name] for name in names - written if name in found})
     for name in parameters:
         if name not in names:
@@ -320,70 +365,12 @@ def _script_namespace(
     return namespace
 
 
-class Reader:
-    """A store, read without a kernel. Use it with `with`, or close it."""
-
-    def __init__(self, store: Any) -> None:
-        self._store = store
-
-    def sql(self, query: str, parameters: Sequence[Any] = ()) -> Any:
-        """Ask the views `runs`, `steps`, `attempts`, `calls`, `costs`,
-        `approvals`, `values`.
-
-        The answer is a DuckDB relation: `.df()`, `.fetchall()`, `.pl()`, print it.
-        """
-        return self._store.sql(query, parameters)
-
-    def runs(self) -> list[str]:
-        """Ids of the runs, oldest first."""
-        from stepwell.orchestrator import runs
-
-        return [run for run, _, _ in runs(self._store)]
-
-    def outputs(self, run: str | None = None) -> dict[str, Any]:
-        """Every stored output of a run (the latest by default), by name.
-
-        Raises `UnknownRun`, `ValueNotTrusted`, `ValueUnreadable`.
-        """
-        from stepwell.orchestrator import load
-        from stepwell.store.values import Signer, Trust
-        from stepwell.workers import Values
-
-        known = self.runs()
-        if run is None and not known:
-            return {}
-        state = load(self._store, run or known[-1])
-        values = Values(self._store, Signer.of_user(), Trust.of_user(self._store))
-        return {
-            name: values.load(output.digest)
-            for step in state.steps.values()
-            if step.checkpoint is not None
-            for name, output in step.checkpoint.outputs.items()
-            if output.stored
-        }
-
-    def close(self) -> None:
-        """Let go of the file."""
-        self._store.close()
-
-    def __enter__(self) -> "Reader":
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
+def _is_ours(made: Registered, name: str) -> bool:
+    return name.startswith("__") or any(made.names[name] is it for it in _registered.values())
 
 
-def open(path: str | PathLike[str]) -> Reader:  # noqa: A001 - stepwell.open is what users look for
-    """Open a store to read it. Raises `StoreError` if there is none or somebody has it."""
-    from stepwell.store import open_store
-
-    if not Path(path).exists():
-        raise StoreError(
-            f"there is no store at {path}. Stores are made beside the notebook, in .stepwell"
-        )
-    return Reader(open_store(Path(path), create=False))
+def _runs_by_itself(made: Registered) -> bool:
+    """A cell that is deferred runs when somebody reads from it; one that undoes, when asked."""
+    definition = made.definition
+    is_waiting = made.function is None and definition.defer
+    return not (is_waiting or definition.undo_of or definition.flow)

@@ -44,6 +44,7 @@ def step_from_cell(
     flow: str = "",
     cell: str = "",
     policies: Policies | None = None,
+    line: str = "",
 ) -> Step:
     """The step a cell makes. `code` is `source` in plain Python.
 
@@ -75,6 +76,7 @@ def step_from_cell(
         is_async=dataflow.is_async,
         optional=dataflow.optional,
         builtins=dataflow.builtins,
+        line=line,
         cell=cell,
     )
     return _with_policies(step, policies)

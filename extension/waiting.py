@@ -79,36 +79,83 @@ class WaitTransformer(ast.NodeTransformer):
 
 
 def names_read(tree: ast.Module) -> list[str]:
-    """Every name the cell loads anywhere, in order, once.
+    """Every name the cell loads anywhere, in order, once; a function's own names left out.
 
-    More than it strictly needs from outside; waiting for a name that the cell itself
-    assigns first does no harm beyond the wait.
+    More than it strictly needs from outside: what the cell itself assigns at its top level
+    before it reads it is among them.
     """
     found: dict[str, None] = {}
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
-            found[node.id] = None
+    _collect(tree, frozenset(), found)
     return list(found)
+
+
+def _collect(node: ast.AST, own: frozenset[str], found: dict[str, None]) -> None:
+    """What `node` loads, save the names that belong to a function it stands in."""
+    match node:
+        case ast.Name(id=name, ctx=ast.Load()):
+            if name not in own:
+                found[name] = None
+        case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.Lambda():
+            body = node.body if isinstance(node.body, list) else [node.body]
+            inner = own | _own_names(node.args, body)
+            for part in ast.iter_child_nodes(node):
+                _collect(part, inner if part in body else own, found)
+        case ast.ListComp() | ast.SetComp() | ast.DictComp() | ast.GeneratorExp():
+            targets = [generator.target for generator in node.generators]
+            inner = own | {name for target in targets for name in _stored(target)}
+            for part in ast.iter_child_nodes(node):
+                _collect(part, inner, found)
+        case _:
+            for part in ast.iter_child_nodes(node):
+                _collect(part, own, found)
+
+
+def _own_names(arguments: ast.arguments, body: list[ast.stmt] | list[ast.expr]) -> set[str]:
+    """Parameters, and names that the function's code binds without calling them global."""
+    parameters = {it.arg for it in ast.walk(arguments) if isinstance(it, ast.arg)}
+    outside: set[str] = set()
+    bound: set[str] = set()
+    pending: list[ast.AST] = list(body)
+    while pending:
+        node = pending.pop()
+        if isinstance(node, ast.Global | ast.Nonlocal):
+            outside.update(node.names)
+        bound |= _bound_by(node)
+        if not isinstance(node, _SCOPES):
+            pending += ast.iter_child_nodes(node)
+    return (parameters | bound) - outside
+
+
+def _stored(target: ast.AST) -> set[str]:
+    return {
+        node.id
+        for node in ast.walk(target)
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
+    }
 
 
 def _names_bound(tree: ast.Module) -> set[str]:
     """Every name the cell gives a value anywhere, in whatever way."""
-    found: set[str] = set()
-    for node in ast.walk(tree):
-        match node:
-            case ast.Name(id=name, ctx=ast.Store()):
-                found.add(name)
-            case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.arg(arg=name):
-                found.add(name)
-            case ast.ClassDef(name=name) | ast.ExceptHandler(name=str(name)):
-                found.add(name)
-            case ast.alias(name=name, asname=other):
-                found.add(other or name.partition(".")[0])
-            case ast.MatchAs(name=str(name)) | ast.MatchStar(name=str(name)):
-                found.add(name)
-            case _:
-                pass
-    return found
+    return set[str]().union(*map(_bound_by, ast.walk(tree)))
+
+
+def _bound_by(node: ast.AST) -> set[str]:
+    """The names that this very piece of code gives a value."""
+    found: str | None = None
+    match node:
+        case ast.Name(id=name, ctx=ast.Store()) | ast.arg(arg=name) | ast.ClassDef(name=name):
+            found = name
+        case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name):
+            found = name
+        case ast.ExceptHandler(name=caught) | ast.MatchAs(name=caught) | ast.MatchStar(name=caught):
+            found = caught
+        case ast.MatchMapping(rest=rest):
+            found = rest
+        case ast.alias(name=name, asname=other):
+            found = other or name.partition(".")[0]
+        case _:
+            pass
+    return {found} if found else set()
 
 
 _SCOPES = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Lambda

@@ -7,5 +7,6 @@ shown: it asks a `Notebook`, and returns what that answers.
 from stepwell.magics._port import Notebook, StepOptions
 from stepwell.magics._register import register
 from stepwell.magics._setup import remember_setup
+from stepwell.magics._step import parse_step
 
-__all__ = ["Notebook", "StepOptions", "register", "remember_setup"]
+__all__ = ["Notebook", "StepOptions", "parse_step", "register", "remember_setup"]

@@ -1,7 +1,7 @@
 """What the magics need from outside: a notebook that does what was typed."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from stepwell.flow import Policies
@@ -30,6 +30,8 @@ class StepOptions:
     """The agent it belongs to; empty for the notebook's own flow."""
     policies: Policies = NO_POLICIES
     """How it is to be run."""
+    line: str = field(default="", compare=False)
+    """The line itself."""
 
 
 class Notebook(Protocol):
@@ -110,6 +112,10 @@ class Notebook(Protocol):
 
     def cancel(self, names: Sequence[str]) -> object:
         """Stop these steps, or the whole run."""
+        ...
+
+    def export(self, path: str = "") -> object:
+        """Write the steps as a plain Python script, to this file or beside the notebook."""
         ...
 
     def sql(self, query: str) -> object:

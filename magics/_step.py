@@ -102,6 +102,7 @@ def parse_step(line: str) -> StepOptions | None:
         always=parsed.has("--always"),
         agent="".join(_variables("--agent", parsed)),
         policies=policies(parsed),
+        line=line.strip(),
     )
 
 

@@ -15,7 +15,6 @@ __all__ = ["LATER_VERBS", "VERBS", "Verb"]
 LATER_VERBS = (
     "approve",
     "budget",
-    "export",
     "inbox",
     "limit",
     "pause",
@@ -263,6 +262,16 @@ _ALL = (
             Option("--into", Takes.ONE, "NAME", "as one object of that name; nothing else changes"),
         ),
         offers=(Kind.STEP, Kind.RUN),
+    ),
+    Verb(
+        "export",
+        "[FILE]",
+        "the steps as a plain Python script on the same store",
+        "With setup cells, constants and helper functions. `python FILE` goes on with the "
+        "notebook's run and reuses its results where nothing has changed. Without a name: beside "
+        "the notebook.",
+        lambda notebook, parsed: notebook.export(_first(parsed)),
+        at_most=1,
     ),
     Verb(
         "sql",

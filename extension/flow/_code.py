@@ -23,6 +23,7 @@ _SILENT_FIELDS = frozenset({"ctx", "kind", "type_comment", "type_ignores"})
 _BLOCKS = frozenset({"body", "orelse", "finalbody"})
 
 _filters = threading.Lock()
+_turns = threading.Lock()
 
 _TRIES = 8
 
@@ -67,12 +68,14 @@ def syntax_tree(code: str) -> ast.Module:
     Before Python 3.11.9 and 3.12.3 two threads that parse at once, one of them interrupted by
     the garbage collector, can make it raise `SystemError` for nothing (gh-106905).
     """
-    for _ in range(_TRIES):
-        try:
-            return ast.parse(code)
-        except SystemError:
-            continue
-    return ast.parse(code)
+    # We take turns; the shell, which parses cells, does not know of that.
+    with _turns:
+        for _ in range(_TRIES):
+            try:
+                return ast.parse(code)
+            except SystemError:
+                continue
+        return ast.parse(code)
 
 
 def is_coroutine(tree: ast.Module, *, name: str = "") -> bool:

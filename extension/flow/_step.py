@@ -83,6 +83,9 @@ class Step(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Of steps that could start, those with the highest number do."""
     undo_of: str = ""
     """The step that this one undoes. It runs only when that is undone."""
+    line: str = ""
+    """What stands after `%%step` in the cell, as typed: a script that is made of the notebook
+    has it again."""
     cell: str = ""
     """The cell's id where the front end sends one: a hint that tells a renamed step from a
     new one."""

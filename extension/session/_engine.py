@@ -25,7 +25,7 @@ from stepwell.store import Store, open_store
 from stepwell.store.values import Resolve, Signer, Trust
 from stepwell.workers import KernelWorker, Values
 
-__all__ = ["Engine", "open_engine"]
+__all__ = ["Engine", "open_engine", "resolve_run"]
 
 
 @dataclass(slots=True)
@@ -117,14 +117,7 @@ class Engine:
 
     def resolve(self, run: str) -> str:
         """The run an id or the unambiguous beginning of one means."""
-        known = [name for name, _, _ in runs(self.store)]
-        matches = [name for name in known if name.startswith(run)] if run else []
-        if run in known:
-            return run
-        if len(matches) != 1:
-            near = f" It could be {', '.join(matches)}." if matches else near_misses(run, known)
-            raise UnknownRun(run, str(self.store.path or "memory"), near)
-        return matches[0]
+        return resolve_run(self.store, run)
 
     def close(self) -> None:
         """Stop taking part, write everything out, let go of the store."""
@@ -132,6 +125,18 @@ class Engine:
         self.outputs.close()
         self.orchestrator.stop()
         self.store.close()
+
+
+def resolve_run(store: Store, run: str) -> str:
+    """The run that an id or the unambiguous beginning of one means. Raises `UnknownRun`."""
+    known = [name for name, _, _ in runs(store)]
+    matches = [name for name in known if name.startswith(run)] if run else []
+    if run in known:
+        return run
+    if len(matches) != 1:
+        near = f" It could be {', '.join(matches)}." if matches else near_misses(run, known)
+        raise UnknownRun(run, str(store.path or "memory"), near)
+    return matches[0]
 
 
 def open_engine(

@@ -5,14 +5,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from stepwell.defining import plain_code, step_from_cell
+from stepwell.defining import plain_code
 from stepwell.errors import InvalidUsage, UnknownRun, UnknownStep
 from stepwell.flow import Step
 from stepwell.magics import StepOptions
 from stepwell.orchestrator import run_view
+from stepwell.scripting import cell_step
 from stepwell.session import _reports as reports
 from stepwell.session import _upkeep as upkeep
 from stepwell.session._diffing import diff, history
+from stepwell.session._exporting import default_file, export_to
 from stepwell.session._forking import fork, understood
 from stepwell.session._going_back import restore_step
 from stepwell.session._items import item_rows
@@ -36,20 +38,7 @@ class SessionNotebook:
     def cell(self, options: StepOptions, source: str) -> None:
         """Register the cell as a step and, unless deferred, have it run."""
         code = plain_code(source, self._shell.transform_cell)
-        step = step_from_cell(
-            options.name,
-            source,
-            code,
-            inputs=options.inputs,
-            outputs=options.outputs,
-            after=options.after,
-            transient=options.transient,
-            always=options.always,
-            defer=options.defer,
-            cell=self.session.frontend.cell_id(),
-            flow=options.agent,
-            policies=options.policies,
-        )
+        step = cell_step(options, source, code, cell=self.session.frontend.cell_id())
         self.submit(step)
 
     def submit(self, step: Step) -> None:
@@ -181,6 +170,12 @@ class SessionNotebook:
     def restore(self, step: str, run: str = "", *, into: str = "") -> View:
         """The namespace as it stood after a step."""
         return restore_step(self.session, step, run, into=into)
+
+    def export(self, path: str = "") -> View:
+        """The steps as a plain Python script on the same store."""
+        engine = self.session.engine
+        file = Path(path).expanduser() if path else default_file(engine.place)
+        return export_to(file, engine.state, engine.store, engine.values, engine.place.notebook)
 
     def sql(self, query: str) -> Any:
         """Ask the store."""

@@ -1,16 +1,18 @@
 """Which edits of the code count and which do not."""
 
 import ast
+import gc
 import os
 import subprocess
 import sys
+import threading
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stepwell.errors import InvalidStep
-from stepwell.flow import code_digest, source_digest
+from stepwell.flow import code_digest, source_digest, syntax_tree
 
 CELL = '''
 import math as m
@@ -224,3 +226,35 @@ def test_a_long_sum_has_a_digest() -> None:
 def test_a_very_long_number_has_a_digest() -> None:
     """Python refuses to print such a number in decimal."""
     assert code_digest("x = 0x" + "f" * 6000) != code_digest("x = 0x" + "f" * 6001)
+
+
+def test_threads_can_parse_at_once() -> None:
+    """Steps start while a cell is read: before Python 3.13 trees made at once could fail."""
+    code = "x = [f(a, b=[c for c in d if (c + 1) * 2]) for e in g]\n" * 100
+    failures: list[BaseException] = []
+
+    def parse() -> None:
+        try:
+            for _ in range(20):
+                syntax_tree(code)
+        except BaseException as error:
+            failures.append(error)
+
+    def let_others_run(*_: object) -> None:
+        sum(range(50))
+
+    before, threshold = sys.getswitchinterval(), gc.get_threshold()
+    gc.callbacks.append(let_others_run)
+    try:
+        sys.setswitchinterval(1e-5)
+        gc.set_threshold(200)
+        threads = [threading.Thread(target=parse) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    finally:
+        gc.callbacks.remove(let_others_run)
+        sys.setswitchinterval(before)
+        gc.set_threshold(*threshold)
+    assert failures == []

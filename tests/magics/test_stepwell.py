@@ -36,6 +36,8 @@ from stepwell.magics._verbs import LATER_VERBS, VERBS
             "fork calm-heron --from a --set x=1 --set 'y=[1, 2]'",
             ("fork", "calm-heron", {"start": "a", "given": ("x=1", "y=[1, 2]")}),
         ),
+        ("export", ("export", "")),
+        ("export 'my agent.py'", ("export", "my agent.py")),
         ("restore a", ("restore", "a", {"into": ""})),
         ("restore a calm-heron --into then", ("restore", "a", "calm-heron", {"into": "then"})),
         ("forget a", ("forget", "a")),

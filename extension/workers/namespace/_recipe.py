@@ -17,7 +17,7 @@ import msgspec
 from stepwell.errors import ValueNotStorable
 from stepwell.flow import BindingKind, syntax_tree
 from stepwell.store import Blob
-from stepwell.store.values import Signer, encode
+from stepwell.store.values import Signer, decode, encode
 from stepwell.workers.namespace._code import CodeFacts, class_facts, code_facts
 from stepwell.workers.namespace._description import Description
 from stepwell.workers.namespace._kinds import attribute, wrapped_by
@@ -34,6 +34,7 @@ __all__ = [
     "import_recipe",
     "read_recipe",
     "recipe_for",
+    "source_of",
 ]
 
 
@@ -115,6 +116,26 @@ def recipe_for(
     if facts is not None and facts.source is not None:
         return _blob(Define(facts.source.name, facts.source.text, facts.flags, kept)), ""
     return (_blob(Unpickle(kept)), "") if kept is not None else (None, reason)
+
+
+def source_of(name: str, blob: Blob) -> str | None:
+    """What a script has to say to have this under `name`; None if nothing makes it again."""
+    match read_recipe(decode(blob)):
+        case Import(module, ""):
+            same = module == name
+            return f"import {module}" if same else f"import {module} as {name}"
+        case Import(module, qualname):
+            first, _, rest = qualname.partition(".")
+            if rest:
+                return f"from {module} import {first}\n{name} = {qualname}"
+            return f"from {module} import {first}" + (f" as {name}" if first != name else "")
+        case Alias(of):
+            return f"{name} = {of}"
+        case Define(defined, text):
+            again = f"\n\n\n{name} = {defined}" if defined != name else ""
+            return text.rstrip() + again
+        case Unpickle():
+            return None
 
 
 @lru_cache(2048)
