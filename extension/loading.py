@@ -87,6 +87,7 @@ class _Loaded:
             self._undo.pop()()
 
     def _make(self) -> "SessionNotebook":
+        from stepwell.agents import set_cell_caller
         from stepwell.session import Session, SessionNotebook
         from stepwell.workers import (
             follow_threads,
@@ -100,7 +101,9 @@ class _Loaded:
         follow_threads(self._frontend.before_thread)
         # Second line: an interpreter that ends without a shutdown request.
         atexit.register(session.close)
+        set_cell_caller(session.call_agent)
         self._undo += [
+            lambda: set_cell_caller(None),
             session.close,
             remove_streams,
             leave_threads,

@@ -1,19 +1,43 @@
-"""`%agent`: declared, so that it can say what it will be."""
+"""`%agent`: its line. What the signature means is the notebook's affair."""
 
-from typing import NoReturn
+import re
 
-from stepwell.errors import NotYetSupported
+from stepwell.errors import InvalidUsage
 
-__all__ = ["AGENT_HELP", "declare_agent"]
+__all__ = ["AGENT_HELP", "parse_agent"]
 
-AGENT_HELP = """Declare an agent: a named flow with parameters and results.
+AGENT_HELP = """Declare an agent: a named flow with parameters and results, called from steps.
 
-    %agent NAME(param: type = default, …) -> output, …
+    %agent NAME(param: type = default, …) -> output, … [--max-depth N]
 
-Not in this version of stepwell yet: all steps belong to the notebook's own flow.
+Steps are added by `%%step STEP --agent NAME`. They read the parameters and each other's
+outputs, and find around them what the notebook has; nothing of theirs runs by itself, and
+what they make does not appear in the notebook. NAME becomes a name of the notebook:
+
+    %%step survey
+    reports = await asyncio.gather(*(researcher(topic=it) for it in topics))
+
+Each call inside a step is a run of its own, as durable as the step: after a crash it goes on
+where it stopped, a call that was answered is answered from the store, and an edited agent
+runs again only what has changed. An agent with one output gives its value, one with several
+gives them by name. Types are checked by pydantic; outputs may have one: `-> report: Report`.
+An agent may call others and itself, --max-depth deep (10).
+
+From a cell: `%stepwell run NAME param=value …`, or `await NAME(param=value)`.
 """
 
+_DEPTH = re.compile(r"\s--max-depth(?:\s+|=)(\S+)\s*$")
+_HELP = ("", "--help", "-h")
 
-def declare_agent() -> NoReturn:
-    """Raises `NotYetSupported`."""
-    raise NotYetSupported("%agent", "For now all steps belong to the notebook's own flow.")
+
+def parse_agent(line: str) -> tuple[str, int] | None:
+    """The signature's text and the depth (0: not said); None when it asks for help."""
+    if line.strip() in _HELP:
+        return None
+    found = _DEPTH.search(line)
+    if found is None:
+        return line.strip(), 0
+    depth = found[1]
+    if not depth.isdecimal() or int(depth) < 1:
+        raise InvalidUsage(f"%agent: --max-depth takes a number from 1; got {depth!r}")
+    return line[: found.start()].strip(), int(depth)

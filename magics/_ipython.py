@@ -15,7 +15,7 @@ from IPython.core.magic import (
 )
 
 from stepwell.errors import InvalidUsage
-from stepwell.magics._agent import AGENT_HELP, declare_agent
+from stepwell.magics._agent import AGENT_HELP, parse_agent
 from stepwell.magics._completion import candidates
 from stepwell.magics._port import Notebook
 from stepwell.magics._setup import SETUP_HELP, remember_setup
@@ -63,8 +63,12 @@ class StepwellMagics(Magics):
 
     @no_var_expand
     @line_magic
-    def agent(self, line: str) -> None:
-        declare_agent()
+    def agent(self, line: str) -> object | None:
+        declared = parse_agent(line)
+        if declared is None:
+            print(AGENT_HELP, end="")
+            return None
+        return self._notebook.agent(*declared)
 
     @no_var_expand
     @line_cell_magic

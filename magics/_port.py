@@ -45,12 +45,19 @@ class Notebook(Protocol):
         """`%%step`: register the cell and, unless deferred, have it run in the background."""
         ...
 
+    def agent(self, signature: str, max_depth: int = 0) -> object | None:
+        """`%agent`: declare it; 0 is the depth that agents have by themselves."""
+        ...
+
     def setup(self, source: str) -> None:
         """`%%setup`: remember the source. IPython itself runs it as an ordinary cell."""
         ...
 
     def run(self, names: Sequence[str], *, fresh: bool = False) -> object:
-        """Bring these steps up to date, or all; `fresh` begins a new run."""
+        """Bring these steps up to date, or all; `fresh` begins a new run.
+
+        An agent's name, with its parameters as NAME=VALUE after it, begins a run of that.
+        """
         ...
 
     def resume(self, run: str = "") -> object:

@@ -64,7 +64,9 @@ class Verb:
         """The names typed, also when commas separate them. Raises `InvalidUsage`."""
         words = parsed.words
         if self.at_most is None:
-            words = tuple(name for word in words for name in word.split(",") if name)
+            # The value of an agent's parameter may have commas of its own.
+            pieces = ([word] if "=" in word else word.split(",") for word in words)
+            words = tuple(name for names in pieces for name in names if name)
         if len(words) < self.at_least or (self.at_most is not None and len(words) > self.at_most):
             got = f"; got {' '.join(words)}" if words else ""
             raise InvalidUsage(f"it is written {self.usage}{got}")
@@ -98,10 +100,12 @@ _ALL = (
     ),
     Verb(
         "run",
-        "[STEP…]",
-        "bring steps up to date in the background",
+        "[STEP…|AGENT PARAM=VALUE…]",
+        "bring steps up to date in the background, or run an agent",
         "What is up to date is not run again. Without a name: every step, deferred ones too. "
-        "Returns at once; `%stepwell wait` waits.",
+        "With an agent's name: a run of it, with these parameters; values are Python literals "
+        "or plain text, {EXPR} is evaluated in the notebook. Returns at once; `%stepwell wait` "
+        "waits.",
         lambda notebook, parsed: notebook.run(parsed.words, fresh=parsed.has("--fresh")),
         at_most=None,
         options=(Option("--fresh", help="begin a new run that reuses nothing"),),

@@ -30,6 +30,7 @@ RANKS = (
     {"store", "flow"},
     {"orchestrator"},
     {"inside"},
+    {"agents"},
     {"workers", "adapters", "magics", "widgets"},
     # The modules that stand directly in the package join the parts: the session's rank.
     {"session"},

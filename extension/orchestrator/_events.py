@@ -84,6 +84,7 @@ class AgentDefined(BaseEvent, frozen=True, tag="agent_defined"):
     name: str
     signature: str
     """As it was typed: parameters with types and defaults, and the outputs' names."""
+    max_depth: int = 10
     cell: str = ""
 
 

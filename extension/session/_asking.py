@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from stepwell.errors import UnknownName, UnknownStep, near_misses
 from stepwell.flow import Flow, Step
 from stepwell.orchestrator import (
+    AgentDefined,
     RunCancelled,
     SetupDefined,
     State,
@@ -181,7 +182,10 @@ def begin_fresh(engine: Engine) -> None:
     """A new run with the same steps, none of which has run in it."""
     flows = (engine.state.flow, *engine.state.agents.values())
     steps = tuple(step for flow in flows for step in flow)
-    setups = tuple(engine.state.setups.values())
+    setups: tuple[SetupDefined | AgentDefined, ...] = (
+        *engine.state.setups.values(),
+        *engine.state.declared.values(),
+    )
     cancel(engine)
     engine.begin()
 

@@ -89,7 +89,7 @@ class Cards:
         if engine.orchestrator.trouble is not None:
             concerned |= {name for name in places if not engine.is_durable(name)}
         self._update(engine, concerned)
-        self._replays.hear(engine, happened)
+        self._replays.hear(engine, mine)
         return concerned
 
     def _update(self, engine: Engine, names: set[str]) -> None:

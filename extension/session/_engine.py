@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from stepwell.errors import UnknownRun, near_misses
 from stepwell.orchestrator import (
+    AttemptId,
     Listener,
     Orchestrator,
     RunStarted,
@@ -19,6 +20,7 @@ from stepwell.orchestrator import (
 )
 from stepwell.place import Place
 from stepwell.secrecy import mark_secrets_of
+from stepwell.session._nursery import StepNursery
 from stepwell.session._outputs import Outputs
 from stepwell.session._surroundings import Surroundings
 from stepwell.store import Store, open_store
@@ -60,6 +62,21 @@ class Engine:
             for environment in (step.environment, step.running and step.running.environment)
             if environment
         }
+
+    def caller(self, attempt: AttemptId) -> str:
+        """The step of the run at the top on whose behalf the attempt runs. Any thread.
+
+        Of a run that a cell has called it is that run.
+        """
+        run, step = attempt.run, attempt.step
+        while self.orchestrator.is_advancing(run):
+            started = self.orchestrator.state(run).started
+            if started is None or not started.call:
+                break
+            if not started.step:
+                return run
+            run, step = started.parent, started.step
+        return step
 
     def choose_run(self) -> None:
         """Go on with the notebook's latest run; begin one if there is none or it is asked for."""
@@ -158,6 +175,10 @@ def open_engine(
         orchestrator.listen(listener)
         orchestrator.start()
         engine = Engine(place, surroundings, opened, values, worker, orchestrator, outputs)
+        surroundings.caller = engine.caller
+        surroundings.nursery_of = lambda attempt: StepNursery(
+            surroundings, attempt.environment, attempt.inputs
+        )
         engine.choose_run()
     except BaseException:
         if orchestrator is not None:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from stepwell.agents import MAX_DEPTH
 from stepwell.defining import plain_code
 from stepwell.errors import InvalidUsage, UnknownRun, UnknownStep
 from stepwell.flow import Step
@@ -21,6 +22,7 @@ from stepwell.session._items import item_rows
 from stepwell.session._planning import plan
 from stepwell.session._restoring import resume
 from stepwell.session._session import Session
+from stepwell.session._settings import settings_of
 from stepwell.widgets import View, below, card, items_table, run_table
 
 __all__ = ["SessionNotebook"]
@@ -41,11 +43,17 @@ class SessionNotebook:
         step = cell_step(options, source, code, cell=self.session.frontend.cell_id())
         self.submit(step)
 
+    def agent(self, signature: str, max_depth: int = 0) -> None:
+        """Declare an agent, under its name in the notebook."""
+        self.session.define_agent(signature, max_depth=max_depth or MAX_DEPTH)
+
     def submit(self, step: Step) -> None:
         """Register the step, have it run unless it is deferred, and show its card here."""
         session = self.session
         if moved := session.moved_from():
             print(moved, file=sys.stderr)
+        if step.flow:
+            session.agents.check_declared(session.engine, step.flow)
         session.define([step])
         where = session.frontend.where()
         if step.flow:
@@ -69,6 +77,8 @@ class SessionNotebook:
     def run(self, names: Sequence[str], *, fresh: bool = False) -> View:
         """Bring these steps, or all, up to date; `fresh` begins a new run."""
         session = self.session
+        if names and names[0] in session.agents.known and names[0] not in session.state.flow:
+            return self._run_agent(names[0], names[1:], fresh=fresh)
         session.check_names(names)
         if fresh:
             session.begin_fresh()
@@ -78,6 +88,12 @@ class SessionNotebook:
         always = [name for name in wanted if session.state.flow[name].always]
         session.ask(wanted, by="run", force=always)
         return self.status()
+
+    def _run_agent(self, name: str, settings: Sequence[str], *, fresh: bool) -> View:
+        session = self.session
+        arguments = settings_of(settings, session.namespace)
+        run = session.start_agent(session.agents.known[name], (), arguments, fresh=fresh)
+        return self.show(run)
 
     def resume(self, run: str = "") -> View:
         """Bring everything back from the store and go on with what is pending."""

@@ -23,6 +23,7 @@ def resume(session: Session, shell: Any, run: str = "") -> list[str]:
     if run:
         engine.switch(engine.resolve(run))
     state = engine.state
+    session.agents.restore(state)
     notes = [*_run_setups(session, shell), *bring_environment_back(session, state)]
     for name, step in state.steps.items():
         if step.is_settled:
@@ -33,7 +34,7 @@ def resume(session: Session, shell: Any, run: str = "") -> list[str]:
             session.ask(pending, by="resume")
         except StepwellError as error:
             notes.append(str(error))
-    return notes
+    return [*notes, *session.agents.go_on(engine)]
 
 
 def _is_pending(state: State, name: str) -> bool:

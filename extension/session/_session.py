@@ -7,10 +7,11 @@ thread (`_hear`), and passes on at once.
 
 import builtins
 import dataclasses
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from stepwell.agents import Agent
 from stepwell.errors import InvalidUsage
 from stepwell.flow import Step
 from stepwell.frontend import Frontend
@@ -25,6 +26,7 @@ from stepwell.orchestrator import (
 )
 from stepwell.place import Place, find_place
 from stepwell.session import _asking as asking
+from stepwell.session._agents import Agents
 from stepwell.session._cards import Cards
 from stepwell.session._engine import Engine, open_engine
 from stepwell.session._surroundings import Surroundings
@@ -51,6 +53,7 @@ class Session:
         self.namespace = namespace
         self.frontend = frontend
         self.surroundings = Surroundings(namespace, frontend, self.is_output)
+        self.agents = Agents(self.surroundings)
         self._cards = Cards(frontend)
         self.window = self._make_window()
         self._place = place
@@ -108,6 +111,7 @@ class Session:
         self.window.close()
         if engine is not None:
             engine.close()
+        self.agents.close()
         self._cards, self.window = Cards(self.frontend), self._make_window()
 
     def _make_window(self) -> Window:
@@ -162,6 +166,33 @@ class Session:
     def define(self, steps: Sequence[Step]) -> None:
         """Make these steps part of the flow. Raises `FlowError`; then nothing is changed."""
         asking.define(self.engine, steps)
+        self.agents.add_steps(self.engine, steps)
+
+    def define_agent(self, text: str, *, max_depth: int) -> Agent[..., Any]:
+        """Declare an agent; its name in the notebook means it from now on."""
+        return self.agents.declare(
+            self.engine, text, max_depth=max_depth, cell=self.frontend.cell_id()
+        )
+
+    def start_agent(
+        self,
+        agent: Agent[..., Any],
+        args: Sequence[object],
+        kwargs: Mapping[str, object],
+        *,
+        fresh: bool = False,
+    ) -> str:
+        """Start a run of the agent, on behalf of this cell: its id."""
+        where = self.frontend.where()
+        key = self.agents.start(self.engine, agent, args, kwargs, where, fresh=fresh)
+        return self.state.calls[key].subject
+
+    async def call_agent(
+        self, agent: Agent[..., Any], args: Sequence[object], kwargs: Mapping[str, object]
+    ) -> Any:
+        """The same, waiting for its result."""
+        where = self.frontend.where()
+        return await self.agents.call(self.engine, agent, args, kwargs, where)
 
     def ask(self, names: Collection[str], *, by: str, force: Collection[str] = ()) -> None:
         """Have these steps brought up to date in the background.
@@ -244,6 +275,8 @@ class Session:
             name for name, step in self.state.steps.items() if is_open_question(engine, step)
         ]
         Wait(engine, {f"step {name}": name for name in wanted}).until(timeout)
+        if not names:
+            self.agents.wait(engine, timeout)
 
     # -- looking ------------------------------------------------------------------------
 
@@ -288,5 +321,6 @@ class Session:
                 case _:
                     pass
         engine.outputs.notify()
+        self.agents.hear(engine, happened)
         concerned = self._cards.hear(engine, happened, is_watched=self.window.live.is_open)
         self.window.hear([what for what in happened if what.run == engine.run], concerned)

@@ -5,10 +5,11 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Any
 
+from stepwell.agents import Agent, Definition, Nursery, nursery
 from stepwell.errors import InvalidStep
 from stepwell.flow import Fingerprint, Step
 from stepwell.frontend import Frontend
-from stepwell.orchestrator import AttemptId, EnvironmentCaptured
+from stepwell.orchestrator import Attempt, AttemptId, EnvironmentCaptured
 from stepwell.store.values import Signer
 from stepwell.workers import Recorder, Relay
 from stepwell.workers.namespace import Captured, build, capture
@@ -17,6 +18,7 @@ __all__ = ["Surroundings", "environment_digest"]
 
 
 FEW = 8
+CHILDREN = 256
 
 
 def environment_digest(captured: Captured) -> str:
@@ -35,10 +37,22 @@ class Surroundings:
     functions: dict[str, Callable[..., object]] = field(
         default_factory=dict[str, Callable[..., object]]
     )
+    """By step; an agent's by `agent/step`."""
     places: dict[str, object] = field(default_factory=dict[str, object])
-    """Step → the cell its card is in."""
+    """Step → the cell its card is in; the same for runs that cells have called."""
+    agents: dict[str, Agent[..., Any]] = field(default_factory=dict[str, "Agent[..., Any]"])
+    """As they are declared now."""
+    agents_in: dict[str, dict[str, Definition]] = field(
+        default_factory=dict[str, dict[str, Definition]]
+    )
+    """Environment → the agents as they were when it was captured."""
+    caller: Callable[[AttemptId], str] = lambda attempt: attempt.step
+    """The step, or the run a cell has called, on whose behalf an attempt runs."""
+    nursery_of: Callable[[Attempt], Nursery | None] = lambda attempt: None
+    """What an attempt's code asks about the agents it calls."""
     relay: Relay | None = None
     _signer: Signer | None = None
+    _for_children: dict[str, None] = field(default_factory=dict[str, None])
     _worth_it: int = FEW
 
     def __post_init__(self) -> None:
@@ -48,16 +62,34 @@ class Surroundings:
 
     def capture(self, names: Iterable[str]) -> tuple[str, Captured]:
         """The environment these names make up now, and its digest."""
-        if self._signer is None:
-            self._signer = Signer.of_user()
         captured = capture(
-            names, self.namespace_of_notebook, is_input=self.is_output, signer=self._signer
+            names, self.namespace_of_notebook, is_input=self.is_output, signer=self.signer
         )
         return environment_digest(captured), captured
+
+    @property
+    def signer(self) -> Signer:
+        """Signs what is kept by pickle."""
+        if self._signer is None:
+            self._signer = Signer.of_user()
+        return self._signer
 
     def keep(self, digest: str, captured: Captured) -> None:
         """Somebody is going to run in it."""
         self.captured[digest] = captured
+        self.agents_in[digest] = {name: it.definition for name, it in self.agents.items()}
+
+    def keep_for_child(self, digest: str, captured: Captured, *, of: str) -> None:
+        """A child of a step in environment `of` is about to run in it. Any thread may call."""
+        # In use only when its run has begun; a few are kept until then.
+        self._for_children[digest] = None
+        while len(self._for_children) > CHILDREN:
+            self._for_children.pop(next(iter(self._for_children)), None)
+        agents = self.agents_in.get(of)
+        if agents is None:
+            agents = {name: it.definition for name, it in self.agents.items()}
+        self.agents_in[digest] = agents
+        self.captured.setdefault(digest, captured)
 
     def let_go(self, in_use: Callable[[], Collection[str]]) -> None:
         """Forget environments that are not in use, if so many are kept that it is worth it.
@@ -66,14 +98,18 @@ class Surroundings:
         """
         if len(self.captured) <= self._worth_it:
             return
-        used = in_use()
+        used = {*in_use(), *self._for_children}
         for digest in [digest for digest in self.captured if digest not in used]:
             del self.captured[digest]
+            self.agents_in.pop(digest, None)
         self._worth_it = max(FEW, 2 * len(self.captured))
 
     def event(self, digest: str) -> EnvironmentCaptured:
         """The environment as it is written down."""
-        captured = self.captured[digest]
+        return self.event_of(digest, self.captured[digest])
+
+    def event_of(self, digest: str, captured: Captured) -> EnvironmentCaptured:
+        """The same of one that may not be kept."""
         values: dict[str, str] = {name: blob.digest for name, blob in captured.blobs.items()}
         return EnvironmentCaptured(digest, dict(captured.bindings), values)
 
@@ -99,7 +135,8 @@ class Surroundings:
 
     def function(self, definition: Step) -> Callable[..., object]:
         """The function as last decorated here, or imported from where it was defined."""
-        known = self.functions.get(definition.name)
+        prefix = f"{definition.flow}/" if definition.flow else ""
+        known = self.functions.get(prefix + definition.name)
         if known is not None:
             return known
         if not definition.module:
@@ -114,7 +151,11 @@ class Surroundings:
 
     def recorder(self, attempt: AttemptId) -> Recorder:
         """Outputs go to the step's cell, if it is shown anywhere."""
-        return Recorder(self.relay, self.places.get(attempt.step))
+        return Recorder(self.relay, self.places.get(self.caller(attempt)))
+
+    def enter(self, attempt: Attempt) -> None:
+        """Let the step's code call agents."""
+        nursery.set(self.nursery_of(attempt))
 
     def before_thread(self) -> None:
         """As the front end wants it."""

@@ -72,6 +72,10 @@ class Surroundings(Protocol):
         """Where the attempt's outputs go."""
         ...
 
+    def enter(self, attempt: Attempt) -> None:
+        """Called in the context in which the attempt's code is about to run."""
+        ...
+
     def before_thread(self) -> None:
         """Called on each new thread that will run steps."""
         ...
@@ -231,6 +235,7 @@ class KernelWorker:
     def _enter(self, task: _Task) -> None:
         recording.set(task.recorder)
         enter(task.attempt, task.link, self._values)
+        self._surroundings.enter(task.attempt)
 
     def _finish(self, task: _Task, body: Body, result: object) -> None:
         seconds = time.perf_counter() - task.began

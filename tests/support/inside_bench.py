@@ -43,6 +43,9 @@ class Around:
         """One that nobody looks at."""
         return Recorder()
 
+    def enter(self, attempt: Attempt) -> None:
+        """Nothing."""
+
     def before_thread(self) -> None:
         """Nothing."""
 

@@ -51,6 +51,9 @@ class Around:
         """One that relays."""
         return Recorder(self.relay, "cell")
 
+    def enter(self, attempt: Attempt) -> None:
+        """Nothing to be known."""
+
 
 class Bench:
     """A worker, and what it reports."""

@@ -11,6 +11,7 @@ step is, why it runs, or where blobs are kept.
 from stepwell.workers.namespace._build import build
 from stepwell.workers.namespace._capture import Captured, Opaque, capture
 from stepwell.workers.namespace._digest import code_object_digest
+from stepwell.workers.namespace._narrow import has_names, narrowed
 from stepwell.workers.namespace._recipe import source_of
 from stepwell.workers.namespace._restore import Restored, restore
 from stepwell.workers.namespace._watch import Watch
@@ -23,6 +24,8 @@ __all__ = [
     "build",
     "capture",
     "code_object_digest",
+    "has_names",
+    "narrowed",
     "restore",
     "source_of",
 ]

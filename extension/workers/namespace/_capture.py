@@ -14,7 +14,7 @@ from stepwell.store import Blob
 from stepwell.store.values import Signer
 from stepwell.workers.namespace._describe import Describer
 from stepwell.workers.namespace._description import Description
-from stepwell.workers.namespace._kinds import is_dunder, is_history, module_of, wrapped_by
+from stepwell.workers.namespace._kinds import is_dunder, is_history, module_of, parts_of, wrapped_by
 from stepwell.workers.namespace._recipe import alias_recipe, import_recipe, recipe_for
 from stepwell.workers.namespace._secrets import secret_binding
 
@@ -150,7 +150,7 @@ def _is_left_out(name: str, value: object) -> bool:
     root = (module or "").partition(".")[0]
     if name in _SHELL_NAMES:
         return root in ("IPython", "ipykernel", "stepwell") or name == "get_ipython"
-    return root == "stepwell" and wrapped_by(value) is None
+    return root == "stepwell" and wrapped_by(value) is None and parts_of(value) is None
 
 
 def _keep(

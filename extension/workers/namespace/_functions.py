@@ -15,6 +15,7 @@ from stepwell.workers.namespace._kinds import (
     is_code_inside,
     kind_of,
     module_of,
+    parts_of,
     wrapped_by,
 )
 from stepwell.workers.namespace._modules import Origin, module_version, origin_of
@@ -84,6 +85,11 @@ def callable_parts(describing: Describing, value: Any) -> Parts | None:
             describing.each(parts, "function", (value.fget, value.fset, value.fdel))
         case _ if type(value) in CONTAINERS and is_code_inside(value):
             _add_container(describing, parts, value)
+        case _ if (said := parts_of(value)) is not None:
+            marks, uses, made_of = said
+            parts.add(*marks)
+            parts.uses |= dict.fromkeys(uses)
+            describing.each(parts, "function", made_of)
         case _ if (wrapped := wrapped_by(value)) is not None:
             _add_wrapper(describing, parts, value, wrapped)
         case _:

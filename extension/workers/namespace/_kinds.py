@@ -17,6 +17,7 @@ __all__ = [
     "is_history",
     "kind_of",
     "module_of",
+    "parts_of",
     "wrapped_by",
 ]
 
@@ -88,6 +89,15 @@ def wrapped_by(value: object) -> Any:
     return found if callable(found) else None
 
 
+def parts_of(value: object) -> tuple[list[str], list[str], list[object]] | None:
+    """What one of our own objects says that it is made of: marks, names it uses, objects."""
+    said = getattr(type(value), "__stepwell_parts__", None)
+    if isinstance(value, type) or said is None:
+        return None
+    found: tuple[list[str], list[str], list[object]] = said(value)
+    return found
+
+
 def is_code_inside(value: Any) -> bool:
     """Whether a container holds functions, classes or modules, as far as it is looked into."""
     pending: list[Any] = [value]
@@ -100,6 +110,6 @@ def is_code_inside(value: Any) -> bool:
             continue
         if kind in CONTAINERS:
             pending += islice(one.values() if kind is dict else one, MOST_LOOKED_AT)
-        elif isinstance(one, _CODE) or wrapped_by(one) is not None:
+        elif isinstance(one, _CODE) or wrapped_by(one) is not None or parts_of(one) is not None:
             return True
     return False
