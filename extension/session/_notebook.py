@@ -117,9 +117,11 @@ class SessionNotebook:
         session.check_names(names)
         readers = session.state.flow.descendants(names) if downstream else ()
         if failed:
-            session.rerun_failed(names, readers)
-        else:
-            session.rerun([*names, *readers])
+            tried = session.rerun_failed(names, readers)
+            intact = ", ".join(name for name in names if name not in tried)
+            notes = [f"nothing of {intact} has failed"] if intact else []
+            return reports.status(session, notes=notes)
+        session.rerun([*names, *readers])
         return self.status()
 
     def cancel(self, names: Sequence[str]) -> View:

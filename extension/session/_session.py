@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 from stepwell.agents import Agent
-from stepwell.errors import InvalidUsage
 from stepwell.flow import Step
 from stepwell.frontend import Frontend
 from stepwell.orchestrator import (
@@ -206,18 +205,18 @@ class Session:
         """Run these steps although nothing has changed."""
         self.ask(names, by="rerun", force=names)
 
-    def rerun_failed(self, names: Collection[str], readers: Collection[str] = ()) -> None:
+    def rerun_failed(self, names: Collection[str], readers: Collection[str] = ()) -> list[str]:
         """Try again what of these steps has failed, and nothing else; then `readers`, if need be.
 
-        Raises `InvalidUsage` when nothing of them has failed.
+        The answer names those of which something had failed.
         """
         self.check_names(names)
         if not (failed := [name for name in names if has_failed(self.state.step(name))]):
-            listed = ", ".join(map(repr, names))
-            raise InvalidUsage(f"nothing of {listed} has failed: there is nothing to try again")
+            return []
         engine, wanted = self.engine, [*failed, *readers]
         found = asking.ask(engine, wanted, by="rerun", force=failed, failed_only=True)
         self._cards.note(engine, found)
+        return failed
 
     def cancel(self, names: Collection[str] = ()) -> None:
         """Start nothing more of these (or of all), stop what can be stopped, refuse the rest."""

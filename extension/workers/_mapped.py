@@ -12,7 +12,7 @@ from typing import Any, Protocol, cast
 
 from stepwell.errors import InvalidStep, UnknownName
 from stepwell.flow import MapOver, Step
-from stepwell.orchestrator import Attempt, Expanded, Finished, Gathered, Output
+from stepwell.orchestrator import SKIPPED, Attempt, Expanded, Finished, Gathered, Output
 from stepwell.store import Blob
 from stepwell.store.values import is_immutable
 from stepwell.workers._elements import elements_of, item_key, numbered
@@ -111,13 +111,16 @@ class Mapped:
     def inputs(self, attempt: Attempt) -> dict[str, object]:
         """What an item's code reads of other steps, and its element."""
         over = _over(attempt)
-        found = {
-            name: self._values.load(digest)
-            for name, digest in attempt.inputs.items()
-            if name not in over.apart
-        }
+        found = dict(self._loaded(attempt, over.apart))
         found[over.item] = self.element(attempt)
         return found
+
+    def _loaded(
+        self, attempt: Attempt, apart: Collection[str] = ()
+    ) -> Iterator[tuple[str, object]]:
+        for name, digest in attempt.inputs.items():
+            if name not in apart:
+                yield name, None if digest == SKIPPED else self._values.load(digest)
 
     def _elements(self, attempt: Attempt, number: int = 0) -> tuple[_Pass, bool]:
         over = _over(attempt)
@@ -169,7 +172,7 @@ class Mapped:
     def _own_keys(
         self, attempt: Attempt, over: MapOver, elements: Iterable[object]
     ) -> Iterator[str]:
-        inputs = {name: self._values.load(digest) for name, digest in attempt.inputs.items()}
+        inputs = dict(self._loaded(attempt))
         namespace = self._surroundings.namespace(attempt.definition, attempt.environment, inputs)
         code = compile(over.key, "<key>", "eval", dont_inherit=True)
         for number, element in enumerate(elements, 1):
