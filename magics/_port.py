@@ -125,6 +125,24 @@ class Notebook(Protocol):
         """Write the steps as a plain Python script, to this file or beside the notebook."""
         ...
 
+    def inbox(self) -> object:
+        """Everything that waits for a person."""
+        ...
+
+    def approve(
+        self, which: str = "", *, note: str = "", given: Sequence[str] = (), always: bool = False
+    ) -> object:
+        """Say yes to a question, by its id or its step's name. `given`: NAME=VALUE, changed."""
+        ...
+
+    def reject(self, which: str, *, reason: str = "", always: bool = False) -> object:
+        """Say no to a question."""
+        ...
+
+    def respond(self, text: str) -> object:
+        """Answer a question; the text begins with its id or step, where several are open."""
+        ...
+
     def sql(self, query: str) -> object:
         """Ask the store, in its own words."""
         ...

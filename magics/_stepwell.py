@@ -3,9 +3,10 @@
 from dataclasses import replace
 
 from stepwell.errors import InvalidUsage, NotYetSupported, near_misses
-from stepwell.magics._options import HELP, Parsed, describe, parse
+from stepwell.magics._options import HELP, describe, parse
 from stepwell.magics._port import Notebook
-from stepwell.magics._verbs import LATER_VERBS, VERBS, Verb
+from stepwell.magics._verb import Verb
+from stepwell.magics._verbs import LATER_VERBS, VERBS
 
 __all__ = ["STEPWELL_HELP", "obey"]
 
@@ -32,11 +33,12 @@ def obey(notebook: Notebook, line: str, cell: str | None = None) -> object | Non
     if rest.strip() in HELP:
         print(verb.help)
         return None
-    if verb.name == "sql":
-        return verb.act(notebook, _query(verb, rest, cell))
+    if verb.text:
+        return verb.act(notebook, verb.whole(rest, cell))
     if cell is not None:
+        takers = ", ".join(other.name for other in VERBS.values() if other.text)
         raise InvalidUsage(
-            f"%%stepwell {name}: only sql takes the rest of the cell. Write {verb.usage}"
+            f"%%stepwell {name}: only {takers} take the rest of the cell. Write {verb.usage}"
         )
     parsed = parse(verb.command, rest, verb.options)
     if parsed.help:
@@ -53,14 +55,3 @@ def _verb(name: str) -> Verb:
         raise NotYetSupported(f"%stepwell {name}", "`%stepwell` lists what there is.")
     near = near_misses(name, VERBS)
     raise InvalidUsage(f"%stepwell has no verb {name!r}.{near} `%stepwell` lists them.")
-
-
-def _query(verb: Verb, rest: str, cell: str | None) -> Parsed:
-    # Word for word: quotes, $ and {} mean something in SQL.
-    query = "\n".join(part for part in (rest.strip(), (cell or "").strip("\n")) if part.strip())
-    if not query:
-        raise InvalidUsage(
-            f"there is no query: {verb.command} select * from steps, "
-            "or %%stepwell sql with the query below it"
-        )
-    return Parsed(words=(query,))

@@ -1,76 +1,19 @@
 """The verbs of `%stepwell`: what each takes, what it promises, what it asks the notebook for."""
 
-import textwrap
-from collections.abc import Callable
-from dataclasses import dataclass
-
-from stepwell.errors import InvalidUsage
 from stepwell.magics._duration import seconds
-from stepwell.magics._options import WIDTH, Kind, Option, Parsed, Takes, describe
-from stepwell.magics._port import Notebook
+from stepwell.magics._options import Kind, Option, Parsed, Takes
+from stepwell.magics._people import PEOPLE_VERBS
 from stepwell.magics._store import store
+from stepwell.magics._verb import Verb
 
-__all__ = ["LATER_VERBS", "VERBS", "Verb"]
+__all__ = ["LATER_VERBS", "VERBS"]
 
 LATER_VERBS = (
-    "approve",
     "budget",
-    "inbox",
     "limit",
     "pause",
     "record",
-    "reject",
-    "respond",
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Verb:
-    """One thing `%stepwell` can be told to do."""
-
-    name: str
-    takes: str
-    """Its arguments, as help texts write them."""
-    summary: str
-    more: str
-    act: Callable[[Notebook, Parsed], object]
-    at_least: int = 0
-    at_most: int | None = 0
-    """How many arguments; None for any number."""
-    options: tuple[Option, ...] = ()
-    offers: tuple[Kind, ...] = ()
-
-    @property
-    def command(self) -> str:
-        """What is typed to reach it."""
-        return f"%stepwell {self.name}"
-
-    @property
-    def usage(self) -> str:
-        """The command with all it can take."""
-        options = "".join(f" [{option.usage}]" for option in self.options)
-        return f"{self.command} {self.takes}".rstrip() + options
-
-    @property
-    def help(self) -> str:
-        """What `%stepwell VERB --help` prints."""
-        text = f"{self.summary[:1].upper()}{self.summary[1:]}. {self.more}"
-        parts = [self.usage, textwrap.fill(text, WIDTH)]
-        if self.options:
-            parts.append(describe((option.usage, option.help) for option in self.options))
-        return "\n\n".join(parts)
-
-    def arguments(self, parsed: Parsed) -> tuple[str, ...]:
-        """The names typed, also when commas separate them. Raises `InvalidUsage`."""
-        words = parsed.words
-        if self.at_most is None:
-            # The value of an agent's parameter may have commas of its own.
-            pieces = ([word] if "=" in word else word.split(",") for word in words)
-            words = tuple(name for names in pieces for name in names if name)
-        if len(words) < self.at_least or (self.at_most is not None and len(words) > self.at_most):
-            got = f"; got {' '.join(words)}" if words else ""
-            raise InvalidUsage(f"it is written {self.usage}{got}")
-        return words
 
 
 def _timeout(parsed: Parsed) -> float | None:
@@ -267,6 +210,7 @@ _ALL = (
         ),
         offers=(Kind.STEP, Kind.RUN),
     ),
+    *PEOPLE_VERBS,
     Verb(
         "export",
         "[FILE]",
@@ -284,8 +228,8 @@ _ALL = (
         "The rest of the line is the query, word for word; a longer one goes below "
         "%%stepwell sql. Views: runs, steps, attempts, calls, approvals, values.",
         lambda notebook, parsed: notebook.sql(_first(parsed)),
-        at_least=1,
-        at_most=1,
+        text="query",
+        example="select * from steps",
     ),
     Verb(
         "store",

@@ -198,7 +198,13 @@ SELECT
     min(time) FILTER (kind = 'approval_requested') AS requested,
     min(time) FILTER (kind = 'approval_decided') AS decided,
     coalesce(arg_min(body ->> '$.by', seq) FILTER (kind = 'approval_decided'), '') AS decided_by,
-    coalesce(arg_min(body ->> '$.note', seq) FILTER (kind = 'approval_decided'), '') AS note
+    coalesce(arg_min(body ->> '$.note', seq) FILTER (kind = 'approval_decided'), '') AS note,
+    coalesce(arg_min(body ->> '$.channel', seq) FILTER (kind = 'approval_decided'), '') AS channel,
+    coalesce(any_value(body ->> '$.tool') FILTER (kind = 'approval_requested'), '') AS tool,
+    coalesce(any_value(body ->> '$.payload.digest') FILTER (kind = 'approval_requested'), '')
+        AS payload_digest,                             -- of what was decided about; see `values`
+    make_timestamp(CAST(any_value(body ->> '$.due') FILTER (kind = 'approval_requested') AS BIGINT))
+        AS due                                         -- when its time is up; NULL for never
 FROM records
 WHERE kind IN ('approval_requested', 'approval_decided')
 GROUP BY approval

@@ -12,6 +12,7 @@ from typing import Any
 from stepwell.widgets._board import Board, Publisher
 from stepwell.widgets._card import STEP_MIME, card
 from stepwell.widgets._format import duration, size
+from stepwell.widgets._inbox import InboxRow, inbox_table
 from stepwell.widgets._items import ItemRow, items_table
 from stepwell.widgets._live import Link, Live, Source
 from stepwell.widgets._past import diff_table, history_table
@@ -38,6 +39,7 @@ __all__ = [
     "Column",
     "DiffRow",
     "HistoryRow",
+    "InboxRow",
     "ItemRow",
     "Link",
     "Live",
@@ -55,6 +57,7 @@ __all__ = [
     "diff_table",
     "duration",
     "history_table",
+    "inbox_table",
     "items_table",
     "log_entries",
     "output_facts",

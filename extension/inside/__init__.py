@@ -9,13 +9,17 @@ from stepwell.inside._about import Current, current
 from stepwell.inside._current import Inside, Values, enter, given_up, here, inside, is_on_loop
 from stepwell.inside._durable import call, durable
 from stepwell.inside._failures import failure_of
+from stepwell.inside._forms import Form, answer_from_text, check_json, live_forms
 from stepwell.inside._usage import cost, usage
 
 __all__ = [
     "Current",
+    "Form",
     "Inside",
     "Values",
+    "answer_from_text",
     "call",
+    "check_json",
     "cost",
     "current",
     "durable",
@@ -25,5 +29,6 @@ __all__ = [
     "here",
     "inside",
     "is_on_loop",
+    "live_forms",
     "usage",
 ]

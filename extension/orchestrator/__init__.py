@@ -23,22 +23,27 @@ from stepwell.orchestrator._call_events import (
     TimerSet,
     Usage,
     WaitEnded,
+    WaitResumed,
 )
 from stepwell.orchestrator._calls import Approval, Call, Calls, Message
 from stepwell.orchestrator._children import Children, child_id
 from stepwell.orchestrator._clock import Clock, SystemClock
+from stepwell.orchestrator._closing import Closing, closing, settled_by
 from stepwell.orchestrator._commands import (
     CancelAttempt,
     Command,
+    Deliver,
     EndWait,
     Expire,
     FailPass,
+    FollowUp,
     Gather,
     Reuse,
     Settle,
     Skip,
     StartAttempt,
     TimeOut,
+    Void,
 )
 from stepwell.orchestrator._comparing import Difference, compare
 from stepwell.orchestrator._deadlines import Failure, retry_after, retry_at
@@ -157,8 +162,10 @@ __all__ = [
     "ChildView",
     "Children",
     "Clock",
+    "Closing",
     "Command",
     "Decision",
+    "Deliver",
     "Difference",
     "EndWait",
     "EnvironmentCaptured",
@@ -170,6 +177,7 @@ __all__ = [
     "Failed",
     "Failure",
     "Finished",
+    "FollowUp",
     "Gather",
     "Gathered",
     "Happened",
@@ -225,11 +233,14 @@ __all__ = [
     "Unit",
     "Usage",
     "Version",
+    "Void",
     "WaitEnded",
+    "WaitResumed",
     "Worker",
     "apply",
     "approval_view",
     "child_id",
+    "closing",
     "closure",
     "compare",
     "current_inputs",
@@ -252,6 +263,7 @@ __all__ = [
     "run_view",
     "running_attempts",
     "runs",
+    "settled_by",
     "status_of",
     "step_view",
     "versions",

@@ -14,10 +14,13 @@ from stepwell.orchestrator._call_events import (
     MessageSent,
     TimerSet,
     WaitEnded,
+    WaitResumed,
 )
 from stepwell.orchestrator._calls import Approval, Call, Calls, Message
 from stepwell.orchestrator._state import State
 from stepwell.orchestrator._timers import Timer
+from stepwell.orchestrator._unit import Unit
+from stepwell.orchestrator._waiting import begin_wait, end_wait
 
 __all__ = ["apply_call"]
 
@@ -26,18 +29,18 @@ def apply_call(
     state: State, event: CallEvent, *, step: str, item: str, attempt: int, at: int
 ) -> None:
     """Remember what the event says. A call that is closed stays as it is."""
+    unit = state.unit(step, item)
     match event:
         case MessageSent():
             _sent(state, event, at)
             return
         case ApprovalRequested():
-            approval = Approval(event.approval, step, item, attempt, at, event)
-            _asked(state, approval)
+            _asked(state, event, unit, Approval(event.approval, step, item, attempt, at, event))
         case ApprovalDecided():
-            _decided(state, event, at)
+            _decided(state, event, unit, at)
         case _:
             pass
-    calls = _calls_of(state, step, item)
+    calls = _calls_of(state, unit, step)
     if calls is None or not event.call:
         return
     known = calls.get(event.call)
@@ -51,17 +54,20 @@ def apply_call(
     _note(state, call, event, step, item)
     call.closed = at if call.is_closed else 0
     calls[event.call] = call
+    if unit is None:
+        return
+    if call.is_closed or call.status == "voided":
+        end_wait(state, unit, call, step=step, item=item, at=at)
+    elif call.form != "call":
+        begin_wait(state, unit, call, step=step, item=item, at=at)
 
 
-def _calls_of(state: State, step: str, item: str) -> Calls | None:
+def _calls_of(state: State, unit: Unit | None, step: str) -> Calls | None:
     if not step:
         return state.calls
-    unit = state.unit(step, item)
-    if unit is None:
-        return None
-    if unit.calls is None:
+    if unit is not None and unit.calls is None:
         unit.calls = {}
-    return unit.calls
+    return unit.calls if unit is not None else None
 
 
 def _note(  # noqa: PLR0912 - one branch to an event
@@ -88,10 +94,9 @@ def _note(  # noqa: PLR0912 - one branch to an event
             _take(state, call, event)
         case ApprovalRequested():
             call.form, call.subject, call.due = "approval", event.approval, event.due
+            call.status = ""
         case ApprovalDecided():
-            if event.decision != "voided":
-                call.status, call.result, call.is_closed = event.decision, event.value, True
-                call.is_expired = event.channel == "timeout"
+            _close(call, event)
         case ChildStarted():
             call.form, call.subject, call.version = "child", event.child, event.version
             call.agent, call.parameters = event.agent, event.parameters
@@ -100,7 +105,7 @@ def _note(  # noqa: PLR0912 - one branch to an event
             call.status, call.outputs, call.error = event.status, event.outputs, event.error
             call.failed, call.is_closed = event.failed, True
             _no_child(state, step, event.child)
-        case MessageSent():
+        case WaitResumed() | MessageSent():
             pass
 
 
@@ -109,6 +114,16 @@ def _no_child(state: State, step: str, child: str) -> None:
     mine.pop(child, None)
     if not mine:
         state.children.pop(step, None)
+
+
+def _close(call: Call, event: ApprovalDecided) -> None:
+    if call.subject != event.approval:
+        return
+    call.status = event.decision
+    # A question that was voided is not answered: whoever comes to it asks anew.
+    if event.decision != "voided":
+        call.result, call.is_closed = event.value, True
+        call.is_expired = event.channel == "timeout"
 
 
 def _sent(state: State, event: MessageSent, at: int) -> None:
@@ -125,21 +140,39 @@ def _take(state: State, call: Call, event: MessageReceived) -> None:
     if found is not None:
         waiting.remove(found)
         call.result = found.payload
+        if not waiting:
+            del state.messages[call.subject]
     call.is_closed = True
 
 
-def _asked(state: State, approval: Approval) -> None:
-    if approval.id in state.approvals:
+def _asked(state: State, event: ApprovalRequested, unit: Unit | None, new: Approval) -> None:
+    if new.id in state.approvals:
         return
-    state.approvals[approval.id] = approval
-    state.pending[approval.id] = None
-    if due := approval.request.due:
-        state.timers.set(Timer(due, "approval", approval.step, approval.item, 0, approval.id))
+    state.approvals[new.id] = new
+    state.pending[new.id] = None
+    if unit is not None and event.call:
+        new.code = unit.running.code if unit.running is not None else ""
+        if unit.asking is None:
+            unit.asking = {}
+        unit.asking[new.id] = None
+    if event.tool in state.always:
+        state.foregone[new.id] = None
+    elif event.due:
+        state.timers.set(Timer(event.due, "approval", new.step, new.item, 0, new.id))
 
 
-def _decided(state: State, event: ApprovalDecided, at: int) -> None:
+def _decided(state: State, event: ApprovalDecided, unit: Unit | None, at: int) -> None:
     approval = state.approvals.get(event.approval)
     if approval is None or not approval.is_pending:
         return
     approval.decided, approval.decided_at = event, at
-    state.pending.pop(event.approval, None)
+    for group in (state.pending, state.withdrawn, state.foregone):
+        group.pop(event.approval, None)
+    if unit is not None and unit.asking:
+        unit.asking.pop(event.approval, None)
+    tool = approval.request.tool
+    if event.always and tool and tool not in state.always:
+        state.always[tool] = event
+        # What waits for the same tool is answered by it, too.
+        others = (state.approvals[other] for other in state.pending)
+        state.foregone.update((other.id, None) for other in others if other.request.tool == tool)

@@ -20,6 +20,7 @@ from stepwell.orchestrator._state import State
 from stepwell.orchestrator._streams import streamed
 from stepwell.orchestrator._timers import Timer
 from stepwell.orchestrator._unit import Checkpoint, Items, ItemState, Running, StepState
+from stepwell.orchestrator._waiting import ask_again, end_attempt, withdraw
 
 __all__ = ["add_item", "begin_pass", "end_pass", "expand", "forget_item_failures", "item_attempt"]
 
@@ -85,12 +86,13 @@ def _pass_on(state: State, step: StepState, items: Items, unit: ItemState) -> No
             _take(state, reader, definition.map, unit, output.digest)
 
 
-def end_pass(state: State, step: StepState) -> None:
+def end_pass(state: State, step: StepState, at: int) -> None:
     """The step's attempt is over: nothing of its items is under way any more."""
     items = step.items
     if items is None:
         return
     for key in items.running:
+        end_attempt(state, items.by_key[key], step=step.name, item=key, at=at)
         items.by_key[key].running = None
     state.running_items -= len(items.running)
     items.is_expanded = False
@@ -130,6 +132,7 @@ def add_item(state: State, step: StepState, over: MapOver, unit: ItemState) -> N
         return
     if unit.of_pass < items.valid_from:
         unit.calls = unit.heartbeat = None
+        withdraw(state, unit, "the step runs afresh")
     unit.error = None
     if unit.retry_at:
         items.waiting[key] = None
@@ -169,6 +172,7 @@ def item_attempt(
     run = unit.running
     if run is None or run.attempt != attempt:
         return
+    end_attempt(state, unit, step=step.name, item=key, at=at)
     unit.running = None
     unit.since = at
     if items.running.pop(key, "") is None:
@@ -176,12 +180,15 @@ def item_attempt(
     match event:
         case AttemptCompleted():
             _complete(unit, run, event, at)
+            withdraw(state, unit, "it is done")
             unit.of_pass = step.attempts
             items.done[key] = None
             _pass_on(state, step, items, unit)
         case AttemptFailed():
             _fail(state, step, items, unit, event)
         case AttemptInterrupted():
+            if event.reason == "cancelled":
+                withdraw(state, unit, "the attempt was stopped")
             if step.running is not None and items.is_expanded:
                 items.ready[key] = None
 
@@ -194,6 +201,8 @@ def _start(state: State, step: StepState, unit: ItemState, run: Running | None) 
     unit.attempts = run.attempt
     unit.since = unit.heard = run.at
     unit.begun = unit.begun or run.at
+    unit.waited_before = unit.waited
+    withdraw(state, unit, "the step's code has changed since", but_code=run.code)
     unit.error = None
     unit.retry_at = 0
     for group in (items.ready, items.waiting, items.failed):
@@ -230,7 +239,7 @@ def _complete(unit: ItemState, run: Running, event: AttemptCompleted, at: int) -
     unit.heartbeat = None
     forget_failures(unit.calls)
     unit.failures = 0
-    unit.begun = 0
+    unit.begun = unit.waited = 0
 
 
 def _fail(
@@ -245,6 +254,7 @@ def _fail(
         state.timers.set(Timer(event.retry_at, "retry", step.name, unit.name))
     else:
         items.failed[unit.name] = None
+        withdraw(state, unit, "it has failed")
 
 
 def forget_item_failures(step: StepState) -> None:
@@ -252,4 +262,5 @@ def forget_item_failures(step: StepState) -> None:
     if step.items is None:
         return
     for unit in step.items.by_key.values():
-        unit.failures = unit.begun = unit.retry_at = 0
+        unit.failures = unit.begun = unit.waited = unit.retry_at = 0
+        ask_again(unit)

@@ -14,6 +14,7 @@ from stepwell.orchestrator._events import (
 from stepwell.orchestrator._owing import answered, hold_readers, owe, wait_or_ready
 from stepwell.orchestrator._state import State
 from stepwell.orchestrator._unit import Checkpoint, Running, StepState
+from stepwell.orchestrator._waiting import ask_again, end_attempt, withdraw, withdraw_all
 
 __all__ = ["request", "skip", "step_attempt"]
 
@@ -32,7 +33,7 @@ def step_attempt(
     run = step.running
     if run is None or run.attempt != attempt:
         return
-    _stopped(state, step)
+    _stopped(state, step, at)
     match event:
         case AttemptCompleted():
             _complete(state, step, run, event, at)
@@ -47,10 +48,14 @@ def _start(state: State, step: StepState, event: AttemptStarted, attempt: int, a
         # Asked to run although nothing has changed: nothing is remembered either.
         step.calls = None
         step.heartbeat = None
+        withdraw_all(state, [step.name], "the step runs afresh")
+    else:
+        withdraw(state, step, "the step's code has changed since", but_code=event.code)
     step.running = Running(attempt, at, event.key, event.code, event.inputs, event.environment)
     step.attempts = attempt
     step.since = step.heard = at
     step.begun = step.begun or at
+    step.waited_before = step.waited
     step.error = None
     step.failed = None
     step.cancelled = False
@@ -85,6 +90,7 @@ def _complete(
     step.restored = False
     step.heartbeat = None
     _new_work(step)
+    _ask_no_more(state, step, "the step is done")
     state.live.add(step.name)
     if step.again:
         # Readers wait on: the second request decides whether this result is good for them.
@@ -103,6 +109,7 @@ def _fail(state: State, step: StepState, run: Running, event: AttemptFailed, at:
         if not state.is_replayed:
             wait_or_ready(state, step)
         return
+    _ask_no_more(state, step, "the step has failed")
     step.failed = run
     state.troubled[step.name] = None
     if step.again:
@@ -114,6 +121,8 @@ def _fail(state: State, step: StepState, run: Running, event: AttemptFailed, at:
 
 def _interrupt(state: State, step: StepState, event: AttemptInterrupted, at: int) -> None:
     step.since = at
+    if event.reason == "cancelled":
+        _ask_no_more(state, step, "the attempt was stopped")
     if event.reason == "process_died":
         # Also when it is read again later: who asks for it then goes on, and does not begin anew.
         state.unfinished[step.name] = None
@@ -133,7 +142,7 @@ def skip(state: State, step: StepState, event: StepSkipped, attempt: int, at: in
     if attempt:
         if step.running is None or step.running.attempt != attempt:
             return
-        _stopped(state, step)
+        _stopped(state, step, at)
     step.checkpoint = Checkpoint(
         attempt or step.attempts,
         at,
@@ -148,6 +157,7 @@ def skip(state: State, step: StepState, event: StepSkipped, attempt: int, at: in
     step.checkpoints += 1
     step.restored = False
     _new_work(step)
+    _ask_no_more(state, step, "the step was skipped")
     if step.again:
         _look_again(state, step)
     else:
@@ -157,12 +167,20 @@ def skip(state: State, step: StepState, event: StepSkipped, attempt: int, at: in
 def _new_work(step: StepState) -> None:
     forget_failures(step.calls)
     step.failures = 0
-    step.begun = 0
+    step.begun = step.waited = 0
 
 
-def _stopped(state: State, step: StepState) -> None:
+def _ask_no_more(state: State, step: StepState, why: str) -> None:
+    if step.items is not None:
+        withdraw_all(state, [step.name], why)
+    else:
+        withdraw(state, step, why)
+
+
+def _stopped(state: State, step: StepState, at: int) -> None:
+    end_attempt(state, step, step=step.name, item="", at=at)
+    end_pass(state, step, at)
     step.running = None
-    end_pass(state, step)
     state.running.pop(step.name, None)
     state.superseded.pop(step.name, None)
 
@@ -206,7 +224,8 @@ def _try_afresh(state: State, step: StepState) -> None:
     """Somebody asks who was not cut off by a crash: failures before are forgiven."""
     if step.running is None:
         step.failures = 0
-        step.begun = 0
+        step.begun = step.waited = 0
         step.retry_at = 0
+        ask_again(step)
         state.retrying.pop(step.name, None)
         forget_item_failures(step)

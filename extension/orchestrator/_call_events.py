@@ -29,6 +29,7 @@ __all__ = [
     "TimerSet",
     "Usage",
     "WaitEnded",
+    "WaitResumed",
 ]
 
 Decision = Literal["approved", "rejected", "edited", "answered", "expired", "voided"]
@@ -106,6 +107,12 @@ class WaitEnded(BaseEvent, frozen=True, tag="wait_ended"):
     call: str
 
 
+class WaitResumed(BaseEvent, frozen=True, tag="wait_resumed"):
+    """An attempt has come to a call that an earlier one has opened, and waits for it."""
+
+    call: str
+
+
 class MessageSent(BaseEvent, frozen=True, tag="message_sent"):
     """A message has come to this run; it stays until somebody receives it."""
 
@@ -156,7 +163,7 @@ class ApprovalDecided(BaseEvent, frozen=True, tag="approval_decided"):
     by: str = ""
     """The user, or `timeout`."""
     channel: str = ""
-    """`widget`, `magic`, `python`, `command line`, `timeout`, `policy`."""
+    """`widget`, `magic`, `python`, `command line`, `timeout`, `policy`; empty when voided."""
     note: str = ""
     """The reason, word for word."""
     payload: str = ""
@@ -198,6 +205,7 @@ CallEvent = (
     | TimerSet
     | MessageAwaited
     | WaitEnded
+    | WaitResumed
     | MessageSent
     | MessageReceived
     | ApprovalRequested

@@ -74,6 +74,8 @@ class Approval(msgspec.Struct, gc=False):
     request: ApprovalRequested
     decided: ApprovalDecided | None = None
     decided_at: int = 0
+    code: str = ""
+    """Digest of the code that asked."""
 
     @property
     def is_pending(self) -> bool:

@@ -11,16 +11,17 @@ _FAR_SECONDS = 3600.0
 
 
 class Clock(Protocol):
-    """What the orchestrator knows of time. Both methods are called on its thread."""
+    """What the orchestrator knows of time."""
 
     def now(self) -> int:
-        """Microseconds since 1970-01-01 UTC."""
+        """Microseconds since 1970-01-01 UTC. Any thread may ask."""
         ...
 
     def wake_at(self, due: int, wake: Callable[[], None]) -> None:
         """Call `wake` at that time, on any thread; a later call takes the place of this one.
 
-        0 takes it back. Calling early is harmless: it is looked again what is due.
+        Called on the orchestrator's thread. 0 takes it back. Calling early is harmless: it
+        is looked again what is due.
         """
         ...
 

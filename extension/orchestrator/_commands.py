@@ -8,15 +8,18 @@ __all__ = [
     "CancelAttempt",
     "Command",
     "CutOff",
+    "Deliver",
     "EndWait",
     "Expire",
     "FailPass",
+    "FollowUp",
     "Gather",
     "Reuse",
     "Settle",
     "Skip",
     "StartAttempt",
     "TimeOut",
+    "Void",
 ]
 
 
@@ -101,6 +104,28 @@ class Expire(msgspec.Struct, frozen=True, gc=False):
     approval: str
 
 
+class FollowUp(msgspec.Struct, frozen=True, gc=False):
+    """The question is answered by a decision that holds for all of its kind."""
+
+    approval: str
+
+
+class Void(msgspec.Struct, frozen=True, gc=False):
+    """Nobody waits for the answer any more."""
+
+    approval: str
+    why: str
+
+
+class Deliver(msgspec.Struct, frozen=True, gc=False):
+    """A message has come for a call that waits for one of its topic."""
+
+    step: str
+    item: str
+    call: str
+    message: str
+
+
 class Settle(msgspec.Struct, frozen=True, gc=False):
     """Nothing runs and nothing can be started."""
 
@@ -118,5 +143,8 @@ Command = (
     | TimeOut
     | EndWait
     | Expire
+    | FollowUp
+    | Void
+    | Deliver
     | Settle
 )

@@ -21,6 +21,7 @@ from stepwell.orchestrator._commands import (
 )
 from stepwell.orchestrator._decide_due import wake
 from stepwell.orchestrator._decide_items import from_items, streams_to_begin
+from stepwell.orchestrator._decide_waits import from_waits
 from stepwell.orchestrator._inputs import SKIPPED, current_inputs
 from stepwell.orchestrator._keys import idempotency_key
 from stepwell.orchestrator._state import State
@@ -39,7 +40,9 @@ def decide(state: State, *, slots: int, now: int) -> list[Command]:
         CancelAttempt(name, attempt) for name, attempt in state.superseded.items()
     ]
     commands.extend(wake(state, now))
-    free = slots - len(state.running) + len(state.mapped) - state.running_items
+    commands.extend(from_waits(state))
+    under_way = len(state.running) - len(state.mapped) + state.running_items
+    free = slots - under_way + state.parked
     if not state.is_paused:
         commands.extend(_from_ready(state, free))
         free -= sum(isinstance(command, StartAttempt) for command in commands)

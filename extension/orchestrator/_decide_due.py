@@ -10,7 +10,7 @@ from stepwell.orchestrator._commands import EndWait, Expire, TimeOut
 from stepwell.orchestrator._deadlines import SECOND
 from stepwell.orchestrator._state import State
 from stepwell.orchestrator._timers import Timer
-from stepwell.orchestrator._unit import Unit
+from stepwell.orchestrator._waiting import waited
 
 __all__ = ["wake"]
 
@@ -22,7 +22,7 @@ def wake(state: State, now: int) -> Iterator[TimeOut | EndWait | Expire]:
             case "retry":
                 _try_again(state, timer)
             case "timeout" | "total" | "stall":
-                yield from _too_long(state, timer)
+                yield from _too_long(state, timer, now)
             case "call":
                 unit = state.unit(timer.step, timer.item)
                 call = unit.calls.get(timer.subject) if unit is not None and unit.calls else None
@@ -47,7 +47,7 @@ def _try_again(state: State, timer: Timer) -> None:
         state.set_ready(step)
 
 
-def _too_long(state: State, timer: Timer) -> Iterator[TimeOut]:
+def _too_long(state: State, timer: Timer, now: int) -> Iterator[TimeOut]:
     unit, definition = state.unit(timer.step, timer.item), state.flow.get(timer.step)
     if unit is None or unit.running is None or unit.running.attempt != timer.attempt:
         return
@@ -56,24 +56,17 @@ def _too_long(state: State, timer: Timer) -> Iterator[TimeOut]:
         return
     match timer.kind:
         case "stall":
-            due = unit.heard + round(deadlines.stall * SECOND)
-        case "timeout" | "total":
-            # A person may take their time: it is not the attempt that is slow.
-            due = timer.due + waited_for_people(state, unit, timer.due)
+            due = (now if unit.waiting_since else unit.heard) + round(deadlines.stall * SECOND)
+        case "timeout":
+            allowed = round(deadlines.attempt * SECOND) + waited(unit, now) - unit.waited_before
+            due = unit.running.at + allowed
+        case "total":
+            due = unit.begun + round(deadlines.total * SECOND) + waited(unit, now)
         case _:
             return
-    if due > timer.due:
-        state.timers.set(timer._replace(due=due))
+    if due > now:
+        # While it waits the deadline moves on: no use in looking every microsecond.
+        later = max(due, now + SECOND) if unit.waiting_since else due
+        state.timers.set(timer._replace(due=later))
         return
     yield TimeOut(timer.step, timer.item, timer.attempt, timer.kind)
-
-
-def waited_for_people(state: State, unit: Unit, now: int) -> int:
-    """Microseconds to be added to a deadline that ends now because somebody is being asked."""
-    asked = [
-        approval
-        for approval in (state.approvals.get(name) for name in state.pending)
-        if approval is not None and unit.calls and approval.request.call in unit.calls
-    ]
-    # Looked at again soon: when the answer comes, the rest of the time is left.
-    return SECOND if asked else 0

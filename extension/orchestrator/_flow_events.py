@@ -13,6 +13,7 @@ from stepwell.orchestrator._apply_items import end_pass
 from stepwell.orchestrator._owing import owe, wait_or_ready
 from stepwell.orchestrator._state import State
 from stepwell.orchestrator._unit import StepState
+from stepwell.orchestrator._waiting import end_attempt, withdraw_all
 
 __all__ = ["define", "forget", "rename"]
 
@@ -92,6 +93,7 @@ def forget(state: State, name: str) -> None:
     if name in state.flow:
         before = _readers_of(state.flow, [state.flow[name]])[name]
         state.flow.remove(name)
+        withdraw_all(state, [name], "the step was forgotten")
         _drop(state, name)
         for reader, reads in before.items():
             _give_up_if_lost(state, reader, reads)
@@ -102,7 +104,8 @@ def _drop(state: State, name: str) -> StepState:
     step = state.steps.pop(name, None) or StepState(name)
     owe(state, step, owed=False)
     state.past[name] = (step.attempts, step.checkpoints)
-    end_pass(state, step)
+    end_attempt(state, step, step=name, item="", at=step.waiting_since)
+    end_pass(state, step, step.waiting_since)
     groups = (state.fresh, state.ready, state.running, state.unfinished, state.troubled)
     for group in (*groups, state.retrying):
         group.pop(name, None)
@@ -127,6 +130,9 @@ def rename(state: State, old: str, new: str) -> None:
     step.attempts = max(step.attempts, attempts)
     step.checkpoints = max(step.checkpoints, checkpoints)
     state.steps[new] = step
+    for approval in state.approvals.values():
+        if approval.step == old:
+            approval.step = new
     if is_live:
         state.live.add(new)
     if step.error is not None or step.cancelled:

@@ -8,20 +8,23 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Protocol
 
-from stepwell.orchestrator._call_events import ApprovalDecided, WaitEnded
+from stepwell.orchestrator._closing import closing
 from stepwell.orchestrator._commands import (
     CancelAttempt,
     Command,
     CutOff,
+    Deliver,
     EndWait,
     Expire,
     FailPass,
+    FollowUp,
     Gather,
     Reuse,
     Settle,
     Skip,
     StartAttempt,
     TimeOut,
+    Void,
 )
 from stepwell.orchestrator._deadlines import Failure, retry_at
 from stepwell.orchestrator._decide import derived_digest
@@ -109,11 +112,9 @@ class Hands:
                 )
             case TimeOut():
                 self._time_out(state, command)
-            case EndWait():
-                ended = WaitEnded(command.call)
-                self._record(state.run, ended, step=command.step, item=command.item)
-            case Expire():
-                self._expire(state, command)
+            case EndWait() | Expire() | FollowUp() | Void() | Deliver():
+                closed, step, item, attempt = closing(state, command)
+                self._record(state.run, closed, step=step, item=item, attempt=attempt)
             case Settle():
                 self._record(state.run, RunSettled(command.status))
 
@@ -232,21 +233,4 @@ class Hands:
             step=command.step,
             item=command.item,
             attempt=command.attempt,
-        )
-
-    def _expire(self, state: State, command: Expire) -> None:
-        approval = state.approvals[command.approval]
-        asked = approval.request
-        decision = {"approve": "approved", "reject": "rejected", "fail": "expired"}
-        event = ApprovalDecided(
-            asked.approval,
-            decision[asked.on_timeout],  # type: ignore[arg-type]
-            asked.call,
-            by="timeout",
-            channel="timeout",
-            note="nobody decided in time",
-            payload=asked.payload.digest if asked.payload is not None else "",
-        )
-        self._record(
-            state.run, event, step=approval.step, item=approval.item, attempt=approval.attempt
         )

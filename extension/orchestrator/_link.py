@@ -54,8 +54,13 @@ class Shown(msgspec.Struct, frozen=True, gc=False):
 class ToOrchestrator:
     """See `Link`."""
 
-    def __init__(self, put: Callable[[Report | Noted | Begun | Awaited | Shown], None]) -> None:
+    def __init__(
+        self,
+        put: Callable[[Report | Noted | Begun | Awaited | Shown], None],
+        now: Callable[[], int],
+    ) -> None:
         self._put = put
+        self._now = now
 
     def report(self, report: Report) -> None:
         """The attempt's end."""
@@ -78,6 +83,10 @@ class ToOrchestrator:
         answer: Future[Call] = Future()
         self._put(Awaited(attempt, call, answer))
         return answer
+
+    def now(self) -> int:
+        """The time."""
+        return self._now()
 
     def sign(self, attempt: AttemptId, sign: Sign) -> None:
         """Show this."""

@@ -3,6 +3,7 @@
 from stepwell.orchestrator._state import State
 from stepwell.orchestrator._timers import Timer
 from stepwell.orchestrator._unit import StepState
+from stepwell.orchestrator._waiting import withdraw_all
 
 __all__ = ["answered", "cancel", "hold_readers", "owe", "release_reader", "wait_or_ready"]
 
@@ -72,6 +73,7 @@ def answered(state: State, step: StepState, at: int) -> None:
 def cancel(state: State, names: tuple[str, ...], at: int) -> None:
     """Nobody waits for these any more, or for any."""
     state.is_cancelled = state.is_cancelled or not names
+    withdraw_all(state, names or state.steps, "it was cancelled")
     for name in names or tuple(state.steps):
         step = state.steps.get(name)
         if step is None:

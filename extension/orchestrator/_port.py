@@ -201,6 +201,10 @@ class Link(Protocol):
         """The call's answer, once it is closed and that is on disk; `AttemptGivenUp` as above."""
         ...
 
+    def now(self) -> int:
+        """The time by the clock that timers go by, microseconds UTC."""
+        ...
+
     def sign(self, attempt: AttemptId, sign: Sign) -> None:
         """Show this to whoever looks."""
         ...

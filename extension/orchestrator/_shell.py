@@ -91,9 +91,8 @@ class Orchestrator:
         self._unwritten: dict[tuple[str, str], Happened] = {}
         self._effects: list[Effect] = []
         self._answers = Answers()
-        self._hands = Hands(
-            worker, ToOrchestrator(self._mailbox.put), self.record, self._after, self._clock.now
-        )
+        link = ToOrchestrator(self._mailbox.put, self._clock.now)
+        self._hands = Hands(worker, link, self.record, self._after, self._clock.now)
         self.children = Children(self, partial(load, store))
         # Runs in which something has happened that was not decided about yet.
         self._moved: dict[str, None] = {}
@@ -177,6 +176,10 @@ class Orchestrator:
         """Whether all the state says of the step is on disk. Look at the state first, then ask."""
         return (run, step) not in self._unwritten
 
+    def now(self) -> int:
+        """The time by the clock that all timers go by, microseconds UTC."""
+        return self._clock.now()
+
     # -- on the orchestrator's thread ---------------------------------------------------
 
     @property
@@ -199,6 +202,11 @@ class Orchestrator:
     def is_advancing(self, run: str) -> bool:
         """Whether this run was adopted and not let go of."""
         return run in self._states
+
+    def release(self, run: str) -> None:
+        """Let go of this run: it is as its events leave it, and nothing is decided in it."""
+        del self._states[run]
+        self._moved.pop(run, None)
 
     def release_idle(self, *, but: str) -> None:
         """Let go of runs in which nothing is under way or asked for, except this one."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from stepwell.flow import Flow, Step
 from stepwell.orchestrator._base import Output
+from stepwell.orchestrator._call_events import ApprovalDecided
 from stepwell.orchestrator._calls import Approval, Call, Calls, Message
 from stepwell.orchestrator._events import (
     AgentDefined,
@@ -62,6 +63,18 @@ class State:
     """By step, the runs its calls wait for, each with the item whose call it is."""
     calls: Calls = field(default_factory=dict[str, Call])
     """What cells of the notebook have called, as `Unit.calls`."""
+    receivers: dict[str, dict[tuple[str, str, str], None]] = field(
+        default_factory=dict[str, dict[tuple[str, str, str], None]]
+    )
+    """By topic, calls that running attempts wait in: step, item, key; who came first first."""
+    withdrawn: dict[str, str] = field(default_factory=dict[str, str])
+    """Open questions that nobody waits for any more, and why: to be voided."""
+    always: dict[str, ApprovalDecided] = field(default_factory=dict[str, ApprovalDecided])
+    """By tool, the decision that holds for all its calls in this run."""
+    foregone: dict[str, None] = field(default_factory=dict[str, None])
+    """Open questions that such a decision answers."""
+    parked: int = 0
+    """Running attempts that do nothing but wait: they take no slot."""
     retrying: dict[str, None] = field(default_factory=dict[str, None])
     """Owed steps between two attempts: their retry is due later."""
     is_paused: bool = False

@@ -61,6 +61,17 @@ class Unit:
     """What the latest heartbeat said; the next attempt is given it."""
     calls: Calls | None = None
     """What its durable calls came to; made with the first."""
+    asking: dict[str, None] | None = None
+    """Questions of its code that nobody has decided, by id."""
+    awaited: dict[str, None] | None = None
+    """Open calls that the running attempt waits for, by key."""
+    waiting_since: int = 0
+    """When it began to wait for a person, a message or a time; 0 when it does not."""
+    waited: int = 0
+    """So long it has waited in all of these attempts, microseconds: its deadlines make
+    allowance for that."""
+    waited_before: int = 0
+    """Of that, in attempts before the running one."""
 
 
 @dataclass(slots=True)

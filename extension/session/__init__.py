@@ -4,9 +4,20 @@ It joins the parts and knows all of them; there is one to a kernel (or script). 
 know how a magic's line is written, how an event is stored, or how a card is drawn.
 """
 
+from stepwell.session._desk import ABSENT, Desk, Question
 from stepwell.session._engine import Engine, resolve_run
 from stepwell.session._going_back import StepNamespace, bring
 from stepwell.session._notebook import SessionNotebook
 from stepwell.session._session import Session
 
-__all__ = ["Engine", "Session", "SessionNotebook", "StepNamespace", "bring", "resolve_run"]
+__all__ = [
+    "ABSENT",
+    "Desk",
+    "Engine",
+    "Question",
+    "Session",
+    "SessionNotebook",
+    "StepNamespace",
+    "bring",
+    "resolve_run",
+]

@@ -20,6 +20,7 @@ from stepwell.orchestrator import (
 )
 from stepwell.place import Place
 from stepwell.secrecy import mark_secrets_of
+from stepwell.session._desk import Desk
 from stepwell.session._nursery import StepNursery
 from stepwell.session._outputs import Outputs
 from stepwell.session._surroundings import Surroundings
@@ -41,6 +42,7 @@ class Engine:
     worker: KernelWorker
     orchestrator: Orchestrator
     outputs: Outputs
+    desk: Desk
     run: str = ""
 
     @property
@@ -174,7 +176,8 @@ def open_engine(
         outputs = Outputs(surroundings.namespace_of_notebook, values)
         orchestrator.listen(listener)
         orchestrator.start()
-        engine = Engine(place, surroundings, opened, values, worker, orchestrator, outputs)
+        desk = Desk(orchestrator, opened, values, user=_user())
+        engine = Engine(place, surroundings, opened, values, worker, orchestrator, outputs, desk)
         surroundings.caller = engine.caller
         surroundings.nursery_of = lambda attempt: StepNursery(
             surroundings, attempt.environment, attempt.inputs

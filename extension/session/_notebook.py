@@ -12,6 +12,7 @@ from stepwell.flow import Step
 from stepwell.magics import StepOptions
 from stepwell.orchestrator import run_view
 from stepwell.scripting import cell_step
+from stepwell.session import _answering as answering
 from stepwell.session import _reports as reports
 from stepwell.session import _upkeep as upkeep
 from stepwell.session._diffing import diff, history
@@ -194,6 +195,26 @@ class SessionNotebook:
         engine = self.session.engine
         file = Path(path).expanduser() if path else default_file(engine.place)
         return export_to(file, engine.state, engine.store, engine.values, engine.place.notebook)
+
+    # -- people --------------------------------------------------------------------------
+
+    def inbox(self) -> View:
+        """Everything that waits for a person."""
+        return answering.inbox(self.session)
+
+    def approve(
+        self, which: str = "", *, note: str = "", given: Sequence[str] = (), always: bool = False
+    ) -> View:
+        """Say yes to a question."""
+        return answering.approve(self.session, which, note=note, given=given, always=always)
+
+    def reject(self, which: str, *, reason: str = "", always: bool = False) -> View:
+        """Say no to a question."""
+        return answering.reject(self.session, which, reason=reason, always=always)
+
+    def respond(self, text: str) -> View:
+        """Answer a question."""
+        return answering.respond(self.session, text)
 
     def sql(self, query: str) -> Any:
         """Ask the store."""

@@ -15,6 +15,7 @@ from stepwell.agents import Agent
 from stepwell.flow import Step
 from stepwell.frontend import Frontend
 from stepwell.orchestrator import (
+    ApprovalDecided,
     AttemptCompleted,
     Happened,
     State,
@@ -27,6 +28,7 @@ from stepwell.place import Place, find_place
 from stepwell.session import _asking as asking
 from stepwell.session._agents import Agents
 from stepwell.session._cards import Cards
+from stepwell.session._desk import ABSENT, Desk, Question
 from stepwell.session._engine import Engine, open_engine
 from stepwell.session._surroundings import Surroundings
 from stepwell.session._waits import Wait, is_open_question
@@ -254,6 +256,40 @@ class Session:
         step = self.state.steps.get(name)
         if step is not None and step.checkpoint is not None:
             self.engine.outputs.restore(name, step.checkpoint.outputs)
+
+    # -- people ------------------------------------------------------------------------
+
+    @property
+    def desk(self) -> Desk:
+        """Where decisions arrive. Any thread may use it."""
+        return self.engine.desk
+
+    def inbox(self) -> list[Question]:
+        """Everything that waits for a person, in all runs of the store, the oldest first."""
+        return self.desk.inbox()
+
+    def decide(
+        self,
+        which: str,
+        decision: str = "approve",
+        value: object = ABSENT,
+        reason: str = "",
+        *,
+        by: str = "",
+        channel: str = "python",
+        always: bool = False,
+    ) -> ApprovalDecided:
+        """Decide a question, by its id or the step's name. See `Desk.decide`."""
+        return self.desk.decide(
+            which,
+            decision,
+            value,
+            reason,
+            by=by,
+            channel=channel,
+            always=always,
+            run=self.engine.run,
+        )
 
     # -- waiting ------------------------------------------------------------------------
 

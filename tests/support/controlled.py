@@ -72,11 +72,11 @@ class StandIn:
     def __init__(self) -> None:
         self.started: dict[AttemptId, Attempt] = {}
         self.cancelled: list[AttemptId] = []
-        self._links: dict[AttemptId, Link] = {}
+        self.links: dict[AttemptId, Link] = {}
 
     def start(self, attempt: Attempt, link: Link) -> None:
         """Note it."""
-        self._links[attempt.id] = link
+        self.links[attempt.id] = link
         self.started[attempt.id] = attempt
 
     def cancel(self, attempt: AttemptId) -> None:
@@ -85,7 +85,7 @@ class StandIn:
 
     def tell(self, report: Report) -> None:
         """The attempt ends so."""
-        self._links[report.id].report(report)
+        self.links[report.id].report(report)
 
     def finish(self, step: str, number: int = 1, *, run: str = "r") -> None:
         """The attempt ends well; its output is named as the step is."""
@@ -108,6 +108,7 @@ class Heard:
         self.reports: list[Report] = []
         self.notes: list[Note] = []
         self.signs: list[Sign] = []
+        self.time = 0
 
     def report(self, report: Report) -> None:
         """Keep it."""
@@ -127,6 +128,10 @@ class Heard:
     def wait(self, attempt: AttemptId, call: str) -> Future[Call]:
         """Nobody answers."""
         return Future()
+
+    def now(self) -> int:
+        """As the test says."""
+        return self.time
 
     def sign(self, attempt: AttemptId, sign: Sign) -> None:
         """Keep it."""

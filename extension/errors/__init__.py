@@ -21,8 +21,15 @@
     │   ├── CallFailed
     │   ├── CallTimedOut          also a TimeoutError
     │   ├── BudgetExceeded
+    │   ├── NeedsPerson
+    │   ├── UnknownApproval
+    │   ├── ApprovalClosed
+    │   ├── InvalidAnswer
     │   └── WaitTimedOut
     ├── TerminalError             raised by user code: do not retry
+    │   ├── ApprovalRejected
+    │   ├── ApprovalExpired
+    │   └── MessageTimedOut
     ├── RetryAfter                raised by user code: retry, but not before
     ├── ValueProblem              one value; never a failure of the step's code
     │   ├── ValueNotStorable
@@ -39,11 +46,24 @@
 Every error keeps its facts as attributes and survives pickling.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Any, ClassVar
+
+from stepwell.errors._base import RunError, StepwellError, TerminalError, near_misses, show_as
+from stepwell.errors._people import (
+    ApprovalClosed,
+    ApprovalExpired,
+    ApprovalRejected,
+    InvalidAnswer,
+    MessageTimedOut,
+    NeedsPerson,
+    UnknownApproval,
+)
 
 __all__ = [
+    "ApprovalClosed",
+    "ApprovalExpired",
+    "ApprovalRejected",
     "AttemptGivenUp",
     "BudgetExceeded",
     "CallFailed",
@@ -51,8 +71,11 @@ __all__ = [
     "CallTimedOut",
     "CyclicFlow",
     "FlowError",
+    "InvalidAnswer",
     "InvalidStep",
     "InvalidUsage",
+    "MessageTimedOut",
+    "NeedsPerson",
     "NotYetSupported",
     "RetryAfter",
     "RunError",
@@ -70,6 +93,7 @@ __all__ = [
     "StoreVersionMismatch",
     "TerminalError",
     "TwoWriters",
+    "UnknownApproval",
     "UnknownName",
     "UnknownRun",
     "UnknownStep",
@@ -79,59 +103,9 @@ __all__ = [
     "ValueProblem",
     "ValueUnreadable",
     "WaitTimedOut",
+    "near_misses",
+    "show_as",
 ]
-
-
-class StepwellError(Exception):
-    """Anything stepwell itself has to say. Catch this to catch all of them."""
-
-    template: ClassVar[str] = "{message}"
-
-    def __init__(self, message: str = "", **facts: Any) -> None:
-        self.facts: dict[str, Any] = facts
-        super().__init__(message or self.template.format(**facts))
-
-    def __getattr__(self, name: str) -> Any:
-        # Facts read as attributes: error.step, error.path. Only called when the
-        # ordinary lookup has failed, and `facts` may be missing while unpickling.
-        facts: dict[str, Any] = self.__dict__.get("facts", {})
-        if name in facts:
-            return facts[name]
-        raise AttributeError(name)
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return _rebuild, (type(self), str(self), self.facts)
-
-    def _render_traceback_(self) -> list[str]:
-        # IPython prints these lines instead of a traceback: the message says
-        # where the mistake is; our own frames would only hide it.
-        return [f"{type(self).__name__}: {self}"]
-
-
-def _rebuild(kind: type[StepwellError], message: str, facts: dict[str, Any]) -> StepwellError:
-    # Past the subclass's own signature: what was said is kept word for word.
-    error = kind.__new__(kind)
-    StepwellError.__init__(error, message, **facts)
-    return error
-
-
-def show_as(error: BaseException, message: str) -> None:
-    """Have IPython print one line for an error that is not ours, instead of our own frames."""
-    shown: Any = error
-    shown._render_traceback_ = lambda: [f"{type(error).__name__}: {message}"]
-
-
-def near_misses(word: str, known: Iterable[str], *, at_most: int = 3) -> str:
-    """A sentence naming the likeliest of `known`, or what there is, or nothing at all."""
-    from difflib import get_close_matches
-
-    candidates = sorted(set(known))
-    close = get_close_matches(word, candidates, n=at_most, cutoff=0.6)
-    if close:
-        return " Did you mean " + " or ".join(repr(name) for name in close) + "?"
-    if candidates:
-        return " There is: " + ", ".join(candidates[:8]) + (", …" if len(candidates) > 8 else ".")
-    return ""
 
 
 class InvalidUsage(StepwellError):
@@ -195,10 +169,6 @@ class UnknownStep(FlowError):
 
     def __init__(self, step: str, near: str = "") -> None:
         super().__init__(step=step, near=near)
-
-
-class RunError(StepwellError):
-    """Something that happened to a run."""
 
 
 class UnknownRun(RunError):
@@ -352,10 +322,6 @@ class WaitTimedOut(RunError):
 
     def __init__(self, waiting: str, seconds: float) -> None:
         super().__init__(waiting=waiting, seconds=seconds)
-
-
-class TerminalError(StepwellError):
-    """Raise it in a step: this attempt failed and trying again is useless."""
 
 
 class RetryAfter(StepwellError):

@@ -1,0 +1,270 @@
+"""Where people's decisions arrive: what is open in a store's runs, decided and sent from here.
+
+Any thread may call, the one that a click arrives on too. A run that is not being advanced
+is looked up in the store; a decision about it is written down and found when it goes on.
+"""
+
+import threading
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TypeVar, cast
+
+from stepwell.errors import (
+    ApprovalClosed,
+    InvalidAnswer,
+    InvalidUsage,
+    UnknownApproval,
+    near_misses,
+)
+from stepwell.inside import check_json, live_forms
+from stepwell.orchestrator import (
+    Approval,
+    ApprovalDecided,
+    ApprovalRequested,
+    Event,
+    Expire,
+    Orchestrator,
+    Output,
+    RunStarted,
+    State,
+    closing,
+    load,
+    settled_by,
+)
+from stepwell.store import Blob, Store
+from stepwell.workers import Values
+
+__all__ = ["ABSENT", "Desk", "Question"]
+
+Answer = TypeVar("Answer")
+ABSENT = object()
+"""Instead of a value, where None may be one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """An open question, with the run that asks it."""
+
+    run: str
+    approval: Approval
+    parent: str = ""
+    """Of a child run: the run that started it."""
+    notebook: str = ""
+    """Where the run was started."""
+
+    @property
+    def id(self) -> str:
+        """The question's id."""
+        return self.approval.id
+
+    @property
+    def asked(self) -> ApprovalRequested:
+        """The question as it was asked."""
+        return self.approval.request
+
+
+class Desk:
+    """One store's questions. `user` is who decides where nobody else is named."""
+
+    def __init__(
+        self, orchestrator: Orchestrator, store: Store, values: Values, *, user: str = ""
+    ) -> None:
+        self._orchestrator = orchestrator
+        self._store = store
+        self._values = values
+        self._user = user
+        # A run that is in memory for the sake of one decision is there once.
+        self._lock = threading.Lock()
+
+    # -- what is open ---------------------------------------------------------------------
+
+    def inbox(self) -> list[Question]:
+        """Everything that waits for a person, in all runs of the store, the oldest first."""
+        found = self._orchestrator.look(
+            lambda: [each for state in self._orchestrator.states() for each in _open(state)]
+        )
+        advancing = self._orchestrator.look(
+            lambda: {state.run for state in self._orchestrator.states()}
+        )
+        query = "SELECT DISTINCT run FROM approvals WHERE status = 'pending'"
+        for (run,) in self._store.sql(query).fetchall():
+            if run not in advancing:
+                found += _open(load(self._store, run))
+        return sorted(found, key=lambda question: question.approval.at)
+
+    def find(self, which: str = "", *, run: str = "") -> Question:
+        """The open question an id, the beginning of one, or a step's name means.
+
+        Where several runs ask for the step's sake, `run` decides; nothing means the only
+        one there is. Raises `UnknownApproval`, `InvalidUsage` where several are meant, and
+        `ApprovalClosed` for one that has been decided.
+        """
+        everything = self.inbox()
+        if not which:
+            return self._only(everything, "more than one question is open")
+        mine = [each for each in everything if which in (each.id, each.approval.step)]
+        mine = mine or [each for each in everything if each.id.startswith(which)]
+        here = [each for each in mine if each.run == run]
+        if mine:
+            return self._only(here or mine, f"{which!r} may mean more than one question")
+        self._refuse_decided(which, run)
+        known = [name for each in everything for name in (each.approval.step, each.id) if name]
+        raise UnknownApproval(which, near_misses(which, known))
+
+    def _only(self, questions: list[Question], trouble: str) -> Question:
+        if not questions:
+            raise UnknownApproval("anybody")
+        if len(questions) > 1:
+            listed = "; ".join(
+                f"{each.id} ({each.approval.step or 'the run'}: {each.asked.question:.60})"
+                for each in questions[:5]
+            )
+            raise InvalidUsage(f"{trouble}; name one by its id: {listed}")
+        return questions[0]
+
+    def _refuse_decided(self, which: str, run: str) -> None:
+        query = "SELECT approval, run FROM approvals WHERE approval = ? OR (run = ? AND step = ?)"
+        rows = self._store.sql(query, [which, run, which]).fetchall()
+        if rows:
+            name, its_run = rows[-1]
+            self._within(its_run, lambda state: _refuse_closed(state.approvals[name]))
+
+    # -- deciding -------------------------------------------------------------------------
+
+    def decide(
+        self,
+        which: str,
+        decision: str = "approve",
+        value: object = ABSENT,
+        reason: str = "",
+        *,
+        by: str = "",
+        channel: str = "python",
+        always: bool = False,
+        run: str = "",
+    ) -> ApprovalDecided:
+        """Decide a question: `approve` it, `reject` it, `edit` what it is about, or `answer` it.
+
+        With `always` the decision holds for every further call of the same tool in the run.
+        Returns when the decision is on disk. Raises `ApprovalClosed` if somebody was first,
+        `InvalidAnswer` for a value of the wrong form (the question stays open), and as `find`.
+        """
+        question = self.find(which, run=run)
+        asked = question.asked
+        if always and not asked.tool:
+            raise InvalidUsage("`always` is about the calls of a tool, and this asks about none")
+        made = settled_by(asked, decision, has_value=value is not ABSENT)
+        output, blobs = asked.payload if made == "answered" else None, list[Blob]()
+        if value is not ABSENT:
+            output, blobs = self._checked(question, value)
+
+        def work(state: State) -> ApprovalDecided:
+            approval = state.approvals[question.id]
+            self._expire(state, approval)
+            _refuse_closed(approval)
+            event = ApprovalDecided(
+                approval.id,
+                made,
+                asked.call,
+                output if made in {"edited", "answered"} else None,
+                by or self._user,
+                channel,
+                reason,
+                asked.payload.digest if asked.payload is not None else "",
+                always,
+            )
+            self._record(state, approval, event, blobs)
+            return event
+
+        return self._within(question.run, work)
+
+    def _checked(self, question: Question, value: object) -> tuple[Output, list[Blob]]:
+        asked = question.asked
+        if asked.schema:
+            value = _plain(value)
+        _check_names(asked, value)
+        check = live_forms.get(question.id)
+        if check is not None:
+            check(value)
+        else:
+            check_json(asked.schema, value)
+        step = question.approval.step
+        output, blob = self._values.encode(step, "the answer", value)
+        return output, [blob]
+
+    def _expire(self, state: State, approval: Approval) -> None:
+        """A question whose time was up before anybody came to decide it is decided by that."""
+        due = approval.request.due
+        if approval.is_pending and due and self._orchestrator.now() >= due:
+            event, *_ = closing(state, Expire(approval.id))
+            self._record(state, approval, event, [])
+
+    def _record(
+        self, state: State, approval: Approval, event: Event, blobs: Iterable[Blob]
+    ) -> None:
+        self._orchestrator.record(
+            state.run,
+            event,
+            step=approval.step,
+            item=approval.item,
+            attempt=approval.attempt,
+            blobs=tuple(blobs),
+        )
+
+    def _within(self, run: str, work: Callable[[State], Answer]) -> Answer:
+        """Do something about a run, on the orchestrator's thread, whether it is advanced or not."""
+        orchestrator = self._orchestrator
+        with self._lock:
+            if orchestrator.look(lambda: orchestrator.is_advancing(run)):
+                return orchestrator.call(lambda: work(orchestrator.state(run)))
+            loaded = load(self._store, run)
+
+            def briefly() -> Answer:
+                orchestrator.adopt(loaded)
+                try:
+                    return work(loaded)
+                finally:
+                    orchestrator.release(run)
+
+            return orchestrator.call(briefly)
+
+
+def _open(state: State) -> list[Question]:
+    started = state.started or RunStarted()
+    return [
+        Question(state.run, state.approvals[name], started.parent, started.notebook)
+        for name in state.pending
+    ]
+
+
+def _plain(value: object) -> object:
+    """A model's data; the code that asked makes a model of it again."""
+    dump = getattr(value, "model_dump", None)
+    return dump(mode="json") if callable(dump) else value
+
+
+def _check_names(asked: ApprovalRequested, value: object) -> None:
+    """Of what may be edited, this is some. Raises `InvalidAnswer`."""
+    if asked.form == "ask" or asked.edit == ("payload",):
+        return
+    listed = ", ".join(asked.edit)
+    if not isinstance(value, dict):
+        raise InvalidAnswer([("", f"give the changed values by name; may be changed: {listed}")])
+    names = map(str, cast("dict[object, object]", value))
+    if wrong := [name for name in names if name not in asked.edit]:
+        raise InvalidAnswer([(name, f"may not be changed here (only {listed})") for name in wrong])
+
+
+def _refuse_closed(approval: Approval) -> None:
+    decided = approval.decided
+    if decided is None:
+        return
+    when = datetime.fromtimestamp(approval.decided_at / 1_000_000).astimezone()
+    raise ApprovalClosed(
+        approval.request.question,
+        decided.decision,
+        by=decided.by,
+        when=f"at {when:%Y-%m-%d %H:%M:%S}",
+        note=decided.note,
+    )
