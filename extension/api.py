@@ -272,6 +272,16 @@ class Run(Mapping[str, Any]):
         """Wait for every step. Raises `StepFailed`, `StepCancelled`, `WaitTimedOut`."""
         self._session.wait(timeout=timeout)
 
+    def budget(self, **limits: float | None) -> None:
+        """Limit what the run may consume: `cost`, `calls`, `tokens`, `depth`, `seconds`.
+
+        Checked before each call; a limit that is reached parks the run and asks a person. None
+        lifts a limit; those not named stay as they are. Raises `InvalidUsage`.
+        """
+        from stepwell.session import set_budget
+
+        set_budget(self._session.engine, limits)
+
     def steps(self) -> dict[str, Any]:
         """Each step as it stands: `StepView` by name."""
         return {name: self._session.view(name) for name in self._session.names()}

@@ -1,6 +1,6 @@
 """What the magics need from outside: a notebook that does what was typed."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -66,6 +66,13 @@ class Notebook(Protocol):
 
     def wait(self, names: Sequence[str], *, timeout: float | None = None) -> None:
         """Wait for these steps, or for everything asked for, at most `timeout` seconds."""
+        ...
+
+    def budget(self, limits: Mapping[str, float | None], *, off: bool = False) -> object:
+        """Set limits of what the run may consume, or lift them; say what is used of them.
+
+        `cost`, `calls`, `tokens`, `depth`, `seconds`.
+        """
         ...
 
     def plan(self, names: Sequence[str] = (), *, is_json: bool = False) -> object:

@@ -1,5 +1,6 @@
 """The verbs of `%stepwell`: what each takes, what it promises, what it asks the notebook for."""
 
+from stepwell.magics._budget import BUDGET_OPTIONS, budget
 from stepwell.magics._duration import seconds
 from stepwell.magics._options import Kind, Option, Parsed, Takes
 from stepwell.magics._people import PEOPLE_VERBS
@@ -9,7 +10,6 @@ from stepwell.magics._verb import Verb
 __all__ = ["LATER_VERBS", "VERBS"]
 
 LATER_VERBS = (
-    "budget",
     "limit",
     "pause",
     "record",
@@ -108,6 +108,17 @@ _ALL = (
         at_least=1,
         at_most=1,
         offers=(Kind.STEP, Kind.RUN),
+    ),
+    Verb(
+        "budget",
+        "",
+        "limit what the run may consume, or see what it has",
+        "Checked before a call is made, with the most that the call may take "
+        "(@stepwell.durable(max_cost=…, max_tokens=…)). A limit that is reached parks the run and "
+        "asks a person. Calls of agents that the run starts count; answers from the store do not. "
+        "Kept with the run. Without options: what is used.",
+        budget,
+        options=BUDGET_OPTIONS,
     ),
     Verb(
         "rerun",

@@ -23,6 +23,7 @@ from stepwell.orchestrator import (
     CallCompleted,
     CallFailed,
     CallTried,
+    Reserve,
     Usage,
     retry_after,
 )
@@ -86,6 +87,7 @@ class Making:
 
     def until_it_ends(self) -> Conduct:
         """Try, and try again as the options say."""
+        yield from self.reserve()
         while True:
             here = self.begin()
             try:
@@ -107,6 +109,14 @@ class Making:
         """Where an earlier attempt was cut off between two tries."""
         self.tries = known.attempts
         yield Pause(known.due / 1e6 - time.time())
+
+    def reserve(self) -> Conduct:
+        """Have the budget allow it, with what it may consume at most. Once for all tries."""
+        options, inside = self.options, self.inside
+        wanted = Reserve(self.call.name, options.max_cost, options.max_tokens)
+        answer = inside.link.reserve(inside.attempt.id, self.key, wanted)
+        if not answer.done():
+            yield Wait(answer)
 
     def begin(self) -> Inside:
         """For the code of one more try."""

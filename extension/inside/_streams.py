@@ -46,6 +46,7 @@ async def stream(here: Inside, call: Identity, options: CallOptions, function: F
     making = Making(here, call, options, key)
     if known is not None and known.attempts:
         await _do(making.go_on(known))
+    await _do(making.reserve())
     made = _made(making, function)
     async with aclosing(made):
         async for piece in made:

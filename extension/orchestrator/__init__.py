@@ -7,6 +7,7 @@ step's code is executed: a `Worker` does that, and whoever wants to show somethi
 
 from stepwell.orchestrator._apply import apply
 from stepwell.orchestrator._base import ErrorInfo, Output
+from stepwell.orchestrator._budget import Budget, BudgetSet, Reserve, Spent, exceeded
 from stepwell.orchestrator._call_events import (
     ApprovalDecided,
     ApprovalRequested,
@@ -148,6 +149,8 @@ __all__ = [
     "AttemptInterrupted",
     "AttemptStarted",
     "Birth",
+    "Budget",
+    "BudgetSet",
     "Call",
     "CallCompleted",
     "CallEvent",
@@ -200,6 +203,7 @@ __all__ = [
     "Phase",
     "ProgressView",
     "Report",
+    "Reserve",
     "Reuse",
     "RunCancelled",
     "RunContinued",
@@ -214,6 +218,7 @@ __all__ = [
     "SignListener",
     "Skip",
     "Skipped",
+    "Spent",
     "StartAttempt",
     "State",
     "StepForgotten",
@@ -246,6 +251,7 @@ __all__ = [
     "current_inputs",
     "decide",
     "decode",
+    "exceeded",
     "has_failed",
     "inherited",
     "interrupted",

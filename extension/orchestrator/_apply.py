@@ -8,6 +8,7 @@ that is the fence.
 from stepwell.orchestrator._apply_calls import apply_call
 from stepwell.orchestrator._apply_items import expand, item_attempt
 from stepwell.orchestrator._apply_steps import request, skip, step_attempt
+from stepwell.orchestrator._budget import BudgetSet
 from stepwell.orchestrator._call_events import CallEvent
 from stepwell.orchestrator._events import (
     AgentDefined,
@@ -93,6 +94,8 @@ def apply(  # noqa: PLR0912 - one branch to an event, none of them with a though
             state.started, state.started_at = event, at
         case RunCancelled():
             cancel(state, event.steps, at)
+        case BudgetSet():
+            _allow(state, event, at)
         case RunPaused():
             state.is_paused = True
         case RunContinued():
@@ -100,6 +103,11 @@ def apply(  # noqa: PLR0912 - one branch to an event, none of them with a though
         case RunSettled():
             state.settled = event.status
     return state
+
+
+def _allow(state: State, event: BudgetSet, at: int) -> None:
+    state.budget, state.budget_since = event.budget, event.since or at
+    state.budget_base = event.base or event.budget
 
 
 def _heard(

@@ -1,5 +1,6 @@
 """Calls inside attempts: opened, answered; and questions and messages. Parts of `apply`."""
 
+from stepwell.orchestrator._budget import Spent
 from stepwell.orchestrator._call_events import (
     ApprovalDecided,
     ApprovalRequested,
@@ -44,6 +45,7 @@ def apply_call(
     if calls is None or not event.call:
         return
     known = calls.get(event.call)
+    _count(state, event, step, is_new=known is None or not known.is_closed)
     if known is not None and known.is_closed:
         if not isinstance(event, ChildStarted):
             return
@@ -60,6 +62,22 @@ def apply_call(
         end_wait(state, unit, call, step=step, item=item, at=at)
     elif call.form != "call":
         begin_wait(state, unit, call, step=step, item=item, at=at)
+
+
+def _count(state: State, event: CallEvent, step: str, *, is_new: bool) -> None:
+    """What was consumed, in the run and in the step; a call counts once."""
+    match event:
+        case CallCompleted(name=name, usage=usage) | CallFailed(name=name, usage=usage) if is_new:
+            state.spent.add(usage, is_call=bool(name))
+            if (found := state.steps.get(step)) is not None:
+                found.spent = found.spent or Spent()
+                found.spent.add(usage, is_call=bool(name))
+        case ChildStarted(child=child):
+            state.spent.below.setdefault(child, (0, 0, 0.0))
+        case ChildSettled(child=child, spent=spent):
+            state.spent.below[child] = spent
+        case _:
+            pass
 
 
 def _calls_of(state: State, unit: Unit | None, step: str) -> Calls | None:

@@ -196,6 +196,8 @@ class ChildSettled(BaseEvent, frozen=True, tag="child_settled"):
     error: ErrorInfo | None = None
     failed: str = ""
     """The step of the child's that failed."""
+    spent: tuple[int, int, float] = (0, 0, 0.0)
+    """Calls, tokens and cost of the child so far, with those of its own children."""
 
 
 CallEvent = (

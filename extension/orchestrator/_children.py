@@ -115,7 +115,7 @@ class Children:
         if known is not None and known.is_closed and _holds(known, unit, birth):
             return
         birth = replace(birth, started=_placed(state, parent, call, birth))
-        _check(birth)
+        _check(birth, self._deepest(birth))
         is_same = known is not None and known.version == birth.version
         child = known.subject if known is not None else child_id(parent, call)
         if known is None or known.is_closed or not is_same:
@@ -127,6 +127,13 @@ class Children:
             self._runs.adopt(State(child))
             self._runs.record(child, birth.started, blobs=birth.blobs)
         self._bring_up_to_date(self._adopted(child), birth, is_same=is_same)
+
+    def _deepest(self, birth: Birth) -> int:
+        """At which depth a run may be: what the caller says, and the budget of them all."""
+        root = birth.started.root
+        budget = self._runs.state(root).budget if self._runs.is_advancing(root) else None
+        most = budget.depth if budget is not None else None
+        return birth.max_depth if most is None else min(most, birth.max_depth)
 
     def _bring_up_to_date(self, state: State, birth: Birth, *, is_same: bool) -> None:
         """Have it go on with its steps as they are now.
@@ -199,6 +206,7 @@ class Children:
             results(child) if event.status == "completed" else {},
             error,
             failed,
+            child.spent.total({}),
         )
         self._runs.record(started.parent, settled, step=started.step, item=started.item)
 
@@ -252,10 +260,10 @@ def _placed(parent: State, at: AttemptId, call: str, birth: Birth) -> RunStarted
     )
 
 
-def _check(birth: Birth) -> None:
+def _check(birth: Birth, deepest: int) -> None:
     started = birth.started
-    if started.depth > birth.max_depth:
-        raise AgentTooDeep(started.flow, birth.max_depth)
+    if started.depth > deepest:
+        raise AgentTooDeep(started.flow, deepest)
     Flow(started.flow).extend(birth.steps)
 
 

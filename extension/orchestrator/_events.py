@@ -9,6 +9,7 @@ from typing import Literal
 
 from stepwell.flow import Binding, Step
 from stepwell.orchestrator._base import BaseEvent, ErrorInfo, Output
+from stepwell.orchestrator._budget import BudgetSet
 from stepwell.orchestrator._call_events import CallEvent
 
 __all__ = [
@@ -258,5 +259,6 @@ Event = (
     | RunPaused
     | RunContinued
     | RunSettled
+    | BudgetSet
     | CallEvent
 )

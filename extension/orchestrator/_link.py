@@ -11,11 +11,12 @@ import msgspec
 
 from stepwell.errors import AttemptGivenUp
 from stepwell.orchestrator._answers import deny
+from stepwell.orchestrator._budget import Reserve
 from stepwell.orchestrator._calls import Call
 from stepwell.orchestrator._port import AttemptId, Birth, Note, Report, Sign
 from stepwell.store import Blob
 
-__all__ = ["Awaited", "Begun", "Noted", "Shown", "ToOrchestrator", "Waits"]
+__all__ = ["Awaited", "Begun", "Noted", "Reserving", "Shown", "ToOrchestrator", "Waits"]
 
 
 class Noted(msgspec.Struct, frozen=True, gc=False):
@@ -33,6 +34,15 @@ class Begun(msgspec.Struct, frozen=True, gc=False):
     id: AttemptId
     call: str
     birth: Birth
+    answer: "Future[None]"
+
+
+class Reserving(msgspec.Struct, frozen=True, gc=False):
+    """A running attempt is about to make a call, in a run that has a budget."""
+
+    id: AttemptId
+    call: str
+    wanted: Reserve
     answer: "Future[None]"
 
 
@@ -56,11 +66,13 @@ class ToOrchestrator:
 
     def __init__(
         self,
-        put: Callable[[Report | Noted | Begun | Awaited | Shown], None],
+        put: Callable[[Report | Noted | Begun | Reserving | Awaited | Shown], None],
         now: Callable[[], int],
+        is_limiting: Callable[[], bool],
     ) -> None:
         self._put = put
         self._now = now
+        self._is_limiting = is_limiting
 
     def report(self, report: Report) -> None:
         """The attempt's end."""
@@ -76,6 +88,15 @@ class ToOrchestrator:
         """Begin this run."""
         answer: Future[None] = Future()
         self._put(Begun(attempt, call, birth, answer))
+        return answer
+
+    def reserve(self, attempt: AttemptId, call: str, wanted: Reserve) -> "Future[None]":
+        """Whether the call may be made."""
+        answer: Future[None] = Future()
+        if self._is_limiting():
+            self._put(Reserving(attempt, call, wanted, answer))
+        else:
+            answer.set_result(None)
         return answer
 
     def wait(self, attempt: AttemptId, call: str) -> "Future[Call]":

@@ -8,6 +8,7 @@ import msgspec
 
 from stepwell.flow import Step
 from stepwell.orchestrator._base import ErrorInfo, Output
+from stepwell.orchestrator._budget import Reserve
 from stepwell.orchestrator._call_events import CallEvent
 from stepwell.orchestrator._calls import Call, Calls
 from stepwell.orchestrator._deadlines import Failure
@@ -194,6 +195,16 @@ class Link(Protocol):
         """Have this call answered by a run of its own; the answer comes when that is on disk.
 
         Raises, through the answer, `AgentTooDeep`, `FlowError`, and `AttemptGivenUp` as above.
+        """
+        ...
+
+    def reserve(self, attempt: AttemptId, call: str, wanted: Reserve) -> "Future[None]":
+        """Ask before a call is made whether the run's budget allows it.
+
+        The answer comes when it does, perhaps after a person was asked; it is
+        `BudgetExceeded` if the call is not to be made, or `AttemptGivenUp` as above. Answered
+        at once where there is no budget. The end of the call, or of the attempt, frees what was
+        set aside.
         """
         ...
 

@@ -10,7 +10,6 @@ done" together with "the next one starts"; but nothing is *done* about it (an at
 started, a listener told, a caller answered) before it is on disk.
 """
 
-import logging
 import os
 import threading
 import time
@@ -26,6 +25,7 @@ from stepwell.errors import AttemptGivenUp, StepwellError, StoreClosed, StoreErr
 from stepwell.orchestrator._answers import Answers, deny, give
 from stepwell.orchestrator._apply import apply
 from stepwell.orchestrator._body import encoded
+from stepwell.orchestrator._budget import BudgetSet
 from stepwell.orchestrator._children import Children
 from stepwell.orchestrator._clock import Clock, SystemClock
 from stepwell.orchestrator._decide import decide
@@ -33,7 +33,16 @@ from stepwell.orchestrator._events import Event, RunSettled
 from stepwell.orchestrator._hands import Hands
 from stepwell.orchestrator._history import load
 from stepwell.orchestrator._journal import Effect, Journal
-from stepwell.orchestrator._link import Awaited, Begun, Noted, Shown, ToOrchestrator, Waits
+from stepwell.orchestrator._link import (
+    Awaited,
+    Begun,
+    Noted,
+    Reserving,
+    Shown,
+    ToOrchestrator,
+    Waits,
+)
+from stepwell.orchestrator._listening import Listeners
 from stepwell.orchestrator._mail import Asked, Due, Durable, Trouble
 from stepwell.orchestrator._mailbox import Mailbox
 from stepwell.orchestrator._port import (
@@ -49,6 +58,7 @@ from stepwell.orchestrator._port import (
     Stopped,
     Worker,
 )
+from stepwell.orchestrator._purse import Purse
 from stepwell.orchestrator._reports import as_event
 from stepwell.orchestrator._state import State
 from stepwell.orchestrator._unit import Unit
@@ -60,12 +70,10 @@ SLICE = 64
 SLOTS = 256
 RETRY_SECONDS = 1.0
 
-_LOG = logging.getLogger("stepwell.orchestrator")
-
 Answer = TypeVar("Answer")
 
 
-_Mail = Asked | Durable | Trouble | Due | Noted | Begun | Awaited | Shown | Report
+_Mail = Asked | Durable | Trouble | Due | Noted | Begun | Reserving | Awaited | Shown | Report
 
 
 class Orchestrator:
@@ -81,8 +89,7 @@ class Orchestrator:
         self._mailbox: Mailbox[_Mail] = Mailbox(self._read, slice_=SLICE)
         self._journal = Journal(store, lambda error: self._mailbox.put(Trouble(error)))
         self._states: dict[str, State] = {}
-        self._listeners: list[Listener] = []
-        self._sign_listeners: list[SignListener] = []
+        self._listeners = Listeners()
         self._waits = Waits()
         self._records: list[Record] = []
         self._happened: list[Happened] = []
@@ -91,7 +98,8 @@ class Orchestrator:
         self._unwritten: dict[tuple[str, str], Happened] = {}
         self._effects: list[Effect] = []
         self._answers = Answers()
-        link = ToOrchestrator(self._mailbox.put, self._clock.now)
+        self._purse = Purse(self)
+        link = ToOrchestrator(self._mailbox.put, self._clock.now, lambda: self._purse.is_limiting)
         self._hands = Hands(worker, link, self.record, self._after, self._clock.now)
         self.children = Children(self, partial(load, store))
         # Runs in which something has happened that was not decided about yet.
@@ -128,11 +136,11 @@ class Orchestrator:
 
     def listen(self, listener: Listener) -> None:
         """Tell `listener` of everything that becomes durable from now on."""
-        self._listeners.append(listener)
+        self._listeners.events.append(listener)
 
     def watch_signs(self, listener: SignListener) -> None:
         """Show `listener` what running attempts show; it is not kept."""
-        self._sign_listeners.append(listener)
+        self._listeners.signs.append(listener)
 
     def call(self, work: Callable[[], Answer], *, timeout: float | None = 60.0) -> Answer:
         """Run `work` on the orchestrator's thread; answer when what it wrote is durable.
@@ -198,6 +206,7 @@ class Orchestrator:
     def adopt(self, state: State) -> None:
         """Advance this run from now on."""
         self._states[state.run] = state
+        self._purse.look()
 
     def is_advancing(self, run: str) -> bool:
         """Whether this run was adopted and not let go of."""
@@ -241,6 +250,8 @@ class Orchestrator:
         self._moved[run] = None
         self._answer_waits(state, event, step, item)
         self.children.follow(state, event, step)
+        if self._purse.is_limiting or isinstance(event, BudgetSet):
+            self._purse.follow(state, event, AttemptId(run, step, attempt, item), at)
 
     def interrupt(self, run: str, step: str) -> None:
         """End every attempt at the step that is under way: somebody has said so."""
@@ -282,6 +293,7 @@ class Orchestrator:
                 deny(piece.answer, self._end)
         self._answers.refuse(self._end)
         self._waits.refuse(self._end)
+        self._purse.refuse(self._end)
 
     async def _main(self) -> None:
         async with anyio.create_task_group() as tasks:
@@ -334,10 +346,13 @@ class Orchestrator:
             case Begun(id=attempt, call=key, birth=birth):
                 begin = partial(self.children.begin, attempt, key, birth)
                 self._write_for(attempt, mail.answer, begin)
+            case Reserving():
+                self._reserve(mail)
             case Awaited():
                 self._await(mail)
             case Shown():
-                self._show(mail)
+                if self._unit_of(mail.id) is not None:
+                    self._listeners.show(mail.id, mail.sign)
             case Trouble():
                 self._in_trouble(mail.error)
             case Due():
@@ -356,6 +371,7 @@ class Orchestrator:
         unit = self._unit_of(attempt)
         if not isinstance(report, Expanded):
             self._waits.give_up(attempt)
+            self._purse.give_up(attempt)
         # The late result of an attempt that was given up is not even written.
         if unit is None:
             return
@@ -400,6 +416,12 @@ class Orchestrator:
         self._answers.expect(answer)
         self._after(partial(give, answer, None))
 
+    def _reserve(self, mail: Reserving) -> None:
+        if self._unit_of(mail.id) is None:
+            deny(mail.answer, AttemptGivenUp(mail.id.step, mail.id.attempt))
+        else:
+            self._purse.reserve(mail.id, mail.call, mail.wanted, mail.answer, self._clock.now())
+
     def _await(self, wait: Awaited) -> None:
         unit = self._unit_of(wait.id)
         if unit is None:
@@ -410,15 +432,6 @@ class Orchestrator:
             self._after(partial(give, wait.answer, call))
         else:
             self._waits.add(wait)
-
-    def _show(self, shown: Shown) -> None:
-        if self._unit_of(shown.id) is None:
-            return
-        for listener in self._sign_listeners:
-            try:
-                listener(shown.id, shown.sign)
-            except Exception:
-                _LOG.exception("a listener failed")
 
     def _advance(self, run: str) -> None:
         state = self._states.get(run)
@@ -444,18 +457,11 @@ class Orchestrator:
         for what in happened:
             if self._unwritten.get((what.run, what.step)) is what:
                 del self._unwritten[what.run, what.step]
-        self._tell(happened)
+        self._listeners.tell(happened)
         for what in happened:
             is_end = isinstance(what.event, RunSettled) and (what.run, "") not in self._unwritten
             if is_end and self.children.is_over(what.run):
                 del self._states[what.run]
-
-    def _tell(self, happened: Sequence[Happened]) -> None:
-        for listener in self._listeners:
-            try:
-                listener(happened)
-            except Exception:
-                _LOG.exception("a listener failed; what happened is kept all the same")
 
     def _answer(self, call: Asked) -> None:
         try:
@@ -476,7 +482,7 @@ class Orchestrator:
         """The disk refuses: say so to everybody who waits, and go on trying."""
         self._trouble = error
         self._answers.refuse(error)
-        self._tell(())
+        self._listeners.tell(())
         if self._tasks is not None and not self._is_trying_again:
             self._is_trying_again = True
             self._tasks.start_soon(self._try_again)

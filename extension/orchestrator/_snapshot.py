@@ -5,7 +5,7 @@ from itertools import islice
 from typing import TypedDict
 
 from stepwell.flow import Step
-from stepwell.orchestrator._call_events import Usage
+from stepwell.orchestrator._budget import Spent
 from stepwell.orchestrator._calls import Approval, Call
 from stepwell.orchestrator._decide import current_inputs
 from stepwell.orchestrator._state import State
@@ -72,8 +72,7 @@ def step_view(
         approval=next(_open_questions(state, name), None),
         children=_children(step),
         **_standing(state, definition, step),
-        cost=sum(usage.cost for usage in _usages(step)),
-        tokens=sum(usage.input_tokens + usage.output_tokens for usage in _usages(step)),
+        **_consumed(step.spent),
     )
 
 
@@ -162,10 +161,15 @@ def _children(step: StepState) -> tuple[ChildView, ...]:
     )
 
 
-def _usages(step: StepState) -> Iterator[Usage]:
-    for call in _calls(step):
-        if call.usage is not None:
-            yield call.usage
+class _Consumed(TypedDict):
+    calls: int
+    tokens: int
+    cost: float
+
+
+def _consumed(spent: Spent | None) -> _Consumed:
+    calls, tokens, cost = spent.total({}) if spent is not None else (0, 0, 0.0)
+    return {"calls": calls, "tokens": tokens, "cost": cost}
 
 
 def _calls(step: StepState) -> Iterator[Call]:
@@ -213,8 +217,8 @@ def run_view(
         seconds_spent=sum(view.seconds for view in steps),
         seconds_saved=sum(view.seconds for view in steps if view.restored),
         approvals=tuple(_open_questions(state)),
-        cost=sum(view.cost for view in steps),
-        tokens=sum(view.tokens for view in steps),
+        budget=state.budget,
+        **_consumed(state.spent),
     )
 
 
@@ -222,7 +226,6 @@ def run_head(state: State, *, store: str = "") -> RunView:
     """The run without its steps, at a price that does not grow with what they hold."""
     started = state.started
     done = [step for step in state.steps.values() if step.checkpoint is not None]
-    usages = [usage for step in state.steps.values() for usage in _usages(step)]
     return RunView(
         run=state.run,
         flow=started.flow if started else "",
@@ -235,8 +238,8 @@ def run_head(state: State, *, store: str = "") -> RunView:
             step.checkpoint.seconds for step in done if step.checkpoint and step.restored
         ),
         approvals=tuple(_open_questions(state)),
-        cost=sum(usage.cost for usage in usages),
-        tokens=sum(usage.input_tokens + usage.output_tokens for usage in usages),
+        budget=state.budget,
+        **_consumed(state.spent),
     )
 
 

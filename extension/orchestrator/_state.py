@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from stepwell.flow import Flow, Step
 from stepwell.orchestrator._base import Output
+from stepwell.orchestrator._budget import Budget, Spent
 from stepwell.orchestrator._call_events import ApprovalDecided
 from stepwell.orchestrator._calls import Approval, Call, Calls, Message
 from stepwell.orchestrator._events import (
@@ -77,6 +78,12 @@ class State:
     """Running attempts that do nothing but wait: they take no slot."""
     retrying: dict[str, None] = field(default_factory=dict[str, None])
     """Owed steps between two attempts: their retry is due later."""
+    budget: Budget | None = None
+    budget_base: Budget | None = None
+    """By so much it is extended."""
+    budget_since: int = 0
+    """When its time began to count."""
+    spent: Spent = field(default_factory=Spent)
     is_paused: bool = False
     superseded: dict[str, int] = field(default_factory=dict[str, int])
     """Attempts under way whose code has been edited since: to be stopped if they can be."""

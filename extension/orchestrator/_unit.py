@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 import msgspec
 
 from stepwell.orchestrator._base import ErrorInfo, Output
+from stepwell.orchestrator._budget import Spent
 from stepwell.orchestrator._calls import Calls
 
 __all__ = ["Checkpoint", "ItemState", "Items", "Running", "StepState", "Unit"]
@@ -144,6 +145,8 @@ class StepState(Unit):
     """Its latest request was answered by a checkpoint from before this process."""
     items: Items | None = None
     """Of a mapped step; made when it first starts."""
+    spent: Spent | None = None
+    """By its calls, those of its items included; made with the first."""
 
     @property
     def is_settled(self) -> bool:

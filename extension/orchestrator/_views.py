@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from enum import Enum
 
+from stepwell.orchestrator._budget import Budget
 from stepwell.orchestrator._events import ErrorInfo, Output
 
 __all__ = [
@@ -147,7 +148,10 @@ class StepView:
     skipped: str = ""
     """Why it was skipped."""
     cost: float = 0.0
+    """What its durable calls have consumed, as far as it is known, in all its attempts."""
     tokens: int = 0
+    calls: int = 0
+    """How many there were; those answered from the store do not count."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -169,4 +173,7 @@ class RunView:
     approvals: tuple[ApprovalView, ...] = ()
     """Questions that are open, the oldest first, whatever step asked them."""
     cost: float = 0.0
+    """With what the runs it has started consumed."""
     tokens: int = 0
+    calls: int = 0
+    budget: Budget | None = None

@@ -4,6 +4,7 @@ It joins the parts and knows all of them; there is one to a kernel (or script). 
 know how a magic's line is written, how an event is stored, or how a card is drawn.
 """
 
+from stepwell.session._budgets import set_budget
 from stepwell.session._desk import ABSENT, Desk, Question
 from stepwell.session._engine import Engine, resolve_run
 from stepwell.session._going_back import StepNamespace, bring
@@ -20,4 +21,5 @@ __all__ = [
     "StepNamespace",
     "bring",
     "resolve_run",
+    "set_budget",
 ]

@@ -1,7 +1,7 @@
 """What the magics call: the session, in the words of the notebook. Answers can be displayed."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from stepwell.scripting import cell_step
 from stepwell.session import _answering as answering
 from stepwell.session import _reports as reports
 from stepwell.session import _upkeep as upkeep
+from stepwell.session._budgets import budget_report, lift_budget, set_budget
 from stepwell.session._diffing import diff, history
 from stepwell.session._exporting import default_file, export_to
 from stepwell.session._forking import fork, understood
@@ -134,6 +135,14 @@ class SessionNotebook:
         """Take a step out of the flow."""
         self.session.forget(name)
         return self.status()
+
+    def budget(self, limits: Mapping[str, float | None], *, off: bool = False) -> View:
+        """Set limits of what the run may consume, or lift them all; what is used of them."""
+        if off:
+            lift_budget(self.session.engine)
+        if limits:
+            set_budget(self.session.engine, limits)
+        return budget_report(self.session.engine)
 
     # -- looking -------------------------------------------------------------------------
 

@@ -15,6 +15,7 @@ from stepwell.orchestrator import (
     Note,
     Output,
     Report,
+    Reserve,
     Sign,
 )
 from stepwell.store import Blob, MemoryStore, Record
@@ -124,6 +125,12 @@ class Heard:
     def begin(self, attempt: AttemptId, call: str, birth: Birth) -> Future[None]:
         """Nothing begins."""
         return Future()
+
+    def reserve(self, attempt: AttemptId, call: str, wanted: Reserve) -> Future[None]:
+        """There is enough of everything."""
+        answer: Future[None] = Future()
+        answer.set_result(None)
+        return answer
 
     def wait(self, attempt: AttemptId, call: str) -> Future[Call]:
         """Nobody answers."""

@@ -1,0 +1,161 @@
+"""Budgets at work: a call is let through, or it waits for a person, or it is refused.
+
+What calls that are under way may consume at most is set aside, so that many at once cannot
+break a limit together. A limit that is reached parks the run: its calls wait until somebody
+extends the budget, or says that they are not to be made. On the orchestrator's thread alone,
+except `is_limiting`, which any thread may read.
+"""
+
+from collections.abc import Iterable
+from concurrent.futures import Future
+from typing import Any, Protocol
+
+from stepwell.errors import AttemptGivenUp, BudgetExceeded
+from stepwell.orchestrator._answers import deny, give
+from stepwell.orchestrator._budget import Budget, BudgetSet, Reserve, exceeded
+from stepwell.orchestrator._call_events import (
+    ApprovalDecided,
+    ApprovalRequested,
+    CallCompleted,
+    CallFailed,
+)
+from stepwell.orchestrator._events import Event
+from stepwell.orchestrator._port import AttemptId
+from stepwell.orchestrator._state import State
+
+__all__ = ["Purse"]
+
+Key = tuple[AttemptId, str]
+Waiting = tuple[Reserve, "Future[None]"]
+
+
+class _Runs(Protocol):
+    """What is needed of the orchestrator."""
+
+    def states(self) -> list[State]: ...
+
+    def record(self, run: str, event: Event) -> None: ...
+
+
+class Purse:
+    """Of an orchestrator: what its runs may still consume."""
+
+    def __init__(self, runs: _Runs) -> None:
+        self._runs = runs
+        self.is_limiting = False
+        self._reserved: dict[Key, Reserve] = {}
+        self._waiting: dict[Key, Waiting] = {}
+
+    def look(self) -> None:
+        """Find out whether any run has a budget: only then calls ask."""
+        self.is_limiting = any(state.budget is not None for state in self._runs.states())
+
+    # -- calls ----------------------------------------------------------------------------
+
+    def reserve(
+        self, attempt: AttemptId, call: str, wanted: Reserve, answer: "Future[None]", now: int
+    ) -> None:
+        """Answer when the call may be made; `BudgetExceeded` if it may not."""
+        key = (attempt, call)
+        root = self._root_of(attempt.run)
+        reason = self._reason_against(root, wanted, now) if root is not None else {}
+        if root is None or not reason:
+            self._reserved[key] = wanted
+            give(answer, None)
+            return
+        self._waiting[key] = (wanted, answer)
+        self._ask(root, wanted, reason)
+
+    def _root_of(self, run: str) -> State | None:
+        states = {state.run: state for state in self._runs.states()}
+        state = states.get(run)
+        root = state.started.root if state is not None and state.started is not None else ""
+        return states.get(root) if root else state
+
+    def _reason_against(self, root: State, wanted: Reserve, now: int) -> dict[str, str]:
+        if root.budget is None:
+            return {}
+        running = {state.run: state.spent for state in self._runs.states()}
+        calls, tokens, cost = root.spent.total(running)
+        for (attempt, _), reserve in self._reserved.items():
+            if self._root_of(attempt.run) is root:
+                calls, tokens, cost = calls + 1, tokens + reserve.tokens, cost + reserve.cost
+        seconds = (now - root.budget_since) / 1e6
+        return dict(exceeded(root.budget, (calls, tokens, cost), wanted, seconds))
+
+    def _ask(self, root: State, wanted: Reserve, reasons: dict[str, str]) -> None:
+        if any(root.approvals[name].request.form == "budget" for name in root.pending):
+            return
+        number = sum(it.request.form == "budget" for it in root.approvals.values()) + 1
+        question = (
+            f"{'; '.join(reasons.values())}. Call {wanted.name!r} waits. Approve to let the run "
+            f"go on with as much again; or set another limit with %stepwell budget"
+        )
+        event = ApprovalRequested(
+            f"budget-{root.run}-{number}", question=question, form="budget", edit=tuple(reasons)
+        )
+        self._runs.record(root.run, event)
+
+    # -- what follows from what happens -----------------------------------------------------
+
+    def follow(self, state: State, event: Event, attempt: AttemptId, now: int) -> None:
+        """Something has happened in this run: calls may be let through, or refused."""
+        match event:
+            case CallCompleted(call=call) | CallFailed(call=call):
+                if self._reserved.pop((attempt, call), None) is not None and self._waiting:
+                    self._try_again(now)
+            case BudgetSet():
+                self.look()
+                self._withdraw(state)
+                self._try_again(now)
+            case ApprovalDecided() if self._is_about_budget(state, event):
+                self._decided(state, event, now)
+            case _:
+                pass
+
+    def give_up(self, attempt: AttemptId) -> None:
+        """The attempt has come to its end: what its calls had set aside is free."""
+        for key in [key for key in self._reserved if key[0] == attempt]:
+            del self._reserved[key]
+        for key in [key for key in self._waiting if key[0] == attempt]:
+            deny(self._waiting.pop(key)[1], AttemptGivenUp(attempt.step, attempt.attempt))
+
+    def refuse(self, error: BaseException) -> None:
+        """The orchestrator ends."""
+        for _, answer in self._waiting.values():
+            deny(answer, error)
+        self._waiting.clear()
+
+    def _is_about_budget(self, state: State, event: ApprovalDecided) -> bool:
+        found = state.approvals.get(event.approval)
+        return found is not None and found.request.form == "budget" and state.budget is not None
+
+    def _withdraw(self, root: State) -> None:
+        """Somebody has set a budget without answering the question about the last one."""
+        for name in [it for it in root.pending if root.approvals[it].request.form == "budget"]:
+            event = ApprovalDecided(name, "answered", channel="python", note="a budget was set")
+            self._runs.record(root.run, event)
+
+    def _decided(self, root: State, event: ApprovalDecided, now: int) -> None:
+        base = root.budget_base
+        if event.decision == "approved" and root.budget is not None and base is not None:
+            named = root.approvals[event.approval].request.edit
+            budget = root.budget.extended_by(_of_limits(base, named))
+            extended = BudgetSet(budget, by=event.by, since=root.budget_since, base=base)
+            self._runs.record(root.run, extended)
+        elif event.decision != "answered":
+            for key in [key for key in self._waiting if self._root_of(key[0].run) is root]:
+                wanted, answer = self._waiting.pop(key)
+                reasons = self._reason_against(root, wanted, now)
+                deny(answer, BudgetExceeded(wanted.name, "; ".join(reasons.values())))
+
+    def _try_again(self, now: int) -> None:
+        waiting, self._waiting = self._waiting, {}
+        for (attempt, call), (wanted, answer) in waiting.items():
+            self.reserve(attempt, call, wanted, answer, now)
+
+
+def _of_limits(budget: Budget, names: Iterable[str]) -> Budget:
+    """The budget's limits of these names alone."""
+    found: dict[str, Any] = {name: getattr(budget, name) for name in names}
+    return Budget(**found)

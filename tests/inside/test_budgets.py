@@ -1,0 +1,211 @@
+"""What a run may consume: checked before a call, kept with the run, extended by a person."""
+
+import pytest
+from controlled import wait_for
+from effects import Effects, as_if_killed, durable_cells, fails, written
+from hypothesis import given
+from hypothesis import strategies as st
+from sessions import Notebook
+
+from stepwell.errors import InvalidUsage, StepFailed
+from stepwell.orchestrator import ApprovalDecided, Budget, Reserve, Spent, Usage, exceeded, run_view
+from stepwell.session._budgets import budget_report, lift_budget, set_budget
+
+MODEL = """
+@stepwell.durable(max_cost=1.0, max_tokens=100)
+async def ask(question):
+    effects.add(question)
+    await asyncio.sleep(0)
+    stepwell.usage(input_tokens=40, output_tokens=20, cost=0.5)
+    return question.upper()
+
+@stepwell.durable(max_cost=1.0, retries=3, backoff=0.001)
+async def flaky(question):
+    effects.add(question)
+    if len(effects.all) < 3:
+        raise ConnectionError
+    stepwell.cost(0.5)
+    return question
+
+@stepwell.durable
+def plain(n):
+    effects.add(n)
+    return n
+"""
+
+
+@pytest.fixture(autouse=True)
+def tools(notebook: Notebook, effects: Effects) -> None:
+    """A model that says what it costs."""
+    durable_cells(notebook, effects, MODEL)
+
+
+def question(notebook: Notebook) -> str:
+    """The open question about the budget; empty if there is none."""
+    state = notebook.session.state
+    return next((state.approvals[name].request.question for name in state.pending), "")
+
+
+def decide(notebook: Notebook, decision: str) -> None:
+    """A person answers it."""
+    engine = notebook.session.engine
+
+    def work() -> None:
+        (name,) = engine.state.pending
+        event = ApprovalDecided(name, decision, by="ada", channel="python")  # type: ignore[arg-type]
+        engine.orchestrator.record(engine.run, event)
+
+    engine.orchestrator.call(work)
+
+
+def parked(notebook: Notebook) -> str:
+    """Wait until the run is parked; the question."""
+    wait_for(lambda: question(notebook))
+    return question(notebook)
+
+
+def test_an_over_budget_call_is_refused_before_it_is_made(
+    notebook: Notebook, effects: Effects
+) -> None:
+    """With its reserved maximum: two would fit by what they cost, but not by what they may."""
+    notebook.session.state  # noqa: B018 - opens the store
+    set_budget(notebook.session.engine, {"cost": 1.2})
+    notebook.step("a", "a = [await ask(q) for q in ('x', 'y', 'z')]")
+    said = parked(notebook)
+    assert "0.5 of 1.2 is spent and it may cost 1" in said
+    assert "'ask'" in said
+    assert effects.take() == ["x"]
+    decide(notebook, "rejected")
+    with pytest.raises(StepFailed, match=r"BudgetExceeded.*was not made"):
+        notebook.session.wait(["a"], timeout=20)
+    assert effects.take() == []
+
+
+def test_approving_lets_the_run_go_on_with_as_much_again(
+    notebook: Notebook, effects: Effects
+) -> None:
+    """The limit that was reached is raised, and no other."""
+    set_budget(notebook.session.engine, {"calls": 2, "tokens": 1_000_000})
+    notebook.step("a", "a = [plain(n) for n in range(5)]")
+    assert "2 of 2 calls" in parked(notebook)
+    assert effects.take() == [0, 1]
+    decide(notebook, "approved")
+    wait_for(lambda: "4 of 4 calls" in question(notebook))
+    assert effects.take() == [2, 3]
+    decide(notebook, "approved")
+    notebook.session.wait(["a"], timeout=20)
+    assert notebook.session.state.budget == Budget(calls=6, tokens=1_000_000)
+
+
+def test_setting_a_higher_budget_answers_the_question(notebook: Notebook) -> None:
+    """`%stepwell budget` is as good as approving."""
+    set_budget(notebook.session.engine, {"calls": 1})
+    notebook.step("a", "a = [plain(n) for n in range(3)]")
+    parked(notebook)
+    set_budget(notebook.session.engine, {"calls": 10})
+    notebook.session.wait(["a"], timeout=20)
+    assert question(notebook) == ""
+
+
+def test_calls_at_once_cannot_break_a_limit_together(notebook: Notebook, effects: Effects) -> None:
+    """What the others may consume is set aside."""
+    set_budget(notebook.session.engine, {"calls": 3})
+    notebook.step("a", "a = await asyncio.gather(*[ask(n) for n in 'abcdefgh'])")
+    parked(notebook)
+    wait_for(lambda: len(written(notebook, "call_completed")) == 3)
+    assert len(effects.take()) == 3
+    lift_budget(notebook.session.engine)
+    notebook.session.wait(["a"], timeout=20)
+    assert len(effects.take()) == 5
+
+
+def test_a_retry_does_not_count_twice(notebook: Notebook, effects: Effects) -> None:
+    """One call, one reserve, however often it is tried."""
+    set_budget(notebook.session.engine, {"calls": 1, "cost": 1.0})
+    notebook.done("a", "a = await flaky('x')")
+    assert effects.take() == ["x", "x", "x"]
+    view = run_view(notebook.session.state)
+    assert (view.calls, view.cost) == (1, 0.5)
+
+
+def test_what_is_answered_from_the_store_is_free(notebook: Notebook, effects: Effects) -> None:
+    """The step runs again with nothing left in the budget."""
+    set_budget(notebook.session.engine, {"calls": 2})
+    fails(notebook, "a", "a = [plain(1), plain(2)]\nraise ValueError")
+    notebook.done("a", "a = [plain(1), plain(2)]")
+    assert effects.take() == [1, 2]
+
+
+def test_a_budget_survives_the_process(notebook: Notebook, effects: Effects) -> None:
+    """Limits and what was spent are found again; so is the question."""
+    set_budget(notebook.session.engine, {"calls": 1})
+    notebook.step("a", "a = [plain(1), plain(2)]")
+    parked(notebook)
+    again = as_if_killed(notebook, effects, MODEL)
+    notebook.session.cancel(["a"])
+    effects.take()
+    again.step("a", "a = [plain(1), plain(2)]")
+    assert "1 of 1 calls" in parked(again)
+    wait_for(lambda: again.session.state.running)
+    decide(again, "approved")
+    again.session.wait(["a"], timeout=20)
+    assert effects.take() == [2]
+    again.session.close()
+
+
+def test_the_views_say_what_was_consumed(notebook: Notebook) -> None:
+    """By step and by run; and the report, what is left."""
+    set_budget(notebook.session.engine, {"cost": 2.0})
+    notebook.done("a", "a = await ask('x'); stepwell.cost(0.25)")
+    step, run = notebook.view("a"), run_view(notebook.session.state)
+    assert (step.calls, step.tokens, step.cost) == (1, 60, 0.75)
+    assert (run.calls, run.tokens, run.cost) == (1, 60, 0.75)
+    said = str(budget_report(notebook.session.engine))
+    assert "0.75" in said
+    assert "no limit" in said
+
+
+def test_a_limit_that_cannot_be_meant_is_refused(notebook: Notebook) -> None:
+    """With its name."""
+    with pytest.raises(InvalidUsage, match="budget of -1 calls"):
+        set_budget(notebook.session.engine, {"calls": -1})
+    with pytest.raises(InvalidUsage, match="'money'"):
+        set_budget(notebook.session.engine, {"money": 1})
+
+
+def test_time_is_counted_from_when_the_budget_was_set(notebook: Notebook) -> None:
+    """No call is made after it."""
+    set_budget(notebook.session.engine, {"seconds": 0.0})
+    notebook.step("a", "a = plain(1)")
+    assert "0 s are over" in parked(notebook)
+    set_budget(notebook.session.engine, {"seconds": 60})
+    notebook.session.wait(["a"], timeout=20)
+
+
+@given(
+    st.lists(st.tuples(st.floats(0, 2), st.booleans()), max_size=30),
+    st.floats(0, 10),
+    st.floats(2, 3),
+)
+def test_no_more_is_spent_than_the_budget(
+    calls: list[tuple[float, bool]], limit: float, most: float
+) -> None:
+    """Whatever calls cost, up to the most they may: let through only while all of that fits."""
+    spent, budget = Spent(), Budget(cost=limit)
+    for cost, is_call in calls:
+        if not dict(exceeded(budget, spent.total({}), Reserve("f", cost=most), 0.0)):
+            spent.add(Usage(cost=cost), is_call=is_call)
+    assert spent.cost <= limit + 1e-6
+
+
+def test_children_share_the_budget() -> None:
+    """What runs below have spent counts: while they run as it stands, afterwards as it was."""
+    parent, child, grandchild = Spent(), Spent(), Spent()
+    parent.add(Usage(cost=1), is_call=True)
+    child.add(Usage(1, 2), is_call=True)
+    grandchild.add(Usage(cost=0.5), is_call=True)
+    parent.below["c"] = (0, 0, 0.0)
+    child.below["g"] = (0, 0, 0.0)
+    assert parent.total({"c": child, "g": grandchild}) == (3, 3, 1.5)
+    parent.below["c"] = child.total({"g": grandchild})
+    assert parent.total({}) == (3, 3, 1.5)
