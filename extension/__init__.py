@@ -13,7 +13,9 @@ module loads none of IPython, DuckDB or anywidget; each comes when it is needed.
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from stepwell.agents import Agent
     from stepwell.api import Run, run, step
+    from stepwell.declaring import agent
     from stepwell.errors import RetryAfter, StepwellError, TerminalError
     from stepwell.inside import call, cost, current, durable, usage
     from stepwell.reading import Reader, open  # noqa: A004 - stepwell.open is its name
@@ -21,11 +23,13 @@ if TYPE_CHECKING:
     from stepwell.secrecy import secret
 
 __all__ = [
+    "Agent",
     "Reader",
     "RetryAfter",
     "Run",
     "StepwellError",
     "TerminalError",
+    "agent",
     "call",
     "cell",
     "cost",
@@ -41,6 +45,8 @@ __all__ = [
 ]
 
 _HOMES = {
+    "Agent": "stepwell.agents",
+    "agent": "stepwell.declaring",
     "Reader": "stepwell.reading",
     "Run": "stepwell.api",
     "call": "stepwell.inside",

@@ -94,3 +94,7 @@ class RunRow:
     seconds_spent: float = 0.0
     notebook: str = ""
     is_current: bool = False
+    depth: int = 0
+    """How many runs it is below the one that nobody called."""
+    called_by: str = ""
+    """The step that called it."""

@@ -146,13 +146,16 @@ def runs_table(rows: Sequence[RunRow], *, now: int, note: str = "") -> View:
 
 
 def _run_row(row: RunRow, now: int) -> list[Cell]:
+    # By lines, not blanks: a table keeps none at the beginning.
+    indent = f"└{'─' * (row.depth - 1)} " if row.depth else ""
+    said = f"called by {row.called_by}" if row.called_by else ""
     return [
-        row.run,
+        indent + row.run,
         State(look_of(row.status), row.status),
         clock_time(row.started, now),
         f"{row.done:,} of {row.steps:,}",
         duration(row.seconds_spent) if row.seconds_spent else "",
         row.flow,
         row.notebook,
-        "← this notebook's" if row.is_current else "",
+        "← this notebook's" if row.is_current else said,
     ]

@@ -1,6 +1,8 @@
 """What is said of a step, whatever the form: times, the line that failed, the way out."""
 
 import re
+from collections import Counter
+from collections.abc import Iterator
 
 from stepwell.orchestrator import Output, Phase, ProgressView, StepView
 from stepwell.widgets._format import clock_time, duration, elapsed, size
@@ -44,10 +46,18 @@ def facts(view: StepView) -> dict[str, object]:
             "line": error.line,
         },
         **_counts(view),
+        **_children(view),
         "waiting_for": [line(name) for name in view.waiting_for[:_LISTED]],
         "blocked_by": [line(name) for name in view.blocked_by[:_LISTED]],
         "stale": [line(reason, 300) for reason in view.stale[:20]],
     }
+
+
+def _children(view: StepView) -> dict[str, object]:
+    if not view.children:
+        return {}
+    listed = view.children[:_LISTED]
+    return {"children": [{"run": it.run, "agent": it.agent, "status": it.status} for it in listed]}
 
 
 def _counts(view: StepView) -> dict[str, object]:
@@ -107,7 +117,21 @@ def standing(view: StepView, now: int) -> list[str]:
         lines.append(f"because {line(view.skipped, 200)}")
     if view.progress is not None and view.phase is Phase.RUNNING:
         lines.append(_progress(view.progress))
+    if view.phase is Phase.RUNNING:
+        lines += _called(view)
     return lines
+
+
+def _called(view: StepView) -> Iterator[str]:
+    """The runs it waits for: of each agent how many, how they stand, and the newest one's id."""
+    agents = dict.fromkeys(child.agent for child in view.children)
+    for agent in list(agents)[:NAMES]:
+        mine = [child for child in view.children if child.agent == agent]
+        counts = Counter(child.status for child in mine)
+        said = ", ".join(f"{count:,} {status}" for status, count in counts.items())
+        newest = next((it for it in reversed(mine) if it.status == "running"), mine[-1])
+        what = f"{line(agent, 60)}({line(newest.parameters, 80)})"
+        yield f"calls {what}: {said} · run {newest.run}"
 
 
 def _after(view: StepView) -> str:

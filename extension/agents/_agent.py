@@ -119,7 +119,7 @@ class _Request:
         around = nursery_here(agent.name)
         self._definition = around.pinned(agent.definition)
         self._definition.check()
-        self._scope = around.scope()
+        self._scope = around.scope(self._definition)
         values = check_arguments(self._definition.signature, args, kwargs, self._scope)
         step = here.attempt.id.step
         encoded = {

@@ -31,8 +31,8 @@ class Nursery(Protocol):
         """The agent as it was when the calling step was asked for."""
         ...
 
-    def scope(self) -> Mapping[str, object]:
-        """What names mean there."""
+    def scope(self, definition: Definition) -> Mapping[str, object]:
+        """What names in its signature mean."""
         ...
 
     def prepare(self, definition: Definition) -> Prepared:

@@ -51,6 +51,8 @@ class Signature:
         """Names that its types and defaults mean."""
         found: dict[str, None] = {}
         for parameter in (*self.parameters, *self.outputs):
+            if parameter.name in self.types or f"-> {parameter.name}" in self.types:
+                continue
             for text in (parameter.annotation, parameter.default or ""):
                 nodes = ast.walk(ast.parse(text.strip() or "None", mode="eval"))
                 found |= dict.fromkeys(node.id for node in nodes if isinstance(node, ast.Name))

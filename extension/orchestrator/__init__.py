@@ -107,6 +107,7 @@ from stepwell.orchestrator._sharing import Inherited, inherited
 from stepwell.orchestrator._shell import Orchestrator
 from stepwell.orchestrator._snapshot import (
     approval_view,
+    calls_of,
     is_stuck,
     phase_of,
     run_head,
@@ -244,6 +245,7 @@ __all__ = [
     "Worker",
     "apply",
     "approval_view",
+    "calls_of",
     "child_id",
     "closing",
     "closure",

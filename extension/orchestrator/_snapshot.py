@@ -19,7 +19,7 @@ from stepwell.orchestrator._views import (
     StepView,
 )
 
-__all__ = ["approval_view", "phase_of", "run_head", "run_view", "step_view"]
+__all__ = ["approval_view", "calls_of", "phase_of", "run_head", "run_view", "step_view"]
 
 
 FIRST_FAILED = 3
@@ -156,7 +156,7 @@ def _children(step: StepState) -> tuple[ChildView, ...]:
             status=call.status or "running",
             parameters=call.parameters,
         )
-        for call in _calls(step)
+        for call in calls_of(step)
         if call.form == "child"
     )
 
@@ -172,7 +172,8 @@ def _consumed(spent: Spent | None) -> _Consumed:
     return {"calls": calls, "tokens": tokens, "cost": cost}
 
 
-def _calls(step: StepState) -> Iterator[Call]:
+def calls_of(step: StepState) -> Iterator[Call]:
+    """Every call that its attempts, and those of its items, have made."""
     units: list[Unit] = [step, *(step.items.by_key.values() if step.items else ())]
     for unit in units:
         yield from (unit.calls or {}).values()

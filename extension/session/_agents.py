@@ -32,6 +32,7 @@ from stepwell.orchestrator import (
     Happened,
     Output,
     State,
+    calls_of,
     load,
 )
 from stepwell.session._engine import Engine
@@ -118,7 +119,7 @@ class Agents:
         definition = agent.definition
         definition.check()
         nursery = StepNursery(self._surroundings, inputs=_outputs(engine.state))
-        values = check_arguments(definition.signature, args, kwargs, nursery.scope())
+        values = check_arguments(definition.signature, args, kwargs, nursery.scope(definition))
         encoded = {
             name: engine.values.encode("", f"{agent.name}({name}=…)", value)
             for name, value in values.items()
@@ -150,7 +151,7 @@ class Agents:
         """What `await agent(…)` in a cell comes to. Raises as `start`, and `AgentFailed`."""
         key = self.start(engine, agent, args, kwargs, where)
         call = await asyncio.wrap_future(self.answer(engine, key))
-        scope = StepNursery(self._surroundings).scope()
+        scope = StepNursery(self._surroundings).scope(agent.definition)
         return result_of(agent.definition, call, engine.values.load, scope)
 
     def answer(self, engine: Engine, key: str) -> "Future[Call]":
@@ -188,6 +189,24 @@ class Agents:
             if call.form == "child" and not call.is_closed:
                 self.answer(engine, key).result(timeout)
 
+    # -- mended ---------------------------------------------------------------------------
+
+    def failed_callers(self, engine: Engine, agent: str) -> tuple[list[str], list[str]]:
+        """Steps, and calls of cells, that failed because a run of this agent has."""
+        state = engine.state
+        steps = [
+            name
+            for name in state.troubled
+            if state.steps[name].error is not None
+            and any(_failed_for(engine, call, agent) for call in calls_of(state.steps[name]))
+        ]
+        return steps, [key for key, it in state.calls.items() if _failed_for(engine, it, agent)]
+
+    def go_on_with(self, engine: Engine, keys: Iterable[str], where: object) -> None:
+        """Calls of cells that failed, and of which the reason is mended, go on."""
+        for key in keys:
+            self._begin(engine, key, self._birth_again(engine, engine.state.calls[key]), where)
+
     # -- brought back -----------------------------------------------------------------------
 
     def go_on(self, engine: Engine) -> list[str]:
@@ -211,6 +230,17 @@ class Agents:
         nursery = StepNursery(self._surroundings, inputs=_outputs(engine.state))
         birth = birth_of(definition, parameters, (), nursery.prepare(definition))
         return replace(birth, shown=call.parameters)
+
+
+def _failed_for(engine: Engine, call: Call, agent: str) -> bool:
+    """Whether the call is of a run that failed in a step of this agent, at whatever depth."""
+    if call.form != "child" or call.status != "failed":
+        return False
+    below = load(engine.store, call.subject)
+    failed = [below.steps[name] for name in below.troubled if below.steps[name].error is not None]
+    if call.agent == agent and failed:
+        return True
+    return any(_failed_for(engine, it, agent) for step in failed for it in calls_of(step))
 
 
 def _outputs(state: State) -> dict[str, str]:

@@ -54,14 +54,13 @@ class SessionNotebook:
         session = self.session
         if moved := session.moved_from():
             print(moved, file=sys.stderr)
-        if step.flow:
-            session.agents.check_declared(session.engine, step.flow)
-        session.define([step])
         where = session.frontend.where()
         if step.flow:
             # A step of an agent is only written down; it runs when the agent is called.
+            session.define_agent_step(step)
             session.board.open(session.agent_step_view(step), where)
             return
+        session.define([step])
         session.expect_card(step.name, where)
         try:
             if not step.defer:

@@ -34,8 +34,10 @@ class StepNursery:
         then = self.surroundings.agents_in.get(self.environment, {})
         return then.get(definition.name, definition)
 
-    def scope(self) -> Mapping[str, object]:
-        """What names mean there."""
+    def scope(self, definition: Definition) -> Mapping[str, object]:
+        """What names in its signature mean."""
+        if definition.home is not None:
+            return definition.home()
         captured = self.surroundings.captured.get(self.environment)
         notebook = self.surroundings.namespace_of_notebook
         return ChainMap(captured.objects, notebook) if captured is not None else notebook

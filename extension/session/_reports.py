@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from stepwell.errors import StoreError
 from stepwell.flow import Change, Environment, Fingerprint, changes
 from stepwell.orchestrator import (
+    RunStarted,
     State,
     StepView,
     current_inputs,
@@ -33,6 +34,12 @@ __all__ = [
     "status",
     "view_with_reasons",
 ]
+
+
+MOST_RUNS = 500
+
+Known = tuple[str, int, RunStarted]
+"""A run's id, when it started, and how."""
 
 
 def now() -> int:
@@ -108,28 +115,52 @@ def status(session: Session, *, notes: Sequence[str] = ()) -> View:
 
 
 def all_runs(session: Session) -> View:
-    """Every run in the store, the current one marked."""
-    engine = session.engine
-    rows: list[RunRow] = []
-    for run, started, event in runs(engine.store):
-        state = engine.state if run == engine.run else session.load_run(run)
-        phases = [phase_of(step).value for step in state.steps.values()]
-        rows.append(
-            RunRow(
-                run=run,
-                status=status_of(state),
-                flow=event.flow,
-                started=started,
-                steps=len(phases),
-                done=phases.count("done"),
-                seconds_spent=sum(
-                    step.checkpoint.seconds for step in state.steps.values() if step.checkpoint
-                ),
-                notebook=event.notebook,
-                is_current=run == engine.run,
-            )
-        )
-    return runs_table(rows, now=now())
+    """Every run in the store, the current one marked; those that were called below callers."""
+    known = runs(session.engine.store)
+    listed = _as_tree(known)
+    rows = [_run_row(session, run, started, event) for run, started, event in listed[:MOST_RUNS]]
+    left_out = len(known) - len(rows)
+    note = f"… and {left_out:,} more; %stepwell sql select * from runs" if left_out else ""
+    return runs_table(rows, now=now(), note=note)
+
+
+def _as_tree(known: Sequence[Known]) -> list[Known]:
+    """Each run followed by those that it called, oldest first."""
+    ids = {run for run, _, _ in known}
+    below: dict[str, list[Known]] = {}
+    for it in known:
+        below.setdefault(it[2].parent if it[2].parent in ids else "", []).append(it)
+    found: list[Known] = []
+    pending = below.pop("", [])[::-1]
+    while pending:
+        it = pending.pop()
+        found.append(it)
+        pending += below.pop(it[0], [])[::-1]
+    return found
+
+
+def _run_row(session: Session, run: str, started: int, event: RunStarted) -> RunRow:
+    orchestrator = session.engine.orchestrator
+    is_advancing = orchestrator.is_advancing(run)
+    state = orchestrator.state(run) if is_advancing else session.load_run(run)
+    phases = [phase_of(step).value for step in state.steps.values()]
+    status = status_of(state)
+    return RunRow(
+        run=run,
+        # Nothing runs in a run that nobody advances: it was cut off.
+        status="interrupted" if status == "running" and not is_advancing else status,
+        flow=event.flow,
+        started=started,
+        steps=len(phases),
+        done=phases.count("done"),
+        seconds_spent=sum(
+            step.checkpoint.seconds for step in state.steps.values() if step.checkpoint
+        ),
+        notebook=event.notebook,
+        is_current=run == session.engine.run,
+        depth=event.depth,
+        called_by=event.step,
+    )
 
 
 def run_ids(session: Session) -> list[str]:

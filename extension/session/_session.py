@@ -175,6 +175,21 @@ class Session:
             self.engine, text, max_depth=max_depth, cell=self.frontend.cell_id()
         )
 
+    def define_agent_step(self, step: Step) -> None:
+        """Make it a step of its agent; what failed for want of it goes on.
+
+        Raises `InvalidUsage` for an agent that nobody has declared, `FlowError`.
+        """
+        engine, agents = self.engine, self.agents
+        agents.check_declared(engine, step.flow)
+        is_new = self.state.flow_of(step).get(step.name) != step
+        self.define([step])
+        if is_new:
+            steps, keys = agents.failed_callers(engine, step.flow)
+            if steps:
+                self.ask(steps, by="cell")
+            agents.go_on_with(engine, keys, self.frontend.where())
+
     def start_agent(
         self,
         agent: Agent[..., Any],

@@ -4,7 +4,7 @@ It knows how to make a namespace, execute code in it, and bring values to the st
 back. It does not know why a step runs, what depends on it, or who is watching.
 """
 
-from stepwell.workers._code import describe_error, register_source
+from stepwell.workers._code import compile_code, describe_error, register_source
 from stepwell.workers._kernel import KernelWorker, Surroundings
 from stepwell.workers._output import Recorder, Relay, recording
 from stepwell.workers._pool import ThreadPool
@@ -19,6 +19,7 @@ __all__ = [
     "Surroundings",
     "ThreadPool",
     "Values",
+    "compile_code",
     "describe_error",
     "follow_threads",
     "install_streams",

@@ -8,6 +8,7 @@ import pytest
 
 from stepwell.errors import InvalidUsage, StepFailed, UnknownName
 from stepwell.orchestrator import Phase, load, runs
+from stepwell.session._reports import all_runs
 from stepwell.store import MemoryStore
 from tests.support.sessions import Notebook
 
@@ -321,3 +322,25 @@ def test_a_missing_name_is_told_to_a_cell_too(notebook: Agents) -> None:
     notebook.of("lost", "find", "y = x + nowhere")
     with pytest.raises(UnknownName, match="nowhere"):
         asyncio.run(notebook.session.call_agent(notebook.names["lost"], (1,), {}))
+
+
+def test_runs_are_listed_below_those_that_called_them(notebook: Agents) -> None:
+    """With the step that did; what nobody called comes first."""
+    notebook.agent("count(n: int) -> total")
+    notebook.of("count", "down", "total = 0 if n == 0 else 1 + await count(n - 1)")
+    notebook.done("one", "one = await count(1)")
+    said = str(all_runs(notebook.session).bundle["text/plain"]).splitlines()
+    ids = [run for run, _, _ in runs_of(notebook)]
+    rows = [next(row for row in said if run in row) for run in ids]
+    assert said.index(rows[0]) < said.index(rows[1]) < said.index(rows[2])
+    assert rows[1].startswith(f"└ {ids[1]}")
+    assert rows[2].startswith(f"└─ {ids[2]}")
+    assert ("called by one" in rows[1], "called by down" in rows[2]) == (True, True)
+
+
+def test_the_card_says_which_runs_the_step_waits_for(notebook: Agents) -> None:
+    """While it does; their parameters among it."""
+    notebook.agent("slow(n: int) -> out")
+    notebook.of("slow", "nap", "import asyncio\nout = await asyncio.sleep(60)")
+    notebook.step("r", "r = await slow(7)")
+    wait_until(lambda: notebook.pane.says("r: running", "calls slow(n=7): 1 running"))

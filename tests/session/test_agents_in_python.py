@@ -1,0 +1,136 @@
+"""The same in plain Python: functions, steps by steps, and other notebooks as agents."""
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pytest
+
+import stepwell
+from stepwell.errors import InvalidUsage, StepFailed
+
+_format: Any = nbformat
+
+
+@stepwell.agent
+async def doubled(text: str, times: int = 2) -> str:
+    """Say it more than once."""
+    await asyncio.sleep(0)
+    return text * times
+
+
+@stepwell.agent
+def plain(number: int) -> list[int]:
+    """Without await."""
+    return [number, number + 1]
+
+
+report = stepwell.agent(
+    "report", parameters={"topic": str, "depth": (int, 1)}, out={"text": str, "count": int}
+)
+
+
+@report.step(out="hits")
+async def look(topic: str, depth: int) -> list[str]:
+    """It calls another agent."""
+    return [await doubled(topic) for _ in range(depth)]
+
+
+@report.step(out=("text", "count"))
+def write(hits: list[str]) -> tuple[str, int]:
+    """Two outputs."""
+    return ", ".join(hits), len(hits)
+
+
+@stepwell.step(out="answers", defer=True)
+async def ask(topic: str) -> list[Any]:
+    """Calls them all."""
+    first = await doubled(topic, times=3)
+    second = await report(topic=topic, depth=2)
+    return [first, second.text, second.count, await plain(number=4)]
+
+
+def test_functions_are_agents(tmp_path: Path) -> None:
+    """Called from a function step of a script; each call is a run, found again next time."""
+    for _ in range(2):
+        with stepwell.run(tmp_path / "s.duckdb", steps=[ask], topic="ab") as run:
+            assert run["answers"] == ["ababab", "abab, abab", 2, [4, 5]]
+    with stepwell.open(tmp_path / "s.duckdb") as store:
+        rows = store.sql("select flow, count(*) from runs group by flow order by flow").fetchall()
+    assert rows == [("", 1), ("doubled", 3), ("plain", 1), ("report", 1)]
+
+
+def test_an_agent_keeps_its_types() -> None:
+    """For whoever reads it, and for pydantic."""
+    assert repr(doubled) == "<agent doubled(text: str, times: int = 2) -> result: str: 1 steps>"
+    assert doubled.__doc__ == "Say it more than once."
+    assert repr(report).startswith("<agent report(topic: str, depth: int = 1) -> text: str, count")
+
+
+def test_outside_of_a_step_nothing_is_called() -> None:
+    """It would not be durable."""
+    with pytest.raises(InvalidUsage, match="agent 'doubled' runs inside a step"):
+        asyncio.run(doubled("a"))
+
+
+@pytest.mark.parametrize("what", [3, "researcher", None])
+def test_what_is_no_agent_is_refused(what: Any) -> None:
+    """Saying what there is."""
+    with pytest.raises(InvalidUsage, match="give it a function, the path of a notebook"):
+        stepwell.agent(what)
+
+
+@pytest.fixture
+def other(tmp_path: Path) -> Path:
+    """A notebook with parameters, a setup cell and two steps."""
+    new: Any = _format.v4
+    declared = new.new_code_cell("city: str = 'Oslo'\ndays = 2")
+    declared.metadata["tags"] = ["parameters"]
+    cells = [
+        new.new_code_cell("%load_ext stepwell"),
+        declared,
+        new.new_code_cell("%%setup\nimport math\ndef warm(it):\n    return math.ceil(it) * factor"),
+        new.new_code_cell("%%setup\nfactor = 10"),
+        new.new_markdown_cell("# Not code"),
+        new.new_code_cell("%%step forecast\nseries = [warm(day + 0.5) for day in range(days)]"),
+        new.new_code_cell("raise SystemExit('an ordinary cell is not run')"),
+        new.new_code_cell("%%step summary\ntext = f'{city}: {series}'"),
+    ]
+    path = tmp_path / "weather report.ipynb"
+    _format.write(new.new_notebook(cells=cells), path)
+    return path
+
+
+def test_another_notebooks_flow_is_an_agent(tmp_path: Path, other: Path) -> None:
+    """Its parameters go in by name, its outputs come out by name, on this store."""
+    weather = stepwell.agent(other)
+
+    @stepwell.step(out="found", defer=True)
+    async def call() -> list[Any]:
+        both = await weather(city="Rome")
+        return [both.text, both.series, (await weather(days=1)).text]
+
+    with stepwell.run(tmp_path / "s.duckdb", steps=[call]) as run:
+        assert run["found"] == ["Rome: [10, 20]", [10, 20], "Oslo: [10]"]
+
+
+def test_of_another_notebook_one_output_can_be_asked_for(tmp_path: Path, other: Path) -> None:
+    """Then it is the value; a parameter of the wrong type is refused."""
+    weather = stepwell.agent(other, name="weather", out="text")
+
+    @stepwell.step(out="found", defer=True)
+    async def call(city: Any) -> str:
+        answer: str = await weather(city=city)
+        return answer
+
+    with stepwell.run(tmp_path / "s.duckdb", steps=[call], city="Rome") as run:
+        assert run["found"] == "Rome: [10, 20]"
+    with pytest.raises(StepFailed, match=r"parameter 'city' is a int \(7\), expected str"):
+        stepwell.run(tmp_path / "s.duckdb", steps=[call], city=7)
+
+
+def test_a_notebook_that_is_not_there_is_told(tmp_path: Path) -> None:
+    """When it is named, not when it is called."""
+    with pytest.raises(InvalidUsage, match="there is no notebook at"):
+        stepwell.agent(tmp_path / "none.ipynb")
