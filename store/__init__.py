@@ -21,6 +21,7 @@ from stepwell.store._port import (
     Store,
     Then,
 )
+from stepwell.store._tables import Tables
 
 __all__ = [
     "Blob",
@@ -32,6 +33,7 @@ __all__ = [
     "Rewritten",
     "Row",
     "Store",
+    "Tables",
     "Then",
     "open_store",
 ]

@@ -21,7 +21,7 @@ from stepwell.store._files import BlobFiles
 from stepwell.store._fork import watch_forks
 from stepwell.store._gate import Gate
 from stepwell.store._instance import Instance
-from stepwell.store._journal import Journal
+from stepwell.store._journal import Job, Journal
 from stepwell.store._known import Known
 from stepwell.store._lock import Lock
 from stepwell.store._opening import network_notes, open_file, prepare_folder
@@ -44,6 +44,7 @@ from stepwell.store._salvage import wal_of
 from stepwell.store._schema import check_key, prepare, refresh_views
 from stepwell.store._snapshot import write_snapshot
 from stepwell.store._sql import statement
+from stepwell.store._tables import Tables
 from stepwell.store._tail import tail_of
 from stepwell.store._writer import Submission, Writer
 
@@ -117,6 +118,7 @@ class _DuckStore(Store):
         self._instance = instance
         self._meta = meta
         self._dead = ""
+        self._has_data = False
         self._gate = Gate()
         self._files = BlobFiles(path.with_name(path.name + ".blobs"))
         self._payloads = Payloads(instance, self._files, Known())
@@ -137,7 +139,28 @@ class _DuckStore(Store):
     def last_seq(self) -> int:
         return self._journal.last_seq
 
+    def begin(self) -> Tables:
+        self._check_alive()
+        if not self._has_data:
+            query = statement("create_data")
+            job: Job = lambda journal: journal.execute(query, ())  # noqa: E731
+            self._await(lambda then: self._writer.submit(Submission((), 0, then, job=job)))
+            self._has_data = True
+        with self._gate.passing():
+            return Tables(self._instance)
+
     def append(self, records: Sequence[Record], then: Then | None = None) -> None:
+        self._append(records, then)
+
+    def append_with(self, tables: Tables, records: Sequence[Record], then: Then) -> None:
+        if not records:
+            # After a failed commit the number of the last record tells what is on disk.
+            raise InvalidUsage("a transaction on tables is kept together with at least one record")
+        self._append(records, then, tables)
+
+    def _append(
+        self, records: Sequence[Record], then: Then | None, tables: Tables | None = None
+    ) -> None:
         rows: list[Packed] = []
         carried: list[tuple[int, Digest]] = []
         weight = 0
@@ -154,7 +177,7 @@ class _DuckStore(Store):
                     carried.append((len(rows), blob.digest))
                     weight += meta.stored
                 rows.append(pack(record, meta, data))
-            self._writer.submit(Submission(rows, weight, then, carried))
+            self._writer.submit(Submission(rows, weight, then, carried, tables=tables))
         except StoreClosed as error:
             if then is None:
                 raise

@@ -96,11 +96,27 @@ class Instance:
         """
         self._make_views()
         guest = self._connection.cursor()
-        guest.execute("SET search_path = 'memory.main,s.main'")
+        data = ",s.data" if guest.execute(statement("has_data")).fetchall()[0][0] else ""
+        guest.execute(f"SET search_path = 'memory.main,s.main{data}'")
         # The transaction is what makes it read-only, whatever is asked of it later on.
         guest.execute("BEGIN TRANSACTION READ ONLY")
         self._guests.add(guest)
         return guest
+
+    def new_transaction(self) -> "duckdb.DuckDBPyConnection":
+        """A connection on which a transaction on the user's tables has begun.
+
+        It reads the public views as well, and dataframes by the name of their variable.
+        """
+        self._make_views()
+        cursor = self.new_cursor()
+        cursor.execute("SET search_path = 's.data,memory.main'")
+        cursor.execute("SET SESSION python_enable_replacements = true")
+        # The variable is the caller's caller's.
+        cursor.execute("SET SESSION python_scan_all_frames = true")
+        cursor.begin()
+        self._guests.add(cursor)
+        return cursor
 
     def hand_out(self, answer: "duckdb.DuckDBPyRelation") -> "duckdb.DuckDBPyRelation":
         """Remember what a user was given, for as long as it is held."""

@@ -14,12 +14,13 @@ from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stepwell.errors import StoreCorrupt, StoreError, StoreFull, StoreReadOnly
+from stepwell.errors import StoreCorrupt, StoreError, StoreFull, StoreReadOnly, TransactionRefused
 from stepwell.store._files import sync_folder
 from stepwell.store._instance import Instance
 from stepwell.store._packing import Packed
 from stepwell.store._rewriting import clear_remains, write_anew
 from stepwell.store._salvage import wal_of
+from stepwell.store._tables import Tables
 from stepwell.store._tail import Tail
 
 if TYPE_CHECKING:
@@ -141,6 +142,10 @@ class Journal:
             self._write(numbered)
         except duckdb.Error as error:
             self._reconcile(error, target)
+        self._is_in_file(target)
+
+    def _is_in_file(self, target: int) -> None:
+        """All records up to this one are durable in the file."""
         self.last_seq = target
         self._waiting, self._waiting_bytes = [], 0
         self._commits += 1
@@ -150,6 +155,29 @@ class Journal:
     def _in_file(self) -> int:
         """The last record that is in the file."""
         return self.last_seq - len(self._waiting)
+
+    def commit_with(self, tables: Tables, rows: Sequence[Packed]) -> None:
+        """As `commit`, in the transaction on the user's tables and together with that.
+
+        Raises `TransactionRefused` where it is the user's part that cannot be committed.
+        """
+        import duckdb
+
+        # What waits in the tail goes before: in the file rows stand in the order of numbers.
+        first, target = self._in_file + 1, self.last_seq + len(rows)
+        try:
+            tables.commit([(seq, *row) for seq, row in enumerate([*self._waiting, *rows], first)])
+        except duckdb.Error as error:
+            tables.rollback()
+            try:
+                self._reconcile(error, target)
+            except StoreError as trouble:
+                raise _refused(error, trouble) from error
+        except TransactionRefused:
+            tables.rollback()
+            raise
+        self._is_in_file(target)
+        self._watch()
 
     def execute(self, query: str, parameters: Sequence[Any]) -> None:
         """Commit a statement of ours that is no record."""
@@ -370,6 +398,15 @@ _SIGNS: tuple[tuple[tuple[str, ...], type[StoreError], str], ...] = (
         "it cannot be written any more; what was acknowledged is kept. Make it writable for you",
     ),
 )
+
+
+def _refused(error: "duckdb.Error", trouble: StoreError) -> StoreError:
+    """The trouble, unless it was made by what the user's statements have written."""
+    if type(trouble) is not StoreError:
+        return trouble
+    said = str(error)
+    is_conflict = "conflict" in said.lower()
+    return TransactionRefused(said, type(error).__name__, is_conflict=is_conflict)
 
 
 def _explain(error: Exception, path: Path) -> StoreError:

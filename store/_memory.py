@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from stepwell.errors import StoreClosed
+from stepwell.errors import InvalidUsage, StoreClosed
 from stepwell.store._asking import ask
 from stepwell.store._checking import damaged
 from stepwell.store._files import BlobFiles
@@ -28,6 +28,7 @@ from stepwell.store._port import (
 )
 from stepwell.store._schema import check_key, prepare
 from stepwell.store._snapshot import write_snapshot
+from stepwell.store._tables import Tables
 
 if TYPE_CHECKING:
     import duckdb
@@ -64,6 +65,14 @@ class MemoryStore(Store):
     @property
     def last_seq(self) -> int:
         return len(self._rows)
+
+    def begin(self) -> Tables:
+        raise InvalidUsage(
+            "a store in memory has no tables of yours. Open one in a file: %stepwell store PATH"
+        )
+
+    def append_with(self, tables: Tables, records: Sequence[Record], then: Then) -> None:
+        self.begin()
 
     def append(self, records: Sequence[Record], then: Then | None = None) -> None:
         answer: Committed | StoreClosed

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import duckdb
 
     from stepwell.errors import StoreError
+    from stepwell.store._tables import Tables
 
 __all__ = ["Blob", "Committed", "Digest", "Flaw", "Record", "Rewritten", "Row", "Store", "Then"]
 
@@ -130,6 +131,22 @@ class Store(Protocol):
     @property
     def last_seq(self) -> int:
         """The number of the last durable record; 0 when there is none."""
+        ...
+
+    def begin(self) -> "Tables":
+        """Begin a transaction on the user's own tables, which are in the schema `data`.
+
+        Given to `append_with`, it commits together with records; otherwise it is to be rolled
+        back. Raises `InvalidUsage` for a store that has no file.
+        """
+        ...
+
+    def append_with(self, tables: "Tables", records: Sequence[Record], then: Then) -> None:
+        """As `append`; the records are the last part of that transaction.
+
+        Both are kept, or neither. The error may be `TransactionRefused`; whatever it is, it
+        cannot be tried again: what was written to the tables is undone.
+        """
         ...
 
     def append(self, records: Sequence[Record], then: Then | None = None) -> None:

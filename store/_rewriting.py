@@ -70,6 +70,22 @@ def _fill(cursor: "duckdb.DuckDBPyConnection", runs: list[str]) -> None:
     for part in ("mentioned", "carriers", "numbers", "journal", "meta"):
         parameters = {"runs": runs} if "$runs" in parts[part] else None
         cursor.execute(parts[part], parameters)
+    _copy_data(cursor)
+
+
+def _copy_data(cursor: "duckdb.DuckDBPyConnection") -> None:
+    """The user's own tables, and all that goes with them."""
+    found = cursor.execute(statement("data")).fetchall()
+    if not cursor.execute(statement("has_data")).fetchall()[0][0]:
+        return
+    cursor.execute("CREATE SCHEMA copy.data")
+    cursor.execute("SET search_path = 'copy.data,memory.main'")
+    for kind, name, definition in found:
+        cursor.execute(definition)
+        if kind == "table":
+            table = '"' + name.replace('"', '""') + '"'
+            cursor.execute(f"INSERT INTO copy.data.{table} SELECT * FROM s.data.{table}")
+    cursor.execute("USE memory")
 
 
 def _verify(cursor: "duckdb.DuckDBPyConnection", store: Path) -> None:

@@ -16,6 +16,7 @@ from stepwell.errors import StoreClosed, StoreError
 from stepwell.store._journal import Job, Journal
 from stepwell.store._packing import Packed
 from stepwell.store._port import Committed, Digest, Then
+from stepwell.store._tables import Tables
 
 __all__ = ["Submission", "Writer"]
 
@@ -35,6 +36,13 @@ class Submission(NamedTuple):
     """Index in `rows` and digest of those that describe a blob."""
     job: Job | None = None
     """Something else to be done on the writer's thread, between batches."""
+    tables: Tables | None = None
+    """The transaction that the rows belong into; they make a batch of their own."""
+
+    @property
+    def is_alone(self) -> bool:
+        """Whether it cannot share a commit with others."""
+        return self.job is not None or self.tables is not None
 
 
 class Writer:
@@ -139,7 +147,7 @@ class Writer:
             batch.append(head)
             rows += len(head.rows)
             weight += head.weight
-            if rows >= BATCH_ROWS or weight >= BATCH_BYTES or head.job is not None:
+            if rows >= BATCH_ROWS or weight >= BATCH_BYTES or head.is_alone:
                 return batch, True
             try:
                 head = self._queue.get_nowait()
@@ -148,17 +156,23 @@ class Writer:
         return batch, False
 
     def _keep(self, batch: Sequence[Submission]) -> None:
-        jobs = [submission for submission in batch if submission.job is not None]
-        if len(jobs) < len(batch):
-            self._keep_rows([submission for submission in batch if submission.job is None])
-        for submission in jobs:
-            self._do(submission)
+        together = [submission for submission in batch if not submission.is_alone]
+        if together:
+            self._keep_rows(together)
+        for submission in batch[len(together) :]:
+            if submission.job is not None:
+                self._do(submission)
+            else:
+                self._keep_rows([submission])
 
     def _keep_rows(self, batch: Sequence[Submission]) -> None:
-        seq = self._journal.last_seq
+        seq, tables = self._journal.last_seq, batch[0].tables
+        rows = [row for submission in batch for row in submission.rows]
         try:
-            rows = [row for submission in batch for row in submission.rows]
-            self._journal.commit(rows, sum(submission.weight for submission in batch))
+            if tables is not None:
+                self._journal.commit_with(tables, rows)
+            else:
+                self._journal.commit(rows, sum(submission.weight for submission in batch))
         except Exception as error:
             for submission in batch:
                 _tell(submission.then, _as_store_error(error))

@@ -17,11 +17,47 @@ PRAGMA disable_checkpoint_on_shutdown;
 -- name: attach
 ATTACH ? AS s (TYPE duckdb, ROW_GROUP_SIZE 16384);
 
+-- name: create_data
+CREATE SCHEMA IF NOT EXISTS s.data;
+
+-- name: has_data
+SELECT count(*) > 0 FROM duckdb_schemas() WHERE database_name = 's' AND schema_name = 'data';
+
+-- name: write_row
+INSERT INTO s.main.journal VALUES (?, ?, ?, ?, ?);
+
+-- name: data
+-- What the user has made, in the order in which it was made. Constraints and indexes that
+-- belong to a table are part of its definition.
+SELECT kind, name, sql FROM (
+    SELECT 'type' AS kind, type_name AS name, type_oid AS oid,
+        format('CREATE TYPE "data"."{}" AS ENUM ({})', type_name, list_aggregate(
+            list_transform(labels, lambda label: '''' || replace(label, '''', '''''') || ''''),
+            'string_agg', ', '
+        )) AS sql
+    FROM duckdb_types()
+    WHERE database_name = 's' AND schema_name = 'data' AND logical_type = 'ENUM'
+    UNION ALL
+    SELECT 'sequence', sequence_name, sequence_oid, CASE WHEN last_value IS NULL THEN sql
+        ELSE regexp_replace(sql, 'START (WITH )?-?\d+', 'START ' || (last_value + increment_by)) END
+    FROM duckdb_sequences()
+    WHERE database_name = 's' AND schema_name = 'data'
+    UNION ALL
+    SELECT 'table', table_name, table_oid, sql FROM duckdb_tables()
+    WHERE database_name = 's' AND schema_name = 'data'
+    UNION ALL
+    SELECT 'view', view_name, view_oid, sql FROM duckdb_views()
+    WHERE database_name = 's' AND schema_name = 'data' AND NOT internal
+    UNION ALL
+    SELECT 'index', index_name, index_oid, sql FROM duckdb_indexes()
+    WHERE database_name = 's' AND schema_name = 'data' AND sql IS NOT NULL
+) ORDER BY list_position(['type', 'sequence', 'table', 'view', 'index'], kind), oid;
+
 -- name: tables
 SELECT table_name FROM duckdb_tables() WHERE database_name = 's';
 
 -- name: extent
-SELECT count(*), coalesce(min(seq), 0), coalesce(max(seq), 0) FROM s.journal;
+SELECT count(*), coalesce(min(seq), 0), coalesce(max(seq), 0) FROM s.main.journal;
 
 -- name: last_seq
 SELECT coalesce(max(seq), 0) FROM s.journal;

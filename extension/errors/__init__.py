@@ -41,7 +41,8 @@
         ├── StoreCorrupt
         ├── StoreFull
         ├── StoreReadOnly
-        └── StoreClosed
+        ├── StoreClosed
+        └── TransactionRefused
 
 Every error keeps its facts as attributes and survives pickling.
 """
@@ -92,6 +93,7 @@ __all__ = [
     "StoreReadOnly",
     "StoreVersionMismatch",
     "TerminalError",
+    "TransactionRefused",
     "TwoWriters",
     "UnknownApproval",
     "UnknownName",
@@ -435,3 +437,12 @@ class StoreReadOnly(StoreError):
 
 class StoreClosed(StoreError):
     """The store has been closed, or belongs to the parent of a forked process."""
+
+
+class TransactionRefused(StoreError):
+    """What was written to the user's tables could not be committed; all of it was undone."""
+
+    template = "what it wrote to the store's tables was not kept: {reason}"
+
+    def __init__(self, reason: str, kind: str = "", *, is_conflict: bool = False) -> None:
+        super().__init__(reason=reason, kind=kind, is_conflict=is_conflict)
