@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from stepwell.api import Run, run, step
     from stepwell.declaring import agent
     from stepwell.errors import RetryAfter, StepwellError, TerminalError
-    from stepwell.inside import call, cost, current, durable, usage
+    from stepwell.inside import call, cost, current, durable, heartbeat, progress, usage
     from stepwell.reading import Reader, open  # noqa: A004 - stepwell.open is its name
     from stepwell.scripting import cell
     from stepwell.secrecy import secret
@@ -35,8 +35,10 @@ __all__ = [
     "cost",
     "current",
     "durable",
+    "heartbeat",
     "load_ipython_extension",
     "open",
+    "progress",
     "run",
     "secret",
     "step",
@@ -54,6 +56,8 @@ _HOMES = {
     "cost": "stepwell.inside",
     "current": "stepwell.inside",
     "durable": "stepwell.inside",
+    "heartbeat": "stepwell.inside",
+    "progress": "stepwell.inside",
     "usage": "stepwell.inside",
     "open": "stepwell.reading",
     "run": "stepwell.api",

@@ -56,6 +56,9 @@ class Tables:
         self._cursor = instance.new_transaction()
         self._before = self._records()
 
+    def __repr__(self) -> str:
+        return f"<tables: {self._over or 'a transaction is open'}>"
+
     # -- for whoever writes ---------------------------------------------------------------
 
     def execute(self, query: str, parameters: object = None) -> "Tables":

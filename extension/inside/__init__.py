@@ -1,21 +1,26 @@
 """What a step's code can say and ask while it runs.
 
 Knows the attempt that is running here, how its words reach the orchestrator, and how its
-values are written down. Does not know how code is executed (a worker does that, and says
-with `enter` for which attempt), what the run does next, or who is watching.
+values are written down. Does not know how code is executed (a worker does that, and enters
+an `Inside` for each attempt), what the run does next, or who is watching.
 """
 
 from stepwell.inside._about import Current, current
-from stepwell.inside._current import Inside, Values, enter, given_up, here, inside, is_on_loop
+from stepwell.inside._alive import heartbeat, progress
+from stepwell.inside._current import Inside, Values, given_up, here, inside, is_on_loop
 from stepwell.inside._durable import call, durable
 from stepwell.inside._failures import failure_of
 from stepwell.inside._forms import Form, answer_from_text, check_json, live_forms
+from stepwell.inside._pulse import Pulse
+from stepwell.inside._transaction import Transaction
 from stepwell.inside._usage import cost, usage
 
 __all__ = [
     "Current",
     "Form",
     "Inside",
+    "Pulse",
+    "Transaction",
     "Values",
     "answer_from_text",
     "call",
@@ -23,12 +28,13 @@ __all__ = [
     "cost",
     "current",
     "durable",
-    "enter",
     "failure_of",
     "given_up",
+    "heartbeat",
     "here",
     "inside",
     "is_on_loop",
     "live_forms",
+    "progress",
     "usage",
 ]

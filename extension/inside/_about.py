@@ -2,8 +2,12 @@
 
 from dataclasses import dataclass
 from hashlib import blake2b
+from typing import TYPE_CHECKING, cast
 
 from stepwell.inside._current import Inside, here
+
+if TYPE_CHECKING:
+    import duckdb
 
 __all__ = ["Current", "current"]
 
@@ -51,6 +55,17 @@ class Current:
         """What the last heartbeat of an earlier attempt at this work said; None if none did."""
         kept = self._inside.attempt.heartbeat
         return self._inside.values.load(kept.digest) if kept is not None else None
+
+    @property
+    def db(self) -> "duckdb.DuckDBPyConnection":
+        """Tables of your own in the notebook's store, written together with this step's result.
+
+        Used as a DuckDB connection: `execute`, `sql`, `append` and so on; `%stepwell sql` reads
+        the tables. Either the step is done and all of it is there, or neither; what was written
+        is read back here at once, and seen by nobody else before. A statement that fails undoes
+        all of the attempt's. In a mapped step each element has its own transaction.
+        """
+        return cast("duckdb.DuckDBPyConnection", self._inside.transaction.tables())
 
     def __repr__(self) -> str:
         item = f"[{self.item}]" if self.item else ""

@@ -8,16 +8,29 @@ the `Inside` found there. Any thread may use one; nothing is locked.
 import asyncio
 from collections.abc import Sequence
 from concurrent.futures import Future
+from contextlib import suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from itertools import count
 from typing import Protocol, TypeVar
 
 from stepwell.errors import AttemptGivenUp, InvalidUsage
-from stepwell.orchestrator import Attempt, AttemptId, Call, Link, Note, Output, Usage
+from stepwell.inside._pulse import Pulse
+from stepwell.inside._transaction import Transaction
+from stepwell.orchestrator import (
+    Attempt,
+    AttemptId,
+    Call,
+    HeartbeatKept,
+    Link,
+    Note,
+    Output,
+    Sign,
+    Usage,
+)
 from stepwell.store import Blob
 
-__all__ = ["Inside", "Values", "enter", "given_up", "here", "inside", "is_on_loop"]
+__all__ = ["Inside", "Values", "given_up", "here", "inside", "is_on_loop"]
 
 Answer = TypeVar("Answer")
 
@@ -55,6 +68,8 @@ class Inside:
     values: Values
     path: str = ""
     """Keys of the calls around this place, outermost first, each followed by `/`."""
+    pulse: Pulse = field(default_factory=Pulse)
+    transaction: Transaction = field(default_factory=Transaction)
     reported: list[Usage] | None = None
     """Inside a plain call: what its code says it has consumed."""
     _asked: dict[str, "count[int]"] = field(default_factory=dict[str, "count[int]"])
@@ -97,6 +112,45 @@ class Inside:
         """The call's answer, once it is on disk, or `AttemptGivenUp`."""
         return self.link.wait(self.attempt.id, key)
 
+    # -- signs of life ---------------------------------------------------------------------
+
+    def beat(self, details: object) -> None:
+        """The code says that it is alive. Raises `AttemptGivenUp`."""
+        if self.pulse.is_given_up:
+            raise given_up(self.attempt.id)
+        self.pulse.beat(details, self._send_beat)
+
+    def _send_beat(self, details: object) -> "Future[None]":
+        if details is None:
+            return self.note(HeartbeatKept())
+        output, blob = self.values.encode(self.attempt.id.step, "its heartbeat", details)
+        return self.note(HeartbeatKept(output), [blob])
+
+    def show(self, done: float, total: float, text: str) -> None:
+        """The code says how far it is. Raises `AttemptGivenUp`."""
+        if self.pulse.is_given_up:
+            raise given_up(self.attempt.id)
+        if self.pulse.may_show(done, total):
+            sign = Sign("progress", str(text), float(done), float(total))
+            self.link.sign(self.attempt.id, sign)
+
+    # -- for the worker ----------------------------------------------------------------------
+
+    def enter(self) -> None:
+        """From here on, in this context, code runs in this attempt."""
+        inside.set(self)
+
+    def give_up(self) -> None:
+        """Nobody wants the result any more: the code hears of it when it next calls."""
+        self.pulse.is_given_up = True
+        self.transaction.undo()
+
+    def fail(self) -> None:
+        """The code has failed: what the next attempt should know is kept, the rest undone."""
+        with suppress(Exception):
+            self.pulse.flush(self._send_beat)
+        self.transaction.undo()
+
     # -- waiting --------------------------------------------------------------------------
 
     @staticmethod
@@ -120,11 +174,6 @@ class Inside:
 
 inside: ContextVar[Inside | None] = ContextVar("stepwell_inside", default=None)
 """The attempt that runs here; None outside of steps."""
-
-
-def enter(attempt: Attempt, link: Link, values: Values) -> None:
-    """From here on, in this context, code runs in this attempt. For workers."""
-    inside.set(Inside(attempt, link, values))
 
 
 def here(what: str) -> Inside:

@@ -91,6 +91,8 @@ def _is_passing(error: BaseException) -> bool:
         return status in _PASSING_STATUS
     if isinstance(error, _PASSING) or names & _PASSING_NAMES:
         return True
+    if type(error).__name__ == "TransactionException":  # of DuckDB's
+        return "conflict" in str(error).lower()
     return _is_passing_os_error(error)
 
 

@@ -37,7 +37,9 @@ def decide(state: State, *, slots: int, now: int) -> list[Command]:
     `now` is microseconds UTC. Timers that are due are taken out of their index by this.
     """
     commands: list[Command] = [
-        CancelAttempt(name, attempt) for name, attempt in state.superseded.items()
+        CancelAttempt(name, attempt)
+        for name, attempt in state.superseded.items()
+        if not state.is_sealed(name)
     ]
     commands.extend(wake(state, now))
     commands.extend(from_waits(state))

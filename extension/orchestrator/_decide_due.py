@@ -51,6 +51,8 @@ def _too_long(state: State, timer: Timer, now: int) -> Iterator[TimeOut]:
     unit, definition = state.unit(timer.step, timer.item), state.flow.get(timer.step)
     if unit is None or unit.running is None or unit.running.attempt != timer.attempt:
         return
+    if (timer.step, timer.item) in state.sealed:
+        return
     deadlines = definition.deadlines if definition is not None else None
     if deadlines is None:
         return

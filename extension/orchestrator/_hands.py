@@ -120,6 +120,11 @@ class Hands:
 
     def interrupt(self, state: State, step: StepState) -> None:
         """End every attempt at the step, for somebody who has said so."""
+        if state.is_sealed(step.name):
+            # In a moment, when it is known what has come of the result.
+            if step.running is not None:
+                state.superseded[step.name] = step.running.attempt
+            return
         for item, attempt in running_attempts(step):
             self._worker.cancel(AttemptId(state.run, step.name, attempt, item))
             event = AttemptInterrupted("cancelled")

@@ -3,7 +3,7 @@
 `Link` may be used by any thread; the registry of waits is the orchestrator's own.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from typing import Any
 
@@ -13,7 +13,9 @@ from stepwell.errors import AttemptGivenUp
 from stepwell.orchestrator._answers import deny
 from stepwell.orchestrator._budget import Reserve
 from stepwell.orchestrator._calls import Call
+from stepwell.orchestrator._events import Event
 from stepwell.orchestrator._port import AttemptId, Birth, Note, Report, Sign
+from stepwell.orchestrator._state import State
 from stepwell.store import Blob
 
 __all__ = ["Awaited", "Begun", "Noted", "Reserving", "Shown", "ToOrchestrator", "Waits"]
@@ -128,6 +130,19 @@ class Waits:
     def take(self, attempt: AttemptId, call: str) -> "list[Future[Any]]":
         """Those who waited for this call: it has been answered."""
         return self._waiting.get(attempt, {}).pop(call, [])
+
+    def closed_by(
+        self, state: State, event: Event, step: str, item: str
+    ) -> "Iterator[tuple[Future[Any], Call]]":
+        """Those who waited for a call that this event has closed: to be told when it is on disk."""
+        key: str = getattr(event, "call", "")
+        unit = state.unit(step, item) if key else None
+        if unit is None or unit.running is None or not unit.calls:
+            return
+        call = unit.calls.get(key)
+        if call is not None and call.is_closed:
+            for answer in self.take(AttemptId(state.run, step, unit.running.attempt, item), key):
+                yield answer, call
 
     def give_up(self, attempt: AttemptId) -> None:
         """Nobody wants the attempt's result: whoever waits inside it hears so."""

@@ -13,7 +13,7 @@ from stepwell.orchestrator._call_events import CallEvent
 from stepwell.orchestrator._calls import Call, Calls
 from stepwell.orchestrator._deadlines import Failure
 from stepwell.orchestrator._events import EnvironmentCaptured, Event, HeartbeatKept, RunStarted
-from stepwell.store import Blob
+from stepwell.store import Blob, Tables
 
 __all__ = [
     "Attempt",
@@ -124,6 +124,8 @@ class Finished(msgspec.Struct, frozen=True, gc=False):
     """The outputs as they are in this process, for the notebook's namespace."""
     seconds: float = 0.0
     log: Blob | None = None
+    tables: Tables | None = None
+    """What the code has written to the user's tables: commits together with the result."""
 
 
 class Failed(msgspec.Struct, frozen=True, gc=False):

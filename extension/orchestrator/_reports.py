@@ -11,12 +11,20 @@ from stepwell.orchestrator._events import (
     ItemsExpanded,
     StepSkipped,
 )
-from stepwell.orchestrator._port import Expanded, Failed, Finished, Report, Skipped, Stopped
+from stepwell.orchestrator._port import (
+    Expanded,
+    Failed,
+    Finished,
+    Happened,
+    Report,
+    Skipped,
+    Stopped,
+)
 from stepwell.orchestrator._state import State
 from stepwell.orchestrator._unit import StepState, Unit
-from stepwell.store import Blob
+from stepwell.store import Blob, Record
 
-__all__ = ["as_event"]
+__all__ = ["as_event", "as_records"]
 
 
 def as_event(
@@ -51,6 +59,18 @@ def _seconds(unit: Unit, report: Finished, now: int) -> float:
     if isinstance(unit, StepState) and unit.items is not None and unit.running is not None:
         return (now - unit.running.at) / 1_000_000
     return report.seconds
+
+
+def as_records(happened: Happened, body: bytes, blobs: Sequence[Blob]) -> list[Record]:
+    """What is written down: a record for each further blob, and the event's own with the last."""
+    run, step, attempt, at = happened.run, happened.step, happened.attempt, happened.at
+    *others, last = blobs or (None,)
+    records = [
+        Record("value", run, step, happened.item, attempt, at, b"{}", blob) for blob in others
+    ]
+    kind: str = type(happened.event).__struct_config__.tag  # type: ignore[assignment]
+    records.append(Record(kind, run, step, happened.item, attempt, at, body, last))
+    return records
 
 
 def _streamed_inputs(state: State, unit: Unit) -> dict[str, str] | None:

@@ -59,7 +59,8 @@ from stepwell.orchestrator._port import (
     Worker,
 )
 from stepwell.orchestrator._purse import Purse
-from stepwell.orchestrator._reports import as_event
+from stepwell.orchestrator._reports import as_event, as_records
+from stepwell.orchestrator._sealing import Sealed, Seals, refused, undo_tables
 from stepwell.orchestrator._state import State
 from stepwell.orchestrator._unit import Unit
 from stepwell.store import Blob, Record, Store
@@ -73,7 +74,9 @@ RETRY_SECONDS = 1.0
 Answer = TypeVar("Answer")
 
 
-_Mail = Asked | Durable | Trouble | Due | Noted | Begun | Reserving | Awaited | Shown | Report
+_Mail = (
+    Asked | Durable | Trouble | Due | Sealed | Noted | Begun | Reserving | Awaited | Shown | Report
+)
 
 
 class Orchestrator:
@@ -101,12 +104,12 @@ class Orchestrator:
         self._purse = Purse(self)
         link = ToOrchestrator(self._mailbox.put, self._clock.now, lambda: self._purse.is_limiting)
         self._hands = Hands(worker, link, self.record, self._after, self._clock.now)
+        self._seals = Seals(store, self._mailbox.put, self._after, self._clock.now)
         self.children = Children(self, partial(load, store))
         # Runs in which something has happened that was not decided about yet.
         self._moved: dict[str, None] = {}
         self._trouble: StoreError | None = None
         self._is_trying_again = False
-        self._is_retrying = False
         self._scope: anyio.CancelScope | None = None
         self._tasks: anyio.abc.TaskGroup | None = None
         self._thread: threading.Thread | None = None
@@ -238,17 +241,20 @@ class Orchestrator:
         at = self._clock.now()
         event, body = encoded(event)
         happened = Happened(run, step, attempt, at, event, objects or {}, item)
+        self._take_in(happened)
+        self._records += as_records(happened, body, blobs)
+
+    def _take_in(self, happened: Happened) -> None:
+        """Apply what has happened. It is on disk, or on its way there."""
+        run, step, item = happened.run, happened.step, happened.item
         self._unwritten[run, step] = happened
         state = self._states[run]
+        event, attempt, at = happened.event, happened.attempt, happened.at
         apply(state, event, step=step, item=item, attempt=attempt, at=at)
-        *others, last = blobs or (None,)
-        for blob in others:
-            self._records.append(Record("value", run, step, item, attempt, at, b"{}", blob))
-        kind: str = type(event).__struct_config__.tag  # type: ignore[assignment]
-        self._records.append(Record(kind, run, step, item, attempt, at, body, last))
         self._happened.append(happened)
         self._moved[run] = None
-        self._answer_waits(state, event, step, item)
+        for answer, call in self._waits.closed_by(state, event, step, item):
+            self._after(partial(give, answer, call))
         self.children.follow(state, event, step)
         if self._purse.is_limiting or isinstance(event, BudgetSet):
             self._purse.follow(state, event, AttemptId(run, step, attempt, item), at)
@@ -258,18 +264,6 @@ class Orchestrator:
         state = self._states[run]
         if (found := state.steps.get(step)) is not None:
             self._hands.interrupt(state, found)
-
-    def _answer_waits(self, state: State, event: Event, step: str, item: str) -> None:
-        """Whoever waits for a call that this event has closed is told when it is on disk."""
-        key: str = getattr(event, "call", "")
-        unit = state.unit(step, item) if key else None
-        if unit is None or unit.running is None or not unit.calls:
-            return
-        call = unit.calls.get(key)
-        if call is not None and call.is_closed:
-            attempt = AttemptId(state.run, step, unit.running.attempt, item)
-            for answer in self._waits.take(attempt, key):
-                self._after(partial(give, answer, call))
 
     def _after(self, effect: Effect) -> None:
         self._effects.append(effect)
@@ -355,16 +349,15 @@ class Orchestrator:
                     self._listeners.show(mail.id, mail.sign)
             case Trouble():
                 self._in_trouble(mail.error)
+            case Sealed():
+                self._unseal(mail)
             case Due():
                 pass
 
     def _unit_of(self, attempt: AttemptId) -> Unit | None:
         """What the attempt is at, unless it was given up: that is the fence."""
         state = self._states.get(attempt.run)
-        unit = state.unit(attempt.step, attempt.item) if state is not None else None
-        if unit is None or unit.running is None or unit.running.attempt != attempt.attempt:
-            return None
-        return unit
+        return state.tried(attempt.step, attempt.item, attempt.attempt) if state else None
 
     def _report(self, report: Report) -> None:
         attempt = report.id
@@ -374,10 +367,13 @@ class Orchestrator:
             self._purse.give_up(attempt)
         # The late result of an attempt that was given up is not even written.
         if unit is None:
+            undo_tables(report)
             return
-        event, blobs, objects = as_event(
-            self._states[attempt.run], unit, report, now=self._clock.now()
-        )
+        state = self._states[attempt.run]
+        event, blobs, objects = as_event(state, unit, report, now=self._clock.now())
+        if isinstance(report, Finished) and report.tables is not None:
+            self._seals.commit(state, report, event, blobs)
+            return
         self.record(
             attempt.run,
             event,
@@ -387,6 +383,14 @@ class Orchestrator:
             blobs=blobs,
             objects=objects,
         )
+
+    def _unseal(self, sealed: Sealed) -> None:
+        it = sealed.report.id
+        self._states[it.run].sealed.discard((it.step, it.item))
+        if isinstance(sealed.answer, StoreError):
+            self._report(refused(sealed.report, sealed.answer))
+        else:
+            self._take_in(sealed.happened)
 
     def _note(self, note: Noted) -> None:
         attempt = note.id
@@ -442,7 +446,7 @@ class Orchestrator:
                 self._hands.carry_out(state, command)
 
     def _write(self) -> None:
-        if not (self._records or self._effects):
+        if not (self._records or self._effects or self._happened):
             return
         happened = self._happened
         if happened:

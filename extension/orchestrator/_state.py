@@ -87,6 +87,9 @@ class State:
     is_paused: bool = False
     superseded: dict[str, int] = field(default_factory=dict[str, int])
     """Attempts under way whose code has been edited since: to be stopped if they can be."""
+    sealed: set[tuple[str, str]] = field(default_factory=set[tuple[str, str]])
+    """Step and item of attempts whose result is just being committed: see `_sealing`. Their
+    end is certain, so nothing gives them up."""
     troubled: dict[str, None] = field(default_factory=dict[str, None])
     """Steps that failed or were cancelled, and have not been asked for again."""
     is_replayed: bool = False
@@ -122,6 +125,17 @@ class State:
         if not item or found is None:
             return found
         return found.items.by_key.get(item) if found.items is not None else None
+
+    def tried(self, step: str, item: str, attempt: int) -> Unit | None:
+        """The step or the item, if it is this attempt at it that is under way."""
+        unit = self.unit(step, item)
+        if unit is None or unit.running is None or unit.running.attempt != attempt:
+            return None
+        return unit
+
+    def is_sealed(self, step: str) -> bool:
+        """Whether a result of the step, or of one of its items, is just being committed."""
+        return any(name == step for name, _ in self.sealed)
 
     def flow_of(self, definition: Step) -> Flow:
         """The flow a step belongs to."""

@@ -11,10 +11,13 @@ from stepwell.frontend import Frontend
 from stepwell.orchestrator import (
     AttemptCompleted,
     AttemptFailed,
+    AttemptId,
     AttemptInterrupted,
     Happened,
     Phase,
+    ProgressView,
     RunCancelled,
+    Sign,
     State,
     StepForgotten,
     StepReused,
@@ -45,6 +48,8 @@ class Cards:
         self._replays = Replays(frontend)
         self._staleness = Staleness()
         self._notes: dict[str, str] = {}
+        # What the latest attempt that said anything has said of its progress.
+        self._progress: dict[str, tuple[int, ProgressView]] = {}
 
     def expect(self, engine: Engine, name: str, where: object) -> None:
         """This cell is the step's, before anything is asked for: what it says belongs there."""
@@ -92,6 +97,15 @@ class Cards:
         self._replays.hear(engine, mine)
         return concerned
 
+    def see(self, engine: Engine, attempt: AttemptId, sign: Sign) -> None:
+        """A running attempt says how far it is. Of a mapped step its elements are counted."""
+        name = attempt.step
+        if sign.kind != "progress" or attempt.item or name not in engine.surroundings.places:
+            return
+        said = ProgressView(done=sign.done, total=sign.total, text=sign.text)
+        self._progress[name] = attempt.attempt, said
+        self._update(engine, {name})
+
     def _update(self, engine: Engine, names: set[str]) -> None:
         for name in names.intersection(engine.surroundings.places):
             with suppress(UnknownStep):
@@ -100,6 +114,9 @@ class Cards:
     def view(self, engine: Engine, name: str) -> StepView:
         """The step as people are shown it: done when that is on disk, and not before."""
         view = step_view(engine.state, name, note=self._notes.get(name, ""))
+        if name in self._progress and view.phase is Phase.RUNNING:
+            attempt, said = self._progress[name]
+            view = dataclasses.replace(view, progress=said if attempt == view.attempt else None)
         if engine.is_durable(name):
             return self._with_reasons(view)
         if trouble := engine.orchestrator.trouble:

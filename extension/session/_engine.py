@@ -13,6 +13,7 @@ from stepwell.orchestrator import (
     Listener,
     Orchestrator,
     RunStarted,
+    SignListener,
     State,
     interrupted,
     load,
@@ -162,6 +163,7 @@ def open_engine(
     place: Place,
     surroundings: Surroundings,
     listener: Listener,
+    sign_listener: SignListener,
     *,
     resolve: Resolve,
     store: Store | None = None,
@@ -171,10 +173,11 @@ def open_engine(
     orchestrator = None
     try:
         values = Values(opened, Signer.of_user(), Trust.of_user(opened), resolve=resolve)
-        worker = KernelWorker(surroundings, values)
+        worker = KernelWorker(surroundings, values, opened.begin)
         orchestrator = Orchestrator(opened, worker)
         outputs = Outputs(surroundings.namespace_of_notebook, values)
         orchestrator.listen(listener)
+        orchestrator.watch_signs(sign_listener)
         orchestrator.start()
         desk = Desk(orchestrator, opened, values, user=_user())
         engine = Engine(place, surroundings, opened, values, worker, orchestrator, outputs, desk)

@@ -17,7 +17,9 @@ from stepwell.frontend import Frontend
 from stepwell.orchestrator import (
     ApprovalDecided,
     AttemptCompleted,
+    AttemptId,
     Happened,
+    Sign,
     State,
     StepReused,
     StepView,
@@ -72,7 +74,12 @@ class Session:
 
     def _open(self, place: Place, store: Store | None) -> Engine:
         return open_engine(
-            place, self.surroundings, self._hear, resolve=self.namespace.get, store=store
+            place,
+            self.surroundings,
+            self._hear,
+            self._see,
+            resolve=self.namespace.get,
+            store=store,
         )
 
     @property
@@ -355,6 +362,11 @@ class Session:
         return self._cards.agent_step_view(self.engine, step)
 
     # -- hearing (on the orchestrator's thread) -----------------------------------------
+
+    def _see(self, attempt: AttemptId, sign: Sign) -> None:
+        engine = self._engine
+        if engine is not None and attempt.run == engine.run:
+            self._cards.see(engine, attempt, sign)
 
     def _hear(self, happened: Sequence[Happened]) -> None:
         engine = self._engine

@@ -20,7 +20,7 @@ import anyio.from_thread
 
 from stepwell.errors import AttemptGivenUp, StoreError, ValueProblem
 from stepwell.flow import Step
-from stepwell.inside import enter, failure_of, given_up
+from stepwell.inside import Inside, Pulse, Transaction, failure_of, given_up
 from stepwell.orchestrator import (
     SKIPPED,
     Attempt,
@@ -33,7 +33,7 @@ from stepwell.orchestrator import (
     Skipped,
     Stopped,
 )
-from stepwell.store import Blob
+from stepwell.store import Blob, Tables
 from stepwell.workers._body import Body, prepare
 from stepwell.workers._code import compile_code, describe_error, evaluate_condition
 from stepwell.workers._mapped import Mapped
@@ -90,6 +90,7 @@ class _Task:
     attempt: Attempt
     link: Link
     recorder: Recorder
+    inside: Inside
     began: float = 0.0
     is_cancelled: bool = False
     future: "Future[Any] | None" = None
@@ -98,8 +99,15 @@ class _Task:
 class KernelWorker:
     """Runs attempts in this process."""
 
-    def __init__(self, surroundings: Surroundings, values: Values) -> None:
+    def __init__(
+        self,
+        surroundings: Surroundings,
+        values: Values,
+        begin: Callable[[], Tables] | None = None,
+    ) -> None:
+        """`begin` begins a transaction on the user's tables, in a store that has them."""
         self._surroundings = surroundings
+        self._begin_tables = begin
         self._values = values
         self._mapped = Mapped(surroundings, values)
         self._pool = ThreadPool(THREADS, "stepwell-step")
@@ -113,7 +121,11 @@ class KernelWorker:
 
     def start(self, attempt: Attempt, link: Link) -> None:
         """Run the attempt; `link` hears of its end once."""
-        task = _Task(attempt, link, self._surroundings.recorder(attempt.id))
+        deadlines = attempt.definition.deadlines
+        pulse = Pulse(deadlines.stall if deadlines is not None else 0.0)
+        transaction = Transaction(self._begin_tables)
+        inside = Inside(attempt, link, self._values, pulse=pulse, transaction=transaction)
+        task = _Task(attempt, link, self._surroundings.recorder(attempt.id), inside)
         self._tasks[attempt.id] = task
         self._pool.submit(partial(self._begin, task))
 
@@ -123,6 +135,8 @@ class KernelWorker:
         if task is None:
             return
         task.is_cancelled = True
+        # Not here: it may have to wait for a statement that is under way.
+        self._pool.submit(task.inside.give_up)
         if task.future is not None:
             task.future.cancel()
 
@@ -234,7 +248,7 @@ class KernelWorker:
 
     def _enter(self, task: _Task) -> None:
         recording.set(task.recorder)
-        enter(task.attempt, task.link, self._values)
+        task.inside.enter()
         self._surroundings.enter(task.attempt)
 
     def _finish(self, task: _Task, body: Body, result: object) -> None:
@@ -253,7 +267,8 @@ class KernelWorker:
             return
         if task.attempt.item is not None:
             objects = {}  # nobody is given an item's by itself
-        self._end(task, Finished(task.attempt.id, outputs, blobs, objects, seconds, log))
+        tables = task.inside.transaction.seal()
+        self._end(task, Finished(task.attempt.id, outputs, blobs, objects, seconds, log, tables))
 
     def _encode(
         self, attempt: Attempt, objects: Mapping[str, object]
@@ -295,6 +310,8 @@ class KernelWorker:
     def _end(self, task: _Task, report: Report) -> None:
         # Whoever takes it out reports: a task that is cancelled may end in two places at once.
         if self._tasks.pop(task.attempt.id, None) is not None:
+            if not isinstance(report, Finished):
+                task.inside.fail()
             task.link.report(report)
 
     # -- on the loop for steps with `await` ---------------------------------------------

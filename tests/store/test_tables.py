@@ -292,6 +292,7 @@ VICTIM = """
         tables, done = store.begin(), threading.Event()
         tables.execute("INSERT INTO hits VALUES (?)", [number])
         tables.execute("INSERT INTO hits VALUES (?)", [-number])
+        store.append([Record("plain", str(number))])
         store.append_with(tables, [Record("hit", str(number))], lambda answer: done.set())
         done.wait()
         print(number, flush=True)

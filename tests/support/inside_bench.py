@@ -20,6 +20,9 @@ from stepwell.workers import KernelWorker, Recorder, Values
 class Around:
     """As little of a notebook as a worker can do with."""
 
+    def __init__(self) -> None:
+        self.names: dict[str, object] = {}
+
     def environment_without(self, environment: str, names: Collection[str]) -> str:
         """Nothing here counts."""
         return environment
@@ -32,8 +35,13 @@ class Around:
         without: Collection[str] = (),
     ) -> dict[str, object]:
         """What the cells of these tests use."""
-        names = {"stepwell": stepwell, "asyncio": asyncio, "threading": threading, "inside": inside}
-        return {"__name__": "__main__", **names, **inputs}
+        names: dict[str, object] = {
+            "stepwell": stepwell,
+            "asyncio": asyncio,
+            "threading": threading,
+            "inside": inside,
+        }
+        return {"__name__": "__main__", **names, **self.names, **inputs}
 
     def function(self, definition: Step) -> Callable[..., object]:
         """There is none."""
@@ -60,14 +68,20 @@ class Bench:
         self.link = Heard()
         store, signer = MemoryStore(), Signer(b"k" * 32)
         self.values = Values(store, signer, Trust(signer))
-        self.worker = KernelWorker(Around(), self.values)
+        self.around = Around()
+        self.worker = KernelWorker(self.around, self.values)
+
+    def start(self, source: str, **more: Any) -> AttemptId:
+        """Run the cell."""
+        definition = step_from_cell("a", source, source)
+        attempt = AttemptId("r", "a", 3, more.pop("item", ""))
+        self.worker.start(Attempt(attempt, definition, "the key", {}, "", {}, **more), self.link)
+        return attempt
 
     def run(self, source: str, **more: Any) -> Report:
         """The cell's end."""
         before = len(self.link.reports)
-        definition = step_from_cell("a", source, source)
-        attempt = AttemptId("r", "a", 3, more.pop("item", ""))
-        self.worker.start(Attempt(attempt, definition, "the key", {}, "", {}, **more), self.link)
+        self.start(source, **more)
         wait_for(lambda: len(self.link.reports) > before)
         return self.link.reports[-1]
 
