@@ -49,6 +49,7 @@ Every error keeps its facts as attributes and survives pickling.
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import Self
 
 from stepwell.errors._base import RunError, StepwellError, TerminalError, near_misses, show_as
 from stepwell.errors._people import (
@@ -350,6 +351,10 @@ class RetryAfter(StepwellError):
 
 class ValueProblem(StepwellError):
     """One value is the trouble, not the code that made it."""
+
+    def said_of(self, what: str) -> Self:
+        """The same error, which says whose value it is: `what` cannot be read."""
+        return self.said_anew(f"{what} cannot be read: {self}")
 
 
 class ValueNotStorable(ValueProblem):

@@ -1,7 +1,7 @@
 """What all errors have in common, and those that others derive from."""
 
 from collections.abc import Iterable
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self, cast
 
 __all__ = ["RunError", "StepwellError", "TerminalError", "near_misses", "show_as"]
 
@@ -25,6 +25,12 @@ class StepwellError(Exception):
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _rebuild, (type(self), str(self), self.facts)
+
+    def said_anew(self, message: str) -> Self:
+        """An error of the same kind with the same facts, in other words; this one is its cause."""
+        error: Any = _rebuild(type(self), message, self.facts)
+        error.__cause__ = self
+        return cast("Self", error)
 
     def _render_traceback_(self) -> list[str]:
         # IPython prints these lines instead of a traceback: the message says

@@ -5,7 +5,7 @@ import time
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 
-from stepwell.errors import UnknownStep
+from stepwell.errors import StoreClosed, UnknownStep
 from stepwell.flow import Step
 from stepwell.frontend import Frontend
 from stepwell.orchestrator import (
@@ -106,6 +106,11 @@ class Cards:
         self._progress[name] = attempt.attempt, said
         self._update(engine, {name})
 
+    def tell(self, engine: Engine, step: str) -> None:
+        """Something else is to be said of this step. Any thread but the orchestrator's."""
+        with suppress(StoreClosed):
+            engine.orchestrator.look(lambda: self._update(engine, {step}))
+
     def _update(self, engine: Engine, names: set[str]) -> None:
         for name in names.intersection(engine.surroundings.places):
             with suppress(UnknownStep):
@@ -113,7 +118,7 @@ class Cards:
 
     def view(self, engine: Engine, name: str) -> StepView:
         """The step as people are shown it: done when that is on disk, and not before."""
-        view = step_view(engine.state, name, note=self._notes.get(name, ""))
+        view = step_view(engine.state, name, note=self._note(engine, name))
         if name in self._progress and view.phase is Phase.RUNNING:
             attempt, said = self._progress[name]
             view = dataclasses.replace(view, progress=said if attempt == view.attempt else None)
@@ -124,6 +129,12 @@ class Cards:
         if view.phase is Phase.COMPLETED:
             return dataclasses.replace(view, phase=Phase.RUNNING, restored=False, outputs={})
         return view
+
+    def _note(self, engine: Engine, name: str) -> str:
+        step = engine.state.steps.get(name)
+        made = step.checkpoint.outputs if step is not None and step.checkpoint is not None else ()
+        notes = [self._notes.get(name, ""), *engine.outputs.problems(made)]
+        return "; ".join(note for note in notes if note)
 
     def _with_reasons(self, view: StepView) -> StepView:
         if view.phase is not Phase.COMPLETED or not (why := self._staleness.why(view.name)):

@@ -167,15 +167,19 @@ def open_engine(
     *,
     resolve: Resolve,
     store: Store | None = None,
+    unreadable: Callable[[str], None] = lambda step: None,
 ) -> Engine:
-    """Open the store and start the orchestrator on it. Raises what the store raises."""
+    """Open the store and start the orchestrator on it. Raises what the store raises.
+
+    `unreadable` hears of steps one of whose stored values could not be read back.
+    """
     opened = store or open_store(place.store, holder=_holder(place), patience=place.patience)
     orchestrator = None
     try:
         values = Values(opened, Signer.of_user(), Trust.of_user(opened), resolve=resolve)
         worker = KernelWorker(surroundings, values, opened.begin)
         orchestrator = Orchestrator(opened, worker)
-        outputs = Outputs(surroundings.namespace_of_notebook, values)
+        outputs = Outputs(surroundings.namespace_of_notebook, values, tell=unreadable)
         orchestrator.listen(listener)
         orchestrator.watch_signs(sign_listener)
         orchestrator.start()

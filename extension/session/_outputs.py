@@ -3,13 +3,13 @@
 import sys
 import threading
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Any
 
 import msgspec
 
-from stepwell.errors import StepwellError, ValueUnreadable
+from stepwell.errors import StepwellError, ValueProblem, ValueUnreadable
 from stepwell.orchestrator import Output
 from stepwell.store.values import is_immutable
 from stepwell.workers import ThreadPool, Values
@@ -50,6 +50,20 @@ def _published(step: str, digest: str, value: object) -> Published:
     return Published(step, digest, id(value), found)
 
 
+def _problem(step: str, name: str, error: BaseException) -> StepwellError:
+    again = f"to run it again: %stepwell rerun {step}"
+    if isinstance(error, ValueProblem):
+        return error.said_of(f"{name!r} of step {step!r} ({again})")
+    if isinstance(error, StepwellError):
+        return error
+    unreadable = ValueUnreadable(
+        f"{name!r} of step {step!r} ({again}) cannot be read: {type(error).__name__}: {error}. "
+        "What is stored is as it was"
+    )
+    unreadable.__cause__ = error
+    return unreadable
+
+
 def _itself(value: object) -> object:
     return value
 
@@ -57,9 +71,17 @@ def _itself(value: object) -> object:
 class Outputs:
     """The namespace's side of the steps. Any thread may call; waiting is the main thread's."""
 
-    def __init__(self, namespace: dict[str, Any], values: Values) -> None:
+    def __init__(
+        self,
+        namespace: dict[str, Any],
+        values: Values,
+        *,
+        tell: Callable[[str], None] = lambda step: None,
+    ) -> None:
         self._namespace = namespace
         self._values = values
+        # Told of each step one of whose values cannot be read back, on the thread that reads.
+        self._tell = tell
         self._published: dict[str, Published] = {}
         self._problems: dict[str, StepwellError] = {}
         # How often each name was published: a value read back slowly must not
@@ -99,26 +121,23 @@ class Outputs:
                 self._reading.submit(partial(self._read, step, name, output.digest, turn))
 
     def _read(self, step: str, name: str, digest: str, turn: int) -> None:
+        value, problem = None, None
         try:
             value = self._values.load(digest)
-        except StepwellError as problem:
-            self._problems[name] = problem
         except BaseException as error:
             # Reading back may run code of the user's, which may raise anything.
-            unreadable = ValueUnreadable(
-                f"{name!r} of step {step!r} could not be read back: {type(error).__name__}: "
-                f"{error}. What is stored is as it was; run the step again: %stepwell rerun {step}"
-            )
-            unreadable.__cause__ = error
-            self._problems[name] = unreadable
-        else:
-            if self._turns.get(name) == turn:
+            problem = _problem(step, name, error)
+        if self._turns.get(name) == turn:
+            if problem is None:
                 self._put(step, name, digest, value)
-        if name in self._problems:
-            self._published.pop(name, None)
+            else:
+                self._problems[name] = problem
+                self._published.pop(name, None)
         if self._being_read.get(name) == turn:
             del self._being_read[name]
         self.notify()
+        if problem is not None:
+            self._tell(step)
 
     def close(self) -> None:
         """Read nothing more."""
@@ -141,6 +160,10 @@ class Outputs:
     def problem(self, name: str) -> StepwellError | None:
         """Why a stored value could not be read back, if it could not."""
         return self._problems.get(name)
+
+    def problems(self, names: Iterable[str]) -> list[str]:
+        """What there is to be said of these names."""
+        return [str(problem) for name in names if (problem := self._problems.get(name))]
 
     def is_rebound(self, name: str) -> bool:
         """Whether the notebook has since given the name another value of its own."""

@@ -107,7 +107,8 @@ def status(session: Session, *, notes: Sequence[str] = ()) -> View:
         # What is on disk can still be told; that it goes no further must be.
         view = run_view(session.load_run(engine.run), store=path, stale=stale)
         notes = [str(trouble), *notes]
-    note = "\n".join([*engine.store.notes, *notes])
+    unread = [line for step in engine.state.flow for line in engine.outputs.problems(step.writes)]
+    note = "\n".join([*engine.store.notes, *unread, *notes])
     if not session.window.is_attended:
         return run_table(view, now=now(), note=note)
     shown = run_table(view, now=now(), note=note, is_anchored=True)

@@ -80,6 +80,7 @@ class Session:
             self._see,
             resolve=self.namespace.get,
             store=store,
+            unreadable=self._tell,
         )
 
     @property
@@ -360,6 +361,10 @@ class Session:
     def agent_step_view(self, step: Step) -> StepView:
         """The card of a step that belongs to an agent."""
         return self._cards.agent_step_view(self.engine, step)
+
+    def _tell(self, step: str) -> None:
+        if self._engine is not None:
+            self._cards.tell(self._engine, step)
 
     # -- hearing (on the orchestrator's thread) -----------------------------------------
 

@@ -231,9 +231,15 @@ class KernelWorker:
 
     def _inputs(self, attempt: Attempt) -> dict[str, object]:
         return {
-            name: None if digest == SKIPPED else self._values.load(digest)
+            name: None if digest == SKIPPED else self._input(name, digest)
             for name, digest in attempt.inputs.items()
         }
+
+    def _input(self, name: str, digest: str) -> object:
+        try:
+            return self._values.load(digest)
+        except ValueProblem as problem:
+            raise problem.said_of(f"its input {name!r}") from problem
 
     def _run_sync(self, task: _Task, body: Body) -> None:
         context = copy_context()

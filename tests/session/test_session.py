@@ -13,11 +13,13 @@ from sessions import Notebook
 from stepwell.defining import step_from_cell
 from stepwell.errors import (
     StepCancelled,
+    StepFailed,
     StepNotRun,
     StoreError,
     StoreFull,
     TwoWriters,
     UnknownName,
+    ValueUnreadable,
 )
 from stepwell.orchestrator import Phase
 from stepwell.orchestrator import _shell as shell
@@ -64,18 +66,67 @@ def test_a_deleted_output_does_not_stay_in_memory(notebook: Notebook) -> None:
     wait_for(lambda: gc.collect() >= 0 and found() is None)
 
 
-def test_a_value_that_cannot_be_read_back_is_told(notebook: Notebook) -> None:
-    """Whatever goes wrong while reading, nobody waits for ever."""
-    notebook.done("x", "x = [1]")
-    del notebook.names["x"]
+def break_reading(notebook: Notebook, error: BaseException) -> None:
+    """From now on no value can be read."""
 
     def load(digest: str) -> object:
+        raise error
+
+    notebook.session.engine.values.load = load  # type: ignore[method-assign]
+
+
+@pytest.mark.parametrize("error", [RecursionError("too deep"), ValueUnreadable("too deep")])
+def test_a_value_that_cannot_be_read_back_is_told_to_everybody(
+    notebook: Notebook, error: BaseException
+) -> None:
+    """Whatever goes wrong: waiting ends for each who waits; card, status and steps say it."""
+    notebook.done("x", "x = [1]")
+    notebook.done("y", "y = 2")
+    del notebook.names["x"]
+    mended = notebook.session.engine.values.load
+    break_reading(notebook, error)
+    notebook.step("x", "x = [1]")
+    for _ in range(2):
+        with pytest.raises(ValueUnreadable, match=r"'x' of step 'x' .*rerun x.*too deep"):
+            notebook.session.wait(["x"], timeout=10)
+        with pytest.raises(ValueUnreadable, match="too deep"):
+            notebook.session.wait_for_names(["y", "x"], 10)
+    wait_for(lambda: notebook.pane.says("x:", "too deep"))
+    assert "too deep" in str(reports.status(notebook.session))
+    notebook.step("z", "z = x")
+    with pytest.raises(StepFailed, match="too deep"):
+        notebook.session.wait(["z"], timeout=10)
+    notebook.session.engine.values.load = mended  # type: ignore[method-assign]
+    notebook.session.rerun(["x"])
+    notebook.session.wait(["x"], timeout=10)
+    wait_for(lambda: not notebook.pane.says("x:", "too deep"))
+    assert notebook.done("z", "z = x") == [1]
+
+
+def test_an_old_value_that_cannot_be_read_does_not_stand_for_a_new_one(
+    notebook: Notebook, gate: threading.Event
+) -> None:
+    """It was still being read when its step had made another."""
+    notebook.done("x", "x = [1]")
+    mended = notebook.session.engine.values.load
+    reading = threading.Event()
+
+    def load(digest: str) -> object:
+        reading.set()
+        gate.wait(20)
         raise RecursionError("too deep")
 
     notebook.session.engine.values.load = load  # type: ignore[method-assign]
+    del notebook.names["x"]
     notebook.step("x", "x = [1]")
-    with pytest.raises(Exception, match="too deep"):
-        notebook.session.wait(["x"], timeout=10)
+    assert reading.wait(10)
+    notebook.session.engine.values.load = mended  # type: ignore[method-assign]
+    notebook.step("x", "x = [2]")
+    wait_for(lambda: notebook.names.get("x") == [2])
+    gate.set()
+    notebook.session.wait(["x"], timeout=10)
+    assert notebook.done("z", "z = x[0]") == 2
+    assert "too deep" not in str(reports.status(notebook.session))
 
 
 # -- waiting ----------------------------------------------------------------------------------
