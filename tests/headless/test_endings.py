@@ -84,7 +84,7 @@ def test_the_time_is_for_cells_and_waiting_together(write: Write) -> None:
     result = run_notebook(path, timeout=2.5)
 
     done = read_notebook(result.output)
-    assert time.monotonic() - begun < 10
+    assert time.monotonic() - begun < 50
     assert (result.exit_code, result.message) == (1, "timed out in cell 1")
     assert texts(done.cells[0]) == ["begun\n", "KeyboardInterrupt: "]
     assert statuses(done) == ["running", "not run"]
@@ -95,7 +95,7 @@ def test_the_time_ends_the_final_wait(write: Write) -> None:
     """An endless step does not outlast the time."""
     path = write("%load_ext standin", ENDLESS)
 
-    result = run_notebook(path, timeout=3)
+    result = run_notebook(path, timeout=5)
 
     assert result.exit_code == 1
     assert result.message.startswith("timed out while endless ran; run the same command with")
@@ -118,7 +118,7 @@ def test_a_signal_ends_the_run_with_the_notebook_written(write: Write, number: i
     kernel = int(read_when_there(path.parent / "kernel"))
 
     runner.send_signal(number)
-    _, said = runner.communicate(timeout=20)
+    _, said = runner.communicate(timeout=120)
 
     assert runner.returncode == 1
     assert "interrupted in cell 3; run the same command with --resume to continue" in said
@@ -154,7 +154,7 @@ def untouched(cell: NotebookNode) -> bool:
 
 def read_when_there(path: Path) -> str:
     """The text of a file that somebody is about to write."""
-    until = time.monotonic() + 20
+    until = time.monotonic() + 60
     while not path.exists():
         assert time.monotonic() < until, f"{path} was never written"
         time.sleep(0.02)
@@ -163,7 +163,7 @@ def read_when_there(path: Path) -> str:
 
 def wait_until_gone(pid: int) -> None:
     """Return when the process has ended."""
-    until = time.monotonic() + 10
+    until = time.monotonic() + 60
     while is_alive(pid):
         assert time.monotonic() < until, f"{pid} is still there"
         time.sleep(0.05)

@@ -87,7 +87,7 @@ def test_runner_and_kernel_mean_the_same_store(write: Write) -> None:
 
 def wait_for(file: Path, word: str) -> None:
     """Return when the file has the word in it."""
-    until = time.monotonic() + 20
+    until = time.monotonic() + 60
     while not (file.exists() and word in file.read_text()):
         assert time.monotonic() < until, f"{word} never came"
         time.sleep(0.02)

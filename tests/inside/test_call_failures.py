@@ -87,7 +87,7 @@ def hanging():
     effects.add('try')
     if len(effects.all) == 3 and not effects.gate.is_set():
         effects.add('hangs')
-        effects.gate.wait(20)
+        effects.gate.wait(60)
         raise SystemExit
     raise ConnectionError('gone')
 """
@@ -116,7 +116,7 @@ try:
 except Busy as error:
     a = [type(error).__name__, error.service, error.seconds, str(error)]
 effects.add("went on")
-effects.gate.wait(20)
+effects.gate.wait(60)
 """
 
 
@@ -192,7 +192,7 @@ def test_a_try_that_takes_too_long_is_given_up(
         "@stepwell.durable(timeout=0.02, retries=1, backoff=0)\n"
         "async def slow(): effects.add('slow'); await asyncio.sleep(20)\n"
         "@stepwell.durable(timeout=0.02, retries=1, backoff=0)\n"
-        "def slow_here(): effects.add('slow'); effects.gate.wait(20)\n",
+        "def slow_here(): effects.add('slow'); effects.gate.wait(60)\n",
     )
     cell = f"try: {line}\nexcept TimeoutError as error: a = str(error)"
     assert "longer than 0.02 s" in notebook.done("a", cell)
@@ -233,7 +233,7 @@ def test_an_attempt_that_was_given_up_makes_no_further_calls(
         notebook,
         effects,
         "@stepwell.durable\n"
-        "def first(): effects.add('first'); effects.gate.wait(20)\n"
+        "def first(): effects.add('first'); effects.gate.wait(60)\n"
         "@stepwell.durable\n"
         "def second(): effects.add('second')\n",
     )

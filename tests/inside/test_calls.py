@@ -170,7 +170,7 @@ def test_running_a_step_afresh_forgets_its_calls(notebook: Notebook, effects: Ef
     """`rerun` is the way to pay again."""
     notebook.done("a", "a = await search('q')")
     notebook.session.rerun(["a"])
-    notebook.session.wait(["a"], timeout=20)
+    notebook.session.wait(["a"], timeout=60)
     assert effects.take() == ["q", "q"]
 
 

@@ -179,7 +179,7 @@ def parts(kernel: Kernel) -> dict[str, list[str]]:
     return found
 
 
-def wait_for(is_there: Callable[[], bool], *, seconds: float = 10) -> None:
+def wait_for(is_there: Callable[[], bool], *, seconds: float = 90) -> None:
     """Return as soon as the condition holds."""
     until = time.monotonic() + seconds
     while not is_there():

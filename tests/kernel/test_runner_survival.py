@@ -56,7 +56,7 @@ class Command:
     def finish(self, *options: str) -> tuple[int, str]:
         """Run to the end: exit code, and what was said."""
         runner = self.start(*options)
-        _, said = runner.communicate(timeout=60)
+        _, said = runner.communicate(timeout=120)
         return runner.returncode, said
 
     def close(self) -> None:
@@ -121,7 +121,7 @@ def test_the_same_command_with_resume_continues(
     runner = command.start()
     wait_for(lambda: command.has_begun("b"))
     end(command, runner)
-    _, said = runner.communicate(timeout=30)
+    _, said = runner.communicate(timeout=120)
     assert runner.returncode == (-signal.SIGKILL if end is kill_the_runner else 1)
     assert "Traceback" not in said
     assert end is kill_the_runner or "--resume" in said
@@ -196,7 +196,7 @@ def is_alive(process: int) -> bool:
     return ") Z " not in stat
 
 
-def wait_for(is_there: Callable[[], bool], *, seconds: float = 30) -> None:
+def wait_for(is_there: Callable[[], bool], *, seconds: float = 90) -> None:
     """Return as soon as the condition holds."""
     until = time.monotonic() + seconds
     while not is_there():

@@ -166,7 +166,7 @@ def after(seconds: float) -> Callable[[], bool]:
     return lambda: time.monotonic() >= until
 
 
-def wait_for(is_there: Callable[[], bool], *, seconds: float = 30) -> None:
+def wait_for(is_there: Callable[[], bool], *, seconds: float = 90) -> None:
     """Return as soon as the condition holds."""
     is_late = after(seconds)
     while not is_there():

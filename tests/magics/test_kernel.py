@@ -49,14 +49,14 @@ class Kernel:
             outputs.append({"kind": message["msg_type"], **message["content"]})
 
         reply = self._client.execute_interactive(
-            code, timeout=30, output_hook=hear, allow_stdin=False, stop_on_error=False
+            code, timeout=90, output_hook=hear, allow_stdin=False, stop_on_error=False
         )
         return reply["content"], outputs
 
     def ask(self, message_id: str) -> dict[str, Any]:
         """The content of the reply to a request."""
         while True:
-            reply: dict[str, Any] = self._client.get_shell_msg(timeout=30)
+            reply: dict[str, Any] = self._client.get_shell_msg(timeout=90)
             if reply["parent_header"].get("msg_id") == message_id:
                 return reply["content"]
 
@@ -84,7 +84,7 @@ def kernel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kernel]:
     client = manager.client()
     try:
         client.start_channels()
-        client.wait_for_ready(timeout=60)
+        client.wait_for_ready(timeout=120)
         kernel = Kernel(client)
         assert kernel.run(NOTEBOOK)[0]["status"] == "ok"
         yield kernel

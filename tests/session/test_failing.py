@@ -203,4 +203,4 @@ def test_a_cell_that_reads_what_was_skipped_is_told(notebook: Notebook) -> None:
     """It gets no value, and hears why."""
     notebook.done("x", "x = 1", policies=Policies(when="False"))
     with pytest.raises(stepwell.StepwellError, match=r"step 'x' was skipped.*False is not true"):
-        notebook.session.wait_for_names(["x"], 5)
+        notebook.session.wait_for_names(["x"], 60)

@@ -202,7 +202,7 @@ def test_after_a_failure_nothing_further_starts_and_the_error_says_how_many(
     assert view.error.line == 4
     notebook.names["bad"].clear()
     notebook.session.rerun_failed(["each"])
-    notebook.session.wait(["each"], timeout=20)
+    notebook.session.wait(["each"], timeout=60)
     assert marks(notebook) == [2, 3]
     assert notebook.names["got"] == [1, 2, 3]
 
@@ -227,12 +227,12 @@ def test_only_the_failed_ones_are_tried_again(notebook: Notebook) -> None:
     assert marks(notebook) == list(range(100))
     notebook.names["bad"].set()
     notebook.session.rerun_failed(["each"])
-    notebook.session.wait(["each"], timeout=20)
+    notebook.session.wait(["each"], timeout=60)
     assert marks(notebook) == [98, 99]
     assert notebook.names["got"] == list(range(100))
     assert notebook.session.rerun_failed(["each"]) == []
     notebook.session.rerun(["each"])
-    notebook.session.wait(["each"], timeout=20)
+    notebook.session.wait(["each"], timeout=60)
     assert marks(notebook) == list(range(100))
 
 

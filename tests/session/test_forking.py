@@ -101,7 +101,7 @@ def test_another_output_takes_the_place_of_what_was_made(
     first = notebook.session.engine.run
     verbs.fork(first, given=["b=[1, 2]"])
     with pytest.raises(Exception, match="can only concatenate"):
-        notebook.session.wait(["c"], timeout=10)
+        notebook.session.wait(["c"], timeout=60)
     assert notebook.names["b"] == [1, 2]
     assert notebook.done("c", "c = len(b)") == 2
     assert attempts(notebook) == {"a": 0, "b": 0, "c": 2, "side": 0}
@@ -137,13 +137,13 @@ def test_a_fork_can_be_made_while_the_run_goes_on(
 ) -> None:
     """What has not been made there is not shared; the first run comes to its end by itself."""
     notebook.names["gate"] = gate = threading.Event()
-    notebook.step("slow", "gate.wait(20)\nslow = a")
+    notebook.step("slow", "gate.wait(60)\nslow = a")
     first = notebook.session.engine.run
     verbs.fork(first)
     assert notebook.session.state.steps["slow"].checkpoint is None
     gate.set()
     notebook.session.engine.switch(first)
-    notebook.session.wait(["slow"], timeout=10)
+    notebook.session.wait(["slow"], timeout=60)
     assert notebook.view("slow").attempt == 1
 
 

@@ -38,7 +38,7 @@ def notebook(tmp_path: Path) -> Iterator[Notebook]:
 
 @pytest.fixture
 def gate(notebook: Notebook) -> Iterator[threading.Event]:
-    """Steps may wait for it: `gate.wait(20)`."""
+    """Steps may wait for it: `gate.wait(60)`."""
     notebook.names["gate"] = made = threading.Event()
     yield made
     made.set()
@@ -88,17 +88,17 @@ def test_a_value_that_cannot_be_read_back_is_told_to_everybody(
     notebook.step("x", "x = [1]")
     for _ in range(2):
         with pytest.raises(ValueUnreadable, match=r"'x' of step 'x' .*rerun x.*too deep"):
-            notebook.session.wait(["x"], timeout=10)
+            notebook.session.wait(["x"], timeout=60)
         with pytest.raises(ValueUnreadable, match="too deep"):
-            notebook.session.wait_for_names(["y", "x"], 10)
+            notebook.session.wait_for_names(["y", "x"], 60)
     wait_for(lambda: notebook.pane.says("x:", "too deep"))
     assert "too deep" in str(reports.status(notebook.session))
     notebook.step("z", "z = x")
     with pytest.raises(StepFailed, match="too deep"):
-        notebook.session.wait(["z"], timeout=10)
+        notebook.session.wait(["z"], timeout=60)
     notebook.session.engine.values.load = mended  # type: ignore[method-assign]
     notebook.session.rerun(["x"])
-    notebook.session.wait(["x"], timeout=10)
+    notebook.session.wait(["x"], timeout=60)
     wait_for(lambda: not notebook.pane.says("x:", "too deep"))
     assert notebook.done("z", "z = x") == [1]
 
@@ -113,18 +113,18 @@ def test_an_old_value_that_cannot_be_read_does_not_stand_for_a_new_one(
 
     def load(digest: str) -> object:
         reading.set()
-        gate.wait(20)
+        gate.wait(60)
         raise RecursionError("too deep")
 
     notebook.session.engine.values.load = load  # type: ignore[method-assign]
     del notebook.names["x"]
     notebook.step("x", "x = [1]")
-    assert reading.wait(10)
+    assert reading.wait(60)
     notebook.session.engine.values.load = mended  # type: ignore[method-assign]
     notebook.step("x", "x = [2]")
     wait_for(lambda: notebook.names.get("x") == [2])
     gate.set()
-    notebook.session.wait(["x"], timeout=10)
+    notebook.session.wait(["x"], timeout=60)
     assert notebook.done("z", "z = x[0]") == 2
     assert "too deep" not in str(reports.status(notebook.session))
 
@@ -136,7 +136,7 @@ def test_waiting_for_a_step_nobody_asked_for_says_so_at_once(
     notebook: Notebook, gate: threading.Event
 ) -> None:
     """Also while other steps run for long."""
-    notebook.step("slow", "gate.wait(20)\nslow = 1")
+    notebook.step("slow", "gate.wait(60)\nslow = 1")
     notebook.step("later", "later = 1", defer=True)
     with pytest.raises(StepNotRun):
         notebook.session.wait(["later"], timeout=2)
@@ -150,20 +150,20 @@ def test_waiting_for_a_reader_of_a_cancelled_step_ends(
 ) -> None:
     """It is told who was cancelled, also where there is an older result."""
     gate.set()
-    notebook.done("a", "gate.wait(20)\na = 1")
+    notebook.done("a", "gate.wait(60)\na = 1")
     gate.clear()
     notebook.session.rerun(["a"])
     notebook.step("b", "b = a + 1")
     notebook.session.cancel(["a"])
     with pytest.raises(StepCancelled, match="'a' was cancelled"):
-        notebook.session.wait(["b"], timeout=5)
+        notebook.session.wait(["b"], timeout=60)
 
 
 def test_a_broken_orchestrator_ends_the_waiting(
     notebook: Notebook, gate: threading.Event, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A mistake of ours is shown in the cell that waits."""
-    notebook.step("a", "gate.wait(20)\na = 1")
+    notebook.step("a", "gate.wait(60)\na = 1")
     orchestrator = notebook.session.engine.orchestrator
     monkeypatch.setattr(threading, "excepthook", print)
 
@@ -173,7 +173,7 @@ def test_a_broken_orchestrator_ends_the_waiting(
     orchestrator._advance = broken  # type: ignore[method-assign]
     gate.set()
     with pytest.raises(ZeroDivisionError):
-        notebook.session.wait(["a"], timeout=10)
+        notebook.session.wait(["a"], timeout=60)
 
 
 # -- what is asked for --------------------------------------------------------------------------
@@ -223,14 +223,14 @@ def test_going_back_to_a_run_that_goes_on_starts_nothing_twice(
 ) -> None:
     """A run that is left goes on; whoever comes back finds it as it is."""
     notebook.names["began"] = began = threading.Semaphore(0)
-    notebook.step("a", "began.release()\ngate.wait(20)\na = 1")
+    notebook.step("a", "began.release()\ngate.wait(60)\na = 1")
     engine = notebook.session.engine
     first = engine.run
-    assert began.acquire(timeout=10)
+    assert began.acquire(timeout=60)
     engine.begin()
     engine.switch(first)
     gate.set()
-    notebook.session.wait(["a"], timeout=10)
+    notebook.session.wait(["a"], timeout=60)
     assert (notebook.names["a"], notebook.view("a").attempt) == (1, 1)
     assert not began.acquire(blocking=False)
 
@@ -326,7 +326,7 @@ def test_a_waiting_card_says_who_keeps_it_waiting(
     notebook: Notebook, gate: threading.Event
 ) -> None:
     """When a step above fails, every step that waits for it says so."""
-    notebook.step("a", "gate.wait(20)\na = 1 / 0")
+    notebook.step("a", "gate.wait(60)\na = 1 / 0")
     notebook.step("b", "b = a")
     notebook.step("c", "c = b")
     wait_for(lambda: notebook.pane.says("c", "waiting"))
@@ -337,7 +337,7 @@ def test_a_waiting_card_says_who_keeps_it_waiting(
 
 def test_a_cancelled_run_is_shown_on_every_card(notebook: Notebook, gate: threading.Event) -> None:
     """Also on those of steps that had not begun."""
-    notebook.step("a", "gate.wait(20)\na = 1")
+    notebook.step("a", "gate.wait(60)\na = 1")
     notebook.step("b", "b = a")
     notebook.session.cancel()
     wait_for(lambda: sum("cancelled" in card for card in notebook.pane.cards.values()) == 2)
@@ -396,13 +396,13 @@ def test_a_result_waits_for_space_on_the_disk(
     store = ControlledStore()
     notebook = Notebook(tmp_path, store)
     notebook.names["gate"] = gate = threading.Event()
-    notebook.step("a", "gate.wait(20)\na = 1")
+    notebook.step("a", "gate.wait(60)\na = 1")
     store.trouble = StoreFull("no space left for stepwell's store")
     gate.set()
     wait_for(lambda: notebook.pane.says("no space left"))
     assert notebook.view("a").phase is Phase.RUNNING
     with pytest.raises(StoreFull):
-        notebook.session.wait(["a"], timeout=5)
+        notebook.session.wait(["a"], timeout=60)
     assert "no space left" in str(reports.status(notebook.session))
     store.trouble = None
     wait_for(lambda: notebook.names.get("a") == 1)

@@ -71,11 +71,11 @@ def test_values_that_two_runs_share_outlive_the_one_that_wrote_them(notebook: No
 def test_a_store_is_not_rewritten_while_steps_run(notebook: Notebook) -> None:
     """It says who runs; afterwards it can be."""
     notebook.names["gate"] = gate = threading.Event()
-    notebook.step("slow", "gate.wait(20)\nslow = 1")
+    notebook.step("slow", "gate.wait(60)\nslow = 1")
     with pytest.raises(InvalidUsage, match=r"steps run \(slow\)"):
         upkeep.vacuum(notebook.session.engine)
     gate.set()
-    notebook.session.wait(["slow"], timeout=10)
+    notebook.session.wait(["slow"], timeout=60)
     assert "0" in repr(upkeep.vacuum(notebook.session.engine))
     notebook.done("next", "next = slow + 1")
 
@@ -95,7 +95,7 @@ def test_a_snapshot_is_taken_while_a_step_runs(notebook: Notebook, tmp_path: Pat
     """It is a store of its own, whole, that others may open."""
     notebook.names["gate"] = gate = threading.Event()
     notebook.done("a", "a = 1")
-    notebook.step("slow", "gate.wait(20)\nslow = a")
+    notebook.step("slow", "gate.wait(60)\nslow = a")
     upkeep.snapshot(notebook.session.engine, str(tmp_path / "copy.duckdb"))
     gate.set()
     copy = open_store(tmp_path / "copy.duckdb")
@@ -126,7 +126,7 @@ def test_a_damaged_value_is_found_and_the_way_out_told(notebook: Notebook) -> No
     for words in ("%stepwell rerun a", "%stepwell rerun b", "%stepwell store vacuum"):
         assert words in said
     notebook.session.rerun(["a", "b"])
-    notebook.session.wait(["a", "b"], timeout=10)
+    notebook.session.wait(["a", "b"], timeout=60)
     upkeep.vacuum(engine)
     mended = [flaw.digest for flaw in upkeep.flaws(engine.store)]
     assert set(mended) == {first.outputs["a"].digest, second.outputs["b"].digest}

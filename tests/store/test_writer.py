@@ -14,7 +14,7 @@ RunPython = Callable[..., str]
 
 
 def _wait_until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while not condition():
         assert time.monotonic() < deadline, "waited 20 s"
         time.sleep(0.005)

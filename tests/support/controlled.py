@@ -22,7 +22,7 @@ from stepwell.store import Blob, MemoryStore, Record
 from stepwell.store._port import Then
 
 
-def wait_for(is_there: Callable[[], object], seconds: float = 10) -> None:
+def wait_for(is_there: Callable[[], object], seconds: float = 90) -> None:
     """Return as soon as the condition holds."""
     until = time.monotonic() + seconds
     while not is_there():

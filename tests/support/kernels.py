@@ -60,7 +60,7 @@ class Kernel:
         self._manager.start_kernel(cwd=str(self.folder), env=self._environment)
         self._client = self._manager.client()
         self._client.start_channels()
-        self._client.wait_for_ready(timeout=60)
+        self._client.wait_for_ready(timeout=120)
         return self
 
     @property
@@ -125,11 +125,11 @@ class Kernel:
         self.client.shell_channel.send(message)
         return str(message["header"]["msg_id"])
 
-    def run(self, source: str, *, cell: str = "", timeout: float = 60) -> Answer:
+    def run(self, source: str, *, cell: str = "", timeout: float = 120) -> Answer:
         """Run a cell and wait for its reply (steps go on in the background)."""
         return self.reply(self.send(source, cell=cell), timeout=timeout)
 
-    def reply(self, message_id: str, *, timeout: float = 60) -> Answer:
+    def reply(self, message_id: str, *, timeout: float = 120) -> Answer:
         """Wait for the reply to a cell that was sent, and for the output it made itself."""
         end = time.monotonic() + timeout
         while True:
@@ -146,7 +146,7 @@ class Kernel:
             message_id,
         )
 
-    def ok(self, source: str, *, cell: str = "", timeout: float = 60) -> Answer:
+    def ok(self, source: str, *, cell: str = "", timeout: float = 120) -> Answer:
         """Run a cell that must not fail."""
         answer = self.run(source, cell=cell, timeout=timeout)
         assert answer.status == "ok", f"{answer.ename}: {answer.error}\n" + "\n".join(
@@ -160,7 +160,7 @@ class Kernel:
             "", silent=True, user_expressions={"value": expression}, store_history=False
         )
         while True:
-            reply = self.client.get_shell_msg(timeout=60)
+            reply = self.client.get_shell_msg(timeout=120)
             if reply["parent_header"].get("msg_id") == message_id:
                 found = reply["content"]["user_expressions"]["value"]
                 assert found["status"] == "ok", found
@@ -174,7 +174,7 @@ class Kernel:
             while True:
                 self.messages.append(self.client.get_iopub_msg(timeout=0))
 
-    def listen_until(self, is_there: Callable[[], bool], *, timeout: float = 30) -> None:
+    def listen_until(self, is_there: Callable[[], bool], *, timeout: float = 90) -> None:
         """Take messages until the condition holds."""
         end = time.monotonic() + timeout
         self.listen()

@@ -68,7 +68,7 @@ class Notebook:
     def done(self, name: str, source: str, **options: Any) -> Any:
         """A `%%step` cell, waited for; the output of the step's name if there is one."""
         self.step(name, source, **options)
-        self.session.wait([name], timeout=20)
+        self.session.wait([name], timeout=60)
         return self.names.get(name)
 
     def restarted(self) -> "Notebook":

@@ -97,6 +97,6 @@ class Notebook:
     def wait(self, condition: Callable[[list[Message]], bool]) -> list[Message]:
         """The messages, as soon as they meet the condition."""
         with self.changed:
-            met = self.changed.wait_for(lambda: condition(self.messages), timeout=20)
+            met = self.changed.wait_for(lambda: condition(self.messages), timeout=60)
             assert met, self.messages
             return list(self.messages)
