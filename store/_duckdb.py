@@ -8,11 +8,11 @@ writer's thread, after the last commit. A lock is held only while a single field
 import os
 import threading
 import time
-from collections.abc import Callable, Collection, Generator, Iterable, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from stepwell.errors import InvalidUsage, StoreClosed, StoreCorrupt, StoreError, StoreLocked
 from stepwell.store._asking import ask
@@ -52,6 +52,8 @@ if TYPE_CHECKING:
     import duckdb
 
 __all__ = ["open_store"]
+
+Found = TypeVar("Found")
 
 _NOBODY: Mapping[str, str] = MappingProxyType({})
 _LOOK_AGAIN_SECONDS = 0.05
@@ -211,23 +213,20 @@ class _DuckStore(Store):
     def rows(
         self, run: str | None = None, *, after: int = 0, kinds: Iterable[str] | None = None
     ) -> list[Row]:
-        with self._reading():
-            return read_rows(self._instance, run, after, kinds)
+        return self._read(lambda: read_rows(self._instance, run, after, kinds))
 
     def latest(self, run: str, kinds: Iterable[str]) -> list[Row]:
-        with self._reading():
-            return read_latest(self._instance, run, kinds)
+        return self._read(lambda: read_latest(self._instance, run, kinds))
 
     def blob(self, digest: Digest) -> Blob:
         return self.blobs([digest])[digest]
 
     def blobs(self, digests: Iterable[Digest]) -> dict[Digest, Blob]:
-        with self._reading():
-            return self._payloads.get(digests)
+        wanted = list(digests)
+        return self._read(lambda: self._payloads.get(wanted))
 
     def has(self, digest: Digest) -> bool:
-        with self._reading():
-            return self._payloads.has(digest)
+        return self._read(lambda: self._payloads.has(digest))
 
     def sql(self, query: str, parameters: Sequence[Any] = ()) -> "duckdb.DuckDBPyRelation":
         self._check_alive()
@@ -250,9 +249,8 @@ class _DuckStore(Store):
         self._await(lambda then: self._writer.submit(Submission((), 0, then, job=write)))
 
     def snapshot(self, path: Path | str) -> Path:
-        with self._reading():
-            target = Path(path).expanduser().resolve()
-            return write_snapshot(self._instance, self._files.folder, target)
+        target = Path(path).expanduser().resolve()
+        return self._read(lambda: write_snapshot(self._instance, self._files.folder, target))
 
     def rewrite(self, without: Collection[str] = ()) -> Rewritten:
         self._check_alive()
@@ -271,11 +269,12 @@ class _DuckStore(Store):
         return sum(file.stat().st_size for file in files if file.exists())
 
     def check(self, is_intact: Callable[[Blob], bool] = lambda blob: True) -> list[Flaw]:
-        with self._reading():
-            return [
+        return self._read(
+            lambda: [
                 *numbering_flaws(self._instance),
                 *value_flaws(self._instance, self._files, is_intact),
             ]
+        )
 
     def close(self) -> None:
         if not self._dead:
@@ -312,15 +311,17 @@ class _DuckStore(Store):
         if self._dead:
             raise StoreClosed(self._dead, path=str(self._path))
 
-    @contextmanager
-    def _reading(self) -> Generator[None]:
+    def _read(self, work: Callable[[], Found]) -> Found:
+        """What `work` reads. Tried once more: a checkpoint may have failed under it."""
         import duckdb
 
-        self._check_alive()
-        self._fold()
         try:
-            with self._gate.passing():
-                yield
+            return self._pass(work)
+        except duckdb.Error:
+            self._check_alive()
+            self._let_writer_mend()
+        try:
+            return self._pass(work)
         except duckdb.Error as error:
             self._check_alive()
             raise StoreCorrupt(
@@ -328,3 +329,19 @@ class _DuckStore(Store):
                 "kernel and open it again; if that does not help, bring it back from a backup",
                 path=str(self._path),
             ) from error
+
+    def _let_writer_mend(self) -> None:
+        # When it comes to its next job it has attached the file anew, or could not.
+        if not self._writer.is_current_thread:
+            with suppress(StoreError):
+                self._await(lambda then: self._writer.submit(Submission((), 0, then, job=_nothing)))
+
+    def _pass(self, work: Callable[[], Found]) -> Found:
+        self._check_alive()
+        self._fold()
+        with self._gate.passing():
+            return work()
+
+
+def _nothing(_: Journal) -> None:
+    """What a reader waits for."""

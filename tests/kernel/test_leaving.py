@@ -152,7 +152,8 @@ def test_a_kernel_asked_to_end_does_so_orderly_and_soon(tmp_path: Path, kind: st
         wait_for((tmp_path / "began").exists)
         begun = time.monotonic()
         kernel.shutdown()
-        assert time.monotonic() - begun < 2
+        # After that the front end would kill it, and leave the log.
+        assert time.monotonic() - begun < 5
     assert not store.with_name("nb.duckdb.wal").exists()
     with stepwell.open(store) as reader:
         statuses = dict(reader.sql("select step, status from attempts").fetchall())

@@ -6,8 +6,14 @@ system refuses a write just as it does when there is no space.
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
-from stepwell.store import open_store
+import duckdb
+import pytest
+
+from stepwell.errors import StoreCorrupt
+from stepwell.store import Digest, Record, open_store
+from stepwell.store._instance import Instance
 
 RunPython = Callable[..., str]
 
@@ -144,3 +150,25 @@ def test_a_value_that_does_not_fit_leaves_nothing_behind(
 ) -> None:
     """A large value is written whole or not at all."""
     assert run_python(_NO_ROOM_FOR_A_FILE, tmp_path / "n.duckdb") == "full\n"
+
+
+def test_a_reader_under_whom_a_checkpoint_fails_reads_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It waits until the file is attached anew; who is still refused learns that it is damage."""
+    store = open_store(tmp_path / "n.duckdb")
+    store.commit([Record("k")])
+    query, failures = Instance.query, [duckdb.TransactionException("has been invalidated")]
+
+    def fail_first(instance: Instance, name: str, parameters: Any = None) -> Any:
+        if name == "carriers" and failures:
+            raise failures.pop()
+        return query(instance, name, parameters)
+
+    monkeypatch.setattr(Instance, "query", fail_first)
+    assert not store.has(Digest("0" * 32))
+    assert failures == []
+    failures += [duckdb.TransactionException("has been invalidated")] * 2
+    with pytest.raises(StoreCorrupt, match="cannot be read"):
+        store.has(Digest("0" * 32))
+    store.close()
