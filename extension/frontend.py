@@ -57,6 +57,10 @@ class Frontend(Protocol):
         """Call `work` on the main thread, between cells."""
         ...
 
+    def is_restarting(self) -> bool:
+        """Whether this kernel is about to be replaced: front ends have let go of it already."""
+        ...
+
     def on_shutdown(self, work: Callable[[], None]) -> Callable[[], None]:
         """Call `work` when the kernel is asked to end; the answer takes that back."""
         ...
@@ -103,6 +107,10 @@ class NoFrontend:
         """Here and now: nobody waits for cells to end."""
         work()
 
+    def is_restarting(self) -> bool:
+        """There is no kernel."""
+        return False
+
     def on_shutdown(self, work: Callable[[], None]) -> Callable[[], None]:
         """The interpreter's own exit is all there is."""
         return lambda: None
@@ -115,6 +123,7 @@ class KernelFrontend:
         self._shell = shell
         self._kernel = shell.kernel
         self._subshell = Subshell(self._kernel)
+        self._is_restarting = False
 
     def where(self) -> object:
         """The request that the main shell is answering."""
@@ -161,6 +170,10 @@ class KernelFrontend:
         """On the loop that executes cells; also while a cell awaits something."""
         self._kernel.io_loop.add_callback(work)
 
+    def is_restarting(self) -> bool:
+        """As the shutdown request has said."""
+        return self._is_restarting
+
     def on_shutdown(self, work: Callable[[], None]) -> Callable[[], None]:
         """Before the kernel answers a shutdown request; it has about two seconds."""
         kernel = self._kernel
@@ -170,6 +183,7 @@ class KernelFrontend:
             # A step that computes lets go of the interpreter 200 times a second, too rarely
             # for all the threads that have to come to their end in these two seconds.
             sys.setswitchinterval(_SHUTDOWN_SWITCH_SECONDS)
+            self._is_restarting = restart
             work()
             return original(restart)
 

@@ -188,4 +188,6 @@ class Board:
 
 def _running_since(view: StepView) -> int:
     """Since when its time is counted up, or down to a retry; 0 where it is not."""
-    return view.since if view.phase is Phase.RUNNING or view.retry_at else 0
+    # A card that asks stands still: somebody may be writing in the form that is drawn over it.
+    asks = view.approval is not None and view.approval.status == "pending"
+    return view.since if not asks and (view.phase is Phase.RUNNING or view.retry_at) else 0

@@ -1,11 +1,13 @@
 """The card of a step: how it stands, in one line when all is well."""
 
+import re
 from collections.abc import Iterator
 
-from stepwell.orchestrator import Output, Phase, StepView
+from stepwell.orchestrator import ApprovalView, Output, Phase, StepView
 from stepwell.widgets._html import PRE, Markup, code, details, element, join, muted, pre, text
 from stepwell.widgets._items import item_lines
 from stepwell.widgets._plain import plain_card
+from stepwell.widgets._progress import progress_bar
 from stepwell.widgets._said import (
     NAMES,
     about,
@@ -18,7 +20,7 @@ from stepwell.widgets._said import (
     way_out,
 )
 from stepwell.widgets._state import DONE, FAILED, STALE, Look, chip, look
-from stepwell.widgets._text import block
+from stepwell.widgets._text import block, line
 from stepwell.widgets._view import Bundle
 
 __all__ = ["STEP_MIME", "card", "diff"]
@@ -29,6 +31,7 @@ ITEMS_FAILED = "ItemsFailed"
 """The error of a step some of whose items failed: one of them to a line."""
 
 _ROW = "margin:2px 0 0 0"
+_UNSAFE = re.compile(r"[^\w-]", re.ASCII)
 
 
 def card(view: StepView, *, now: int) -> Bundle:
@@ -87,7 +90,13 @@ def _and_more(count: int) -> str:
 
 
 def _in_sight(view: StepView, now: int) -> Iterator[Markup]:
-    """What must be seen without asking: why it does not go on; trouble and its way out."""
+    """What must be seen without asking: questions, why it does not go on, trouble and its
+    way out.
+    """
+    if view.approval is not None and view.approval.status == "pending":
+        yield _question(view.approval)
+    elif view.phase is Phase.RUNNING and (bar := progress_bar(view)):
+        yield element("div", bar, style=_ROW)
     for said in standing(view, now):
         yield element("div", muted(text(said, 400)), style=_ROW)
     if view.phase is Phase.FAILED and view.error is not None:
@@ -104,6 +113,19 @@ def _in_sight(view: StepView, now: int) -> Iterator[Markup]:
     yield from _reasons(view)
     if view.note:
         yield element("div", element("b", "note: "), text(view.note, 600), style=_ROW)
+
+
+def _question(asked: ApprovalView) -> Markup:
+    """The question as it can be read; `static/approval.js` draws a form over it."""
+    question = element("b", text(asked.question or f"Go on with {asked.step}?", 2000))
+    parts = [element("div", question, style=_ROW)]
+    if asked.payload is not None and asked.payload.preview:
+        parts.append(pre(asked.payload.preview, lines=20, columns=200))
+    name = line(asked.step, 60)
+    ways = [code(f"%stepwell approve {name}"), " or ", code(f"%stepwell reject {name}")]
+    parts.append(element("div", muted(*ways), style=_ROW))
+    place = {"class": f"stepwell-question-{_UNSAFE.sub('_', asked.id)}"}
+    return element("div", *parts, **place)
 
 
 def _reasons(view: StepView) -> Iterator[Markup]:

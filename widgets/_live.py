@@ -144,8 +144,11 @@ class Live:
             self._mail.append(message)
             self._changed.notify()
 
-    def close(self) -> None:
-        """Say nothing more. Safe to call twice."""
+    def close(self, *, is_silent: bool = False) -> None:
+        """Say nothing more; front ends fall back to what stands in the cells. Twice is harmless.
+
+        `is_silent`: they know already that this is the end, and would be confused by hearing it.
+        """
         with self._changed:
             self._closed = True
             thread, self._thread = self._thread, None
@@ -153,7 +156,7 @@ class Live:
         if thread is not None and thread is not threading.current_thread():
             thread.join(timeout=1)
         link, self._link = self._link, None
-        if link is not None:
+        if link is not None and not is_silent:
             link.close()
 
     # -- the thread -----------------------------------------------------------------------
@@ -285,4 +288,7 @@ def _refusal(number: object, error: BaseException) -> Message:
     if not isinstance(error, StepwellError):
         _LOG.error("a request of the live view failed", exc_info=error)
         said = f"{kind}: {line(said, 400)}"
-    return {"kind": "answer", "id": number, "error": said, "type": kind}
+    message = {"kind": "answer", "id": number, "error": said, "type": kind}
+    if isinstance(error, StepwellError) and "problems" in error.facts:
+        message["problems"] = [list(problem) for problem in error.facts["problems"]]
+    return message

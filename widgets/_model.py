@@ -37,8 +37,9 @@ class WidgetLink:
     def __init__(self, hear: Callable[[Message], None], route: Callable[[Any], bool]) -> None:
         self._hear = hear
         self._model: Any = StepwellModel()
-        self.is_prompt = route(self._model.comm)
+        # First of all: making the way takes long enough for a front end to say hello.
         self._model.on_msg(self._receive)
+        self.is_prompt = route(self._model.comm)
 
     def _receive(self, model: object, content: object, buffers: object) -> None:
         # On the kernel's thread: an error here would be shown nowhere.

@@ -44,6 +44,8 @@ def _items(view: StepView, now: int) -> Iterator[str]:
 
 def trouble(view: StepView) -> Iterator[str]:
     """What people must know about the step, a line for each; nothing when all is well."""
+    if view.approval is not None and view.approval.status == "pending":
+        yield f"asks: {line(view.approval.question, 300)}"
     if view.phase is Phase.FAILED and view.error is not None:
         yield _error(view)
     if view.blocked_by:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from stepwell.orchestrator import Output, Phase, ProgressView, StepView
 from stepwell.widgets._format import clock_time, duration, elapsed, size
+from stepwell.widgets._progress import progress_words
 from stepwell.widgets._text import block, line
 
 __all__ = [
@@ -74,6 +75,8 @@ def times(view: StepView, now: int) -> list[str]:
     The first attempt is not worth a word.
     """
     said = [_duration(view, now), _moment(view, now)]
+    if view.phase in (Phase.RUNNING, Phase.WAITING):
+        said += progress_words(view, now)
     if view.attempt > 1 and view.phase not in (Phase.WAITING, Phase.DEFERRED):
         said.append(f"attempt {view.attempt}")
     return [part for part in said if part]

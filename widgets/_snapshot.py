@@ -62,6 +62,10 @@ def step_facts(view: StepView) -> Message:
             for child in view.children[:_LISTED]
         ],
         retry_at=view.retry_at,
+        retry=view.retry,
+        retries=view.retries,
+        held=line(view.held, 300),
+        skipped=line(view.skipped, 300),
         cost=view.cost,
         tokens=view.tokens,
     )

@@ -11,9 +11,24 @@ from typing import Any, cast
 import msgspec
 
 from stepwell.errors import StepwellError, UnknownStep
-from stepwell.orchestrator import Output, State, StepState, step_view
+from stepwell.orchestrator import (
+    Approval,
+    ApprovalRequested,
+    Output,
+    State,
+    StepState,
+    approval_view,
+    step_view,
+)
 from stepwell.session._engine import Engine
-from stepwell.widgets import Message, log_entries, output_facts, rich, text_value
+from stepwell.widgets import (
+    Message,
+    approval_facts,
+    log_entries,
+    output_facts,
+    rich,
+    text_value,
+)
 
 __all__ = ["Details"]
 
@@ -45,6 +60,8 @@ class Details:
         attempts = self._attempts(state.run, name)
         return {
             "code": self._code(state, step),
+            # Lines of a cell are counted from its %%step, those of a function from its own first.
+            "first_line": 1 if state.flow[name].qualname else 2,
             "diff": step_view(state, name).diff,
             "outputs": self._outputs(step),
             "inputs": _inputs(state, step),
@@ -69,6 +86,32 @@ class Details:
             for item, status, start, end, seconds, error in self._rows("items", run, name)
         ]
         return {"items": items}
+
+    def question(self, approval: Approval) -> Message:
+        """A question with the value it is about, and what a form for the answer is made from."""
+        facts: Message = approval_facts(approval_view(approval))
+        request = approval.request
+        if not approval.is_pending:
+            return facts
+        if request.payload is not None:
+            facts["payload"] = self.value(request.payload)
+        if request.edit or request.form == "ask":
+            facts |= self._form(request)
+        return facts
+
+    def _form(self, request: ApprovalRequested) -> Message:
+        """What may be written: the value as plain data, and its schema where there is one."""
+        schema = msgspec.json.decode(request.schema) if request.schema else None
+        if request.payload is None:
+            return {"can_edit": True, "value": None, "schema": schema}
+        try:
+            value = plain_data(self._engine.values.load(request.payload.digest))
+        except (StepwellError, ValueError) as problem:
+            return {"can_edit": False, "why_not": str(problem)}
+        if request.edit != ("payload",) and request.form != "ask" and isinstance(value, dict):
+            whole = cast("Message", value)
+            value = {name: whole[name] for name in request.edit if name in whole}
+        return {"can_edit": True, "value": value, "schema": schema}
 
     def value(self, output: Output) -> Message:
         """The value as something to look at; what cannot be read says why."""
@@ -192,6 +235,17 @@ def _call(name: str, status: str, arguments: str, result: str, body: str) -> Mes
         "tokens": usage.get("input_tokens", 0) + usage.get("output_tokens", 0),
         "cost": usage.get("cost", 0.0),
     }
+
+
+def plain_data(value: object) -> object:
+    """The value as JSON has it. Raises `ValueError` for what JSON cannot say."""
+    from pydantic_core import PydanticSerializationError, to_json
+
+    try:
+        data: object = msgspec.json.decode(to_json(value))
+    except PydanticSerializationError as error:
+        raise ValueError(f"it cannot be edited in a form: {error}") from error
+    return data
 
 
 @cache

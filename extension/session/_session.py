@@ -8,10 +8,12 @@ thread (`_hear`), and passes on at once.
 import builtins
 import dataclasses
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from stepwell.agents import Agent
+from stepwell.errors import StoreClosed
 from stepwell.flow import Step
 from stepwell.frontend import Frontend
 from stepwell.orchestrator import (
@@ -115,18 +117,25 @@ class Session:
 
     def close(self) -> None:
         """Stop, write everything out, let go of the store."""
+        self.window.close()
         engine, self._engine = self._engine, None
         self._cards.close()
-        self.window.close()
         if engine is not None:
             engine.close()
         self.agents.close()
         self._cards, self.window = Cards(self.frontend), self._make_window()
 
+    def _opened(self) -> Engine:
+        # Who only looks must not open a store, least of all the one that is being closed.
+        if self._engine is None:
+            raise StoreClosed("the store is closed: %load_ext stepwell, then %stepwell view")
+        return self._engine
+
     def _make_window(self) -> Window:
-        window = Window(lambda: self.engine, self.frontend, self.view)
+        window = Window(self._opened, self.frontend, self.view)
         acts = {"run": self._run, "rerun": self._rerun, "cancel": self._cancel}
         window.can(acts, on_main=("run", "rerun"))
+        window.decides(partial(self.decide, channel="widget"))
         return window
 
     def is_output(self, name: str) -> bool:
@@ -345,6 +354,7 @@ class Session:
     def open_card(self, name: str, where: object) -> None:
         """Show the step's card in the cell, and what it said if it does not say it anew."""
         self._cards.open(self.engine, name, where)
+        self.window.card_opened()
 
     def capture(self, name: str) -> tuple[str, Captured]:
         """The environment a step would find now."""
@@ -390,4 +400,4 @@ class Session:
         engine.outputs.notify()
         self.agents.hear(engine, happened)
         concerned = self._cards.hear(engine, happened, is_watched=self.window.live.is_open)
-        self.window.hear([what for what in happened if what.run == engine.run], concerned)
+        self.window.hear(happened, concerned)

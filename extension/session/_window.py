@@ -9,11 +9,16 @@ import dataclasses
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
+from contextlib import suppress
+from typing import Protocol
 from uuid import uuid4
 
-from stepwell.errors import InvalidUsage
+from stepwell.errors import InvalidUsage, StepwellError, UnknownApproval
 from stepwell.frontend import Frontend
 from stepwell.orchestrator import (
+    Approval,
+    ApprovalRequested,
+    ApprovalView,
     Happened,
     RunStarted,
     RunView,
@@ -22,6 +27,7 @@ from stepwell.orchestrator import (
     StepRenamed,
     StepsDefined,
     StepView,
+    approval_view,
     run_head,
     run_view,
 )
@@ -44,8 +50,22 @@ Act = Callable[[str], str]
 """Does something to a step, or to the run where the name is empty; answers what to say."""
 
 _KEPT_UP_TO_DATE = 3
+_MANY = 1000
+_WHILE = 1.0
 _OF_ALL = (RunStarted, StepsDefined, StepForgotten, StepRenamed)
 """After these there are other steps than before."""
+
+
+class Decider(Protocol):
+    """Decides a question, once and for all; returns when that is on disk."""
+
+    def __call__(
+        self, which: str, decision: str, *, reason: str, always: bool, value: object = ...
+    ) -> object: ...
+
+
+def _nobody_decides(which: str, decision: str, **_: object) -> object:
+    raise InvalidUsage(f"{which!r} cannot be decided from here")
 
 
 class Window:
@@ -61,10 +81,18 @@ class Window:
         self._frontend = frontend
         self._step_view = step_view
         self._places: list[tuple[str, object]] = []
+        self._has_cards = False
+        self._clock = time.monotonic
+        self._latest_head: tuple[float, RunView] = 0.0, RunView(run="", flow="", status="")
         self._acts: Mapping[str, Act] = {}
+        self._decider: Decider = _nobody_decides
         self._on_main: frozenset[str] = frozenset()
         self._loaded: dict[str, State] = {}
         self.live = Live(self, self._connect)
+
+    def decides(self, decider: "Decider") -> None:
+        """How a decision is made. It raises what is to be said instead."""
+        self._decider = decider
 
     def can(self, acts: Mapping[str, Act], *, on_main: Iterable[str]) -> None:
         """What people can do from the view; what is `on_main` needs the notebook's names."""
@@ -78,27 +106,45 @@ class Window:
         self._places = [*self._places[-_KEPT_UP_TO_DATE + 1 :], place]
         self.live.open()
 
+    def card_opened(self) -> None:
+        """A step's card stands in a cell: if it asks something, the answer can be given there."""
+        if self._has_cards or not self.is_attended:
+            return
+        self._has_cards = True
+        engine = self._engine()
+        if engine.orchestrator.look(lambda: bool(engine.state.pending)):
+            self.live.open()
+
     @property
     def is_attended(self) -> bool:
         """Whether there is any use in being live."""
         return self._frontend.is_attended()
 
     def hear(self, happened: Sequence[Happened], concerned: Iterable[str]) -> None:
-        """This has become durable, and these steps look otherwise now."""
+        """This has become durable, and these steps of the current run look otherwise now."""
+        asked = any(isinstance(what.event, ApprovalRequested) for what in happened)
+        if asked and self._has_cards:
+            self.live.open()
         if not self.live.is_open:
             return
-        whole = any(isinstance(what.event, _OF_ALL) for what in happened)
-        for what in happened:
-            if what.item:
-                continue
-            kind = str(type(what.event).__struct_config__.tag)
-            self.live.happened(kind, what.step, what.attempt, what.at)
-        self.live.changed(concerned, is_whole=whole)
+        mine = [what for what in happened if what.run == self._engine().run]
+        for what in mine:
+            if not what.item:
+                kind = str(type(what.event).__struct_config__.tag)
+                self.live.happened(kind, what.step, what.attempt, what.at)
+        # A child run's question is the run's concern, and no step's.
+        others = [""] if len(mine) < len(happened) else []
+        whole = any(isinstance(what.event, _OF_ALL) for what in mine)
+        self.live.changed([*concerned, *others], is_whole=whole)
 
     def close(self) -> None:
         """Leave behind what can be read without a kernel."""
-        if self.live.is_open:
-            self.live.close()
+        if not self.live.is_open:
+            return
+        with suppress(StepwellError):
+            if len(self._engine().state.steps) <= _MANY:
+                self.keep()
+        self.live.close(is_silent=self._frontend.is_restarting())
 
     # -- the live view's source -------------------------------------------------------------
 
@@ -109,7 +155,7 @@ class Window:
 
         def look() -> RunView:
             steps = tuple(self._step_view(step.name) for step in engine.state.flow)
-            return dataclasses.replace(run_head(engine.state, store=store), steps=steps)
+            return dataclasses.replace(self._head(engine.state, store), steps=steps)
 
         return engine.orchestrator.look(look)
 
@@ -120,9 +166,26 @@ class Window:
 
         def look() -> tuple[RunView, list[StepView]]:
             known = [name for name in names if name in engine.state.flow]
-            return run_head(engine.state, store=store), list(map(self._step_view, known))
+            return self._head(engine.state, store), list(map(self._step_view, known))
 
         return engine.orchestrator.look(look)
+
+    def _head(self, state: State, store: str) -> RunView:
+        # Adding up very many steps ten times a second would be felt.
+        at, head = self._latest_head
+        is_recent = self._clock() - at < _WHILE and head.run == state.run
+        if not is_recent or len(state.steps) <= _MANY:
+            head = run_head(state, store=store)
+            self._latest_head = self._clock(), head
+        return dataclasses.replace(head, approvals=self._open_questions())
+
+    def _open_questions(self) -> tuple[ApprovalView, ...]:
+        """Those of child runs too: whoever looks at a run is who they are for."""
+        return tuple(
+            approval_view(state.approvals[name])
+            for state in self._engine().orchestrator.states()
+            for name in state.pending
+        )
 
     def spans(self) -> Spans:
         """When the run's attempts began and ended."""
@@ -147,6 +210,11 @@ class Window:
                 return Details(engine).items(run, step)
             case "child":
                 return self._child(run)
+            case "approval":
+                return Details(engine).question(self._approval(message))
+            case "decide":
+                self._decide(message)
+                return Details(engine).question(self._approval(message))
             case "act":
                 return self._act(str(message.get("verb")), step)
             case _:
@@ -174,6 +242,30 @@ class Window:
         from stepwell.orchestrator import load
 
         return load(engine.store, engine.resolve(run))
+
+    def _approval(self, message: Message) -> Approval:
+        name = str(message.get("approval"))
+        orchestrator = self._engine().orchestrator
+
+        def look() -> Approval | None:
+            known = (state.approvals.get(name) for state in orchestrator.states())
+            return next((approval for approval in known if approval is not None), None)
+
+        found = orchestrator.look(look)
+        if found is None:
+            raise UnknownApproval(name)
+        return found
+
+    def _decide(self, message: Message) -> None:
+        # Durable when it returns: what is answered then is what the store says.
+        given = {"value": message["value"]} if "value" in message else {}
+        self._decider(
+            str(message.get("approval")),
+            str(message.get("decision")),
+            reason=str(message.get("reason") or ""),
+            always=bool(message.get("always")),
+            **given,
+        )
 
     def _child(self, run: str) -> Message:
         state, spans = self._state(run), Spans()

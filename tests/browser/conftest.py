@@ -1,11 +1,12 @@
 """One JupyterLab and one browser for all tests; each test opens notebooks of its own."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
-from lab import LabNotebook, Open, chromium, server
+from lab import LabNotebook, Notebook7, Open, OpenNotebook7, chromium, server
 from playwright.sync_api import BrowserContext, expect
 
 
@@ -41,21 +42,37 @@ def folder(root: Path, request: pytest.FixtureRequest) -> Path:
     return made
 
 
+Front = TypeVar("Front", bound=LabNotebook)
+
+
 @pytest.fixture
 def open_lab(root: Path, address: str, window: BrowserContext) -> Iterator[Open]:
     """Opens notebooks; sees in the end that no page has complained, and stops their kernels."""
-    opened: list[LabNotebook] = []
+    yield from opener(LabNotebook, root, address, window)
 
-    def open_notebook(notebook: Path) -> LabNotebook:
+
+@pytest.fixture
+def open_notebook_7(root: Path, address: str, window: BrowserContext) -> Iterator[OpenNotebook7]:
+    """The same in Notebook 7."""
+    yield from opener(Notebook7, root, address, window)
+
+
+def opener(
+    kind: type[Front], root: Path, address: str, window: BrowserContext
+) -> Iterator[Callable[[Path], Front]]:
+    """Opens pages of one kind, until the test is over."""
+    opened: list[Front] = []
+
+    def open_notebook(notebook: Path) -> Front:
         page = window.new_page()
-        opened.append(LabNotebook(page, address, notebook.relative_to(root).as_posix()))
+        opened.append(kind(page, address, notebook.relative_to(root).as_posix()))
         return opened[-1]
 
     yield open_notebook
     stop_kernels(window, address)
-    for lab in opened:
-        lab.page.close()
-    assert [lab.complaints for lab in opened if lab.complaints] == []
+    for front in opened:
+        front.page.close()
+    assert [front.complaints for front in opened if front.complaints] == []
 
 
 def stop_kernels(window: BrowserContext, address: str) -> None:

@@ -1,10 +1,10 @@
-"""The run view in JupyterLab: what is seen, and what can be done from there."""
+"""The run view in JupyterLab and Notebook 7: what is seen, and what can be done from there."""
 
 from pathlib import Path
 
 import pytest
-from lab import Open, lab_notebook
-from playwright.sync_api import expect
+from lab import LabNotebook, Open, OpenNotebook7, lab_notebook
+from playwright.sync_api import Locator, expect
 
 pytestmark = pytest.mark.browser
 
@@ -20,22 +20,212 @@ FLOW = (
     "%stepwell wait chart draft",
     "%stepwell view",
 )
+VIEW = 7
+
+
+def view_of(lab: LabNotebook, number: int) -> Locator:
+    """The run view below a cell."""
+    found = lab.output(number).get_by_role("region", name="Run")
+    expect(found.get_by_role("tablist")).to_be_visible()
+    found.scroll_into_view_if_needed()
+    return found
+
+
+def open_flow(folder: Path, open_lab: Open) -> tuple[LabNotebook, Locator]:
+    """A notebook that has run, with its run in view."""
+    lab = open_lab(lab_notebook(folder, *FLOW))
+    lab.run_all()
+    lab.expect_done(VIEW)
+    return lab, view_of(lab, VIEW)
 
 
 def test_a_run_is_seen_as_a_graph_a_timeline_and_a_list(folder: Path, open_lab: Open) -> None:
-    """`%stepwell view` draws the run over the static table; a step opens beside it."""
-    lab = open_lab(lab_notebook(folder, *FLOW))
-    lab.run_all()
-    lab.expect_done(7)
-    view = lab.output(7).get_by_role("region", name="Run")
-    expect(view.get_by_role("tab", name="Flow")).to_be_visible()
-    view.scroll_into_view_if_needed()
+    """Each step with its state; one of them close by, with what it made and said."""
+    lab, view = open_flow(folder, open_lab)
+    details = view.get_by_role("region", name="Details")
     view.get_by_role("button", name="search: done").click()
-    expect(view.get_by_role("region", name="Details")).to_contain_text("searching 3")
+    expect(details).to_contain_text("searching 2")
+    expect(details.get_by_role("columnheader", name="score")).to_be_visible()
     lab.shoot("view-flow")
+    view.get_by_role("button", name="chart: done").click()
+    expect(details.get_by_role("img")).to_be_visible()
     view.get_by_role("tab", name="Timeline").click()
+    expect(view.get_by_role("list", name="Timeline").get_by_role("listitem")).to_have_count(5)
     lab.shoot("view-timeline")
     view.get_by_role("tab", name="Steps").click()
-    lab.shoot("view-steps")
     view.get_by_role("button", name="publish").click()
+    expect(details).to_contain_text("KeyError: 'missing'")
+    expect(details.locator(".sw-marked")).to_have_text("url = report['missing']")
+    expect(details).to_contain_text("Traceback")
     lab.shoot("view-failed")
+
+
+def test_steps_are_found_by_name_and_by_state(folder: Path, open_lab: Open) -> None:
+    """Typing narrows the list; so does the choice of a state."""
+    _, view = open_flow(folder, open_lab)
+    view.get_by_role("searchbox", name="Find a step").fill("keyerror")
+    steps = view.get_by_role("list", name="Steps").get_by_role("listitem")
+    expect(steps).to_have_count(1)
+    expect(steps).to_contain_text("publish")
+    view.get_by_role("searchbox").fill("")
+    view.get_by_role("combobox", name="Show only").select_option("done")
+    expect(steps).to_have_count(4)
+
+
+def test_it_is_steered_from_the_view(folder: Path, open_lab: Open) -> None:
+    """Run again, cancel and run do what the verbs do, and the view follows."""
+    lab = open_lab(
+        lab_notebook(
+            folder,
+            "%load_ext stepwell",
+            "%%step a\nopen('log', 'a').write('a')\nx = 1",
+            "%%step b --defer\nopen('log', 'a').write('b')\ny = x + 1",
+            "%stepwell wait a",
+            "%stepwell view",
+        )
+    )
+    lab.run_all()
+    lab.expect_done(4)
+    view = view_of(lab, 4)
+    view.get_by_role("button", name="a: done").click()
+    view.get_by_role("button", name="Run again").click()
+    expect(view.get_by_role("status").first).to_contain_text("a runs again")
+    view.get_by_role("button", name="Run", exact=True).click()
+    expect(view.get_by_role("button", name="b: done")).to_be_visible()
+    assert (folder / "log").read_text() == "aab"
+    expect(view).to_contain_text("2 of 2 steps done")
+
+
+def test_dark_and_narrow(folder: Path, open_lab: Open) -> None:
+    """Colours follow the theme; where there is little room, one thing stands below the other."""
+    lab, view = open_flow(folder, open_lab)
+    view.get_by_role("button", name="search: done").click()
+    details = view.get_by_role("region", name="Details")
+    expect(details).to_contain_text("searching 2")
+    wide, panel = details.bounding_box(), view.get_by_role("tabpanel").bounding_box()
+    assert wide is not None
+    assert panel is not None
+    assert wide["x"] >= panel["x"] + panel["width"] - 1
+    light = view.evaluate("it => getComputedStyle(it).backgroundColor")
+    lab.theme("JupyterLab Dark")
+    view = view_of(lab, VIEW)
+    assert light == "rgb(255, 255, 255)"
+    assert view.evaluate("it => getComputedStyle(it).backgroundColor") != light
+    lab.shoot("view-dark")
+    lab.page.set_viewport_size({"width": 780, "height": 1100})
+    view.scroll_into_view_if_needed()
+    narrow, panel = details.bounding_box(), view.get_by_role("tabpanel").bounding_box()
+    assert narrow is not None
+    assert panel is not None
+    assert narrow["y"] >= panel["y"] + panel["height"] - 1
+    lab.shoot("view-narrow")
+    lab.page.set_viewport_size({"width": 1280, "height": 1500})
+    lab.theme("JupyterLab Light")
+
+
+def test_the_keyboard_is_enough(folder: Path, open_lab: Open) -> None:
+    """Tabs by arrows, steps by Enter, and back to where one was."""
+    lab, view = open_flow(folder, open_lab)
+    keyboard = lab.page.keyboard
+    view.get_by_role("tab", name="Flow").focus()
+    keyboard.press("ArrowRight")
+    expect(view.get_by_role("tab", name="Timeline")).to_be_focused()
+    keyboard.press("ArrowLeft")
+    view.get_by_role("button", name="plan: done").focus()
+    keyboard.press("Tab")
+    expect(view.get_by_role("button", name="search: done")).to_be_focused()
+    keyboard.press("Enter")
+    details = view.get_by_role("region", name="Details")
+    expect(details).to_contain_text("searching 2")
+    view.get_by_role("button", name="Close details").focus()
+    keyboard.press("Enter")
+    expect(details).to_be_hidden()
+    expect(view.get_by_role("button", name="search: done")).to_be_focused()
+
+
+def test_ten_thousand_items_are_one_bar_that_opens(folder: Path, open_lab: Open) -> None:
+    """A mapped step is told at most ten times a second, however many items are done."""
+    lab = open_lab(
+        lab_notebook(
+            folder,
+            "%load_ext stepwell",
+            "%%step numbers\nns = list(range(10_000))",
+            "%stepwell wait numbers",
+            "%stepwell view",
+            "%%step squares --map n=ns\nsquared = n * n",
+            "%stepwell wait",
+        )
+    )
+    for number in range(4):
+        lab.run(number)
+        lab.expect_done(number)
+    view = view_of(lab, 3)
+    lab.heard.clear()
+    for number in (4, 5):
+        lab.run(number)
+    lab.expect_done(5)
+    expect(view.get_by_role("button", name="squares: done, 10,000 items")).to_be_visible()
+    rate = lab.busiest_second(b"changes")
+    print(f"messages of the live view in its busiest second: {rate}")
+    assert 1 <= rate <= 12
+    view.get_by_role("tab", name="Timeline").click()
+    view.get_by_role("button", name="Items of squares").click()
+    expect(view.locator(".sw-item").first).to_be_visible()
+    assert view.locator(".sw-row").count() < 60
+    lab.shoot("view-items")
+
+
+def test_after_a_restart_and_a_reload_what_was_seen_can_still_be_read(
+    folder: Path, open_lab: Open
+) -> None:
+    """No dead widget stays; `%stepwell view` brings every view of the run back to life."""
+    lab, view = open_flow(folder, open_lab)
+    lab.save()
+    lab.reload()
+    view = view_of(lab, VIEW)
+    view.get_by_role("button", name="search: done").click()
+    expect(view.get_by_role("region", name="Details")).to_contain_text("searching 2")
+    lab.restart()
+    output = lab.output(VIEW)
+    expect(output.get_by_role("region", name="Run")).to_have_count(0)
+    expect(output.get_by_role("table")).to_contain_text("publish")
+    lab.reload()
+    expect(output.get_by_role("table")).to_contain_text("publish")
+    expect(output).to_contain_text("%stepwell view shows it live")
+    expect(lab.page.locator("body")).not_to_contain_text("model not found")
+    output.scroll_into_view_if_needed()
+    lab.shoot("view-restarted")
+    lab.run(0)
+    lab.expect_done(0)
+    lab.write(6, "%stepwell view")
+    lab.run(6)
+    expect(view_of(lab, 6).get_by_role("button", name="search")).to_be_visible()
+    expect(view_of(lab, VIEW).get_by_role("button", name="search")).to_be_visible()
+
+
+def test_a_killed_kernel_leaves_no_dead_widget(folder: Path, open_lab: Open) -> None:
+    """Even where nothing could be said before the end, the static view comes back."""
+    lab, _ = open_flow(folder, open_lab)
+    lab.save()
+    lab.write(6, "import os, signal; os.kill(os.getpid(), signal.SIGKILL)")
+    lab.run(6)
+    dialog = lab.page.locator(".jp-Dialog")
+    expect(dialog).to_contain_text("Kernel Restarting")
+    dialog.get_by_role("button", name="Ok").click()
+    output = lab.output(VIEW)
+    expect(output.get_by_role("region", name="Run")).to_have_count(0)
+    expect(output.get_by_role("table")).to_contain_text("publish")
+    lab.reload()
+    expect(output.get_by_role("table")).to_contain_text("publish")
+    expect(lab.page.locator("body")).not_to_contain_text("model not found")
+
+
+def test_in_notebook_7(folder: Path, open_notebook_7: OpenNotebook7) -> None:
+    """The same view in the classic document-centred front end."""
+    notebook = open_notebook_7(lab_notebook(folder, *FLOW))
+    notebook.run_all()
+    notebook.expect_done(VIEW)
+    view = view_of(notebook, VIEW)
+    view.get_by_role("button", name="search: done").click()
+    expect(view.get_by_role("region", name="Details")).to_contain_text("searching 2")
+    notebook.shoot("view-notebook-7")

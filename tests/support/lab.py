@@ -12,6 +12,7 @@ import time
 import urllib.request
 from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
+from datetime import datetime
 from pathlib import Path
 from shutil import which
 
@@ -38,6 +39,8 @@ CHROMIUM_ARGUMENTS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+
+_DATE = re.compile(rb'"date": ?"([^"]+)"')
 
 SCREENSHOTS = Path(__file__).parent.parent.parent / "build" / "screenshots"
 
@@ -109,12 +112,17 @@ class LabNotebook:
         self.page = page
         self.complaints: list[str] = []
         """What went wrong in the page, in the browser's words."""
-        self._url = f"{address}/lab/tree/{path}?reset"
+        self.heard: list[bytes] = []
+        """Every message of a kernel's, as it came."""
+        self._url = self._address_of(address, path)
         self._greetings = 0
         page.on("websocket", self._listen)
         page.on("console", self._note)
         page.on("pageerror", self._note_error)
         self._expect_kernel(self._go)
+
+    def _address_of(self, address: str, path: str) -> str:
+        return f"{address}/lab/tree/{path}?reset"
 
     # -- what a person does ---------------------------------------------------------------
 
@@ -156,6 +164,13 @@ class LabNotebook:
         self.page.get_by_role("menuitem", name=name, exact=True).click()
         self.page.locator(f".lm-Menu [data-command='{command}']").click()
 
+    def theme(self, name: str) -> None:
+        """Choose a theme by its name in the menu."""
+        self.page.get_by_role("menuitem", name="Settings", exact=True).click()
+        self.page.locator(".lm-Menu-item", has_text="Theme").first.hover()
+        self.page.locator(".lm-Menu").last.get_by_role("menuitem", name=name, exact=True).click()
+        expect(self.page.locator(f"body[data-jp-theme-name='{name}']")).to_be_attached()
+
     # -- what a person sees ---------------------------------------------------------------
 
     def cell(self, number: int) -> Locator:
@@ -190,6 +205,15 @@ class LabNotebook:
         self.run(last)
         expect(self.output(last)).to_have_text("42")
 
+    def busiest_second(self, word: bytes) -> int:
+        """How many messages with this word the kernel has sent in any one second, by its clock."""
+        dates = [
+            datetime.fromisoformat(found[1].decode()).timestamp()
+            for said in self.heard
+            if word in said and b"comm_msg" in said and (found := _DATE.search(said))
+        ]
+        return max((sum(at <= other < at + 1 for other in dates) for at in dates), default=0)
+
     def shoot(self, name: str) -> None:
         """Take a picture of the page, to be looked at: build/screenshots/`name`.png."""
         self.page.screenshot(path=SCREENSHOTS / f"{name}.png")
@@ -222,6 +246,7 @@ class LabNotebook:
     def _hear(self, frame: str | bytes) -> None:
         said = frame if isinstance(frame, bytes) else frame.encode()
         self._greetings += b"kernel_info_reply" in said
+        self.heard.append(said)
 
     def _note(self, message: ConsoleMessage) -> None:
         if message.type == "error":
@@ -231,12 +256,33 @@ class LabNotebook:
         self.complaints.append(str(error))
 
 
+class Notebook7(LabNotebook):
+    """The same in Notebook 7, which has a page for each document and no status bar."""
+
+    def _address_of(self, address: str, path: str) -> str:
+        return f"{address}/notebooks/{path}"
+
+    def _note_error(self, error: Error) -> None:
+        # Notebook 7 itself raises these when a document is opened.
+        own = ("reading 'schema'", "'filebrowser:open-path' not registered")
+        if not any(said in str(error) for said in own):
+            super()._note_error(error)
+
+    def expect_status(self, word: str) -> None:
+        """Wait for what the circle beside the kernel's name says: Idle, Busy."""
+        circle = self.page.locator(".jp-Notebook-ExecutionIndicator")
+        expect(circle).to_have_attribute("data-status", word.lower())
+
+
 def _is_saved(response: Response) -> bool:
     return response.request.method == "PUT" and "/api/contents/" in response.url
 
 
 Open = Callable[[Path], LabNotebook]
 """Opens a notebook of the server's folder, with a kernel."""
+
+OpenNotebook7 = Callable[[Path], Notebook7]
+"""The same in Notebook 7."""
 
 
 def lab_notebook(folder: Path, *cells: str, name: str = "note.ipynb") -> Path:

@@ -7,7 +7,7 @@ import { about, code, diff, draw, text } from "./value.js";
 /**
  * @typedef {{ ask: (kind: string, what?: any) => Promise<any>,
  *   act: (verb: string, step: string) => void, verbs: () => string[],
- *   child: (run: string) => HTMLElement, approval: (approval: any) => HTMLElement | null,
+ *   child: (run: string) => HTMLElement,
  *   close: () => void }} Surroundings
  */
 
@@ -97,9 +97,10 @@ export class Details {
     }
     if (step.blocked.length) rows.push(h("div", {}, `blocked by ${step.blocked.slice(0, 6).join(", ")} · ${step.way_out}`));
     for (const reason of step.stale.slice(0, 5)) rows.push(h("div", { class: "sw-warning" }, isolated(reason)));
+    if (step.held) rows.push(h("div", { class: "sw-muted" }, isolated(step.held)));
+    if (step.skipped) rows.push(h("div", { class: "sw-muted" }, "because ", isolated(step.skipped)));
     if (step.note) rows.push(h("div", { class: "sw-muted" }, isolated(step.note)));
-    const asked = step.approval?.status === "pending" || !step.approval?.status ? step.approval : null;
-    if (asked) rows.push(this.around.approval(asked));
+    if (step.approval) rows.push(h("div", { class: "sw-warning" }, isolated(oneLine(step.approval.question || "asks a person", 300))));
     fill(this.trouble, rows.filter((row) => row !== null));
   }
 
@@ -117,7 +118,7 @@ export class Details {
       this._section("Child runs", step.children, true, (children) => children.map((child) => this.around.child(child.run))),
       this._section("Calls", found.calls, false, calls),
       this._section("Inputs", found.inputs, false, (inputs) => inputs.map(output)),
-      this._section("Code", found.code ? [found] : [], isFailed, () => [code(found.code, step.error?.line ?? 0), found.diff && h("div", {}, h("div", { class: "sw-muted" }, "what has changed"), diff(found.diff))]),
+      this._section("Code", found.code ? [found] : [], isFailed, () => [code(found.code, found.first_line ?? 1, Number(step.error?.line ?? 0)), found.diff && h("div", {}, h("div", { class: "sw-muted" }, "what has changed"), diff(found.diff))]),
       this._section("Attempts", found.attempts, isFailed, attempts),
       this._section("Approvals", found.approvals, false, (all) => all.map(approval)),
       this._section("History", found.history, false, history),

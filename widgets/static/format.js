@@ -70,7 +70,7 @@ export function cost(value) {
 
 const SIGNS = {
   "not run": "○", waiting: "◔", running: "●", done: "✓", restored: "↺", stale: "≠", failed: "✗",
-  cancelled: "⊘", "needs a person": "!",
+  cancelled: "⊘", skipped: "⤼", "needs a person": "!",
 };
 
 /** The sign a state goes by; the word says it, the sign only helps. @param {string} state */
@@ -90,7 +90,9 @@ export function look(state) {
 export function gist(step) {
   if (step.state === "needs a person") return step.approval?.question || "asks";
   if (step.state === "failed") return step.error?.kind ?? "failed";
-  if (step.retry_at > now()) return `tried again in ${elapsed((step.retry_at - now()) / 1e6)}`;
+  if (step.retry_at) return `retry ${step.retry} of ${step.retries} in ${elapsed((step.retry_at - now()) / 1e6)}`;
+  if (step.skipped) return step.skipped;
+  if (step.held) return step.held;
   if (step.items?.total && step.state !== "done") return itemsGist(step.items);
   if (step.state === "running") return runningGist(step);
   if (step.state === "restored") return `saved ${duration(step.seconds)}`;

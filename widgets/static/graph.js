@@ -4,9 +4,9 @@ import { dress, fill, h, oneLine, s } from "./dom.js";
 import { count, gist, look, plural, share, sign } from "./format.js";
 import { NODE, folded, layout } from "./layout.js";
 
-const MOST = 80;
+const MOST_NODES = 80;
 const MARGIN = 12;
-const ORDER = ["failed", "needs a person", "running", "stale", "waiting", "cancelled", "not run", "done", "restored"];
+const ORDER = ["failed", "needs a person", "running", "stale", "waiting", "cancelled", "not run", "skipped", "done", "restored"];
 
 export class Graph {
   /**
@@ -44,9 +44,9 @@ export class Graph {
   _arrange(steps) {
     const known = new Set(steps.map((step) => step.name));
     const items = steps.map((step) => ({ id: step.name, after: step.after.filter((other) => known.has(other)) }));
-    this._items = folded(items, MOST);
+    this._items = folded(items, MOST_NODES);
     this.buttons.clear();
-    const isTooMuch = this._items.length > 4 * MOST;
+    const isTooMuch = this._items.length > 4 * MOST_NODES;
     fill(this.note, isTooMuch && `${plural(steps.length, "step")} are too many to be drawn: see Steps.`);
     if (isTooMuch) this._items = [];
     if (!this._items.length) {
@@ -93,7 +93,7 @@ export class Graph {
     const button = this.buttons.get(item.id);
     const step = state.steps.get(item.id);
     if (!button || !step) return;
-    const shown = isFold(item) ? summed(item.members ?? [], state) : single(step);
+    const shown = isFold(item) ? summed(item.members ?? [], state) : shownOf(step);
     const mark = JSON.stringify([shown, item.id === selected]);
     if (button.dataset.mark === mark) return; // untouched, so that it keeps the keyboard
     button.dataset.mark = mark;
@@ -132,7 +132,7 @@ function isFold(item) {
 }
 
 /** @param {import("./link.js").Step} step */
-function single(step) {
+function shownOf(step) {
   const isOpen = ["running", "waiting", "failed"].includes(step.state);
   return { name: oneLine(step.name, 60), state: step.state, gist: oneLine(gist(step), 60), share: isOpen ? share(step) : null };
 }

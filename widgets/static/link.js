@@ -5,7 +5,8 @@
  * @typedef {{ name: string, state: string, since: number, attempt: number, seconds: number,
  *   after: string[], writes: string[], error: any, waiting: string[], blocked: string[],
  *   way_out: string, stale: string[], note: string, items: any, progress: any, approval: any,
- *   children: any[], retry_at: number, cost: number, tokens: number }} Step
+ *   children: any[], retry_at: number, retry: number, retries: number, held: string,
+ *   skipped: string, cost: number, tokens: number }} Step
  * @typedef {[step: string, attempt: number, start: number, end: number, outcome: string]} Span
  * @typedef {{ id: string, flow: string, status: string, started: number, notebook: string,
  *   store: string, spent: number, saved: number, cost: number, tokens: number,
@@ -17,7 +18,8 @@
 const STEP = {
   state: "not run", since: 0, attempt: 0, seconds: 0, after: [], writes: [], error: null,
   waiting: [], blocked: [], way_out: "", stale: [], note: "", items: null, progress: null,
-  approval: null, children: [], retry_at: 0, cost: 0, tokens: 0,
+  approval: null, children: [], retry_at: 0, retry: 0, retries: 0, held: "",
+  skipped: "", cost: 0, tokens: 0,
 };
 const RUN = {
   id: "", flow: "", status: "idle", started: 0, notebook: "", store: "", spent: 0, saved: 0,
@@ -116,7 +118,7 @@ export class Link {
     return new Promise((resolve, reject) => {
       const settle = (/** @type {any} */ message) => {
         if (message.error === undefined) resolve(message.value);
-        else reject(Object.assign(new Error(message.error), { name: message.type ?? "Error" }));
+        else reject(Object.assign(new Error(message.error), { name: message.type ?? "Error", problems: message.problems }));
       };
       this._open.set(id, { settle, timer: setTimeout(slow, PATIENCE) });
       if (!this.isAlive) this._settle({ id, error: "the kernel is gone", type: "gone" });

@@ -8,16 +8,17 @@ import { LongList } from "./list.js";
 import { Timeline } from "./timeline.js";
 
 const TABS = /** @type {const} */ (["Flow", "Timeline", "Steps"]);
-const FILTERS = ["all", "running", "waiting", "failed", "done", "restored", "stale", "needs a person", "cancelled", "not run"];
+const FILTERS = ["all", "running", "waiting", "failed", "done", "restored", "stale", "skipped", "needs a person", "cancelled", "not run"];
 const BUSY = { run: "Run", pause: "Pause", continue: "Continue", cancel: "Cancel" };
 const STEP_ROW = 30;
+const CLOSED = 12_000; // milliseconds for which a decided question stays in sight
 
 export class RunPane {
   /**
    * @param {import("./link.js").Link} link
    * @param {import("./link.js").RunState} state
    * @param {{ isChild?: boolean, child: (run: string) => HTMLElement,
-   *   approval: (approval: any) => HTMLElement }} around
+   *   approval: (approval: any) => import("./approval.js").Approval }} around
    */
   constructor(link, state, around) {
     this.link = link;
@@ -28,6 +29,8 @@ export class RunPane {
     this.query = "";
     this.filter = "all";
     this.said = "";
+    /** @type {Map<string, import("./approval.js").Approval>} */
+    this.questions = new Map();
     /** @type {import("./link.js").Step[]} */
     this.shown = [];
     this.graph = new Graph({ select: (name) => this.select(name), list: (names) => this._list(names) });
@@ -38,7 +41,6 @@ export class RunPane {
       act: (verb, step) => this._act(verb, step),
       verbs: () => (around.isChild ? [] : state.verbs),
       child: around.child,
-      approval: around.approval,
       close: () => this.select(""),
     });
     this.element = this._frame();
@@ -152,6 +154,7 @@ export class RunPane {
   update() {
     if (!this.state.isKnown) return;
     this._drawHead();
+    this._drawAsks();
     this.shown = this._matching();
     if (this.tab === "Flow") this.graph.update(this.state, this.selected);
     if (this.tab === "Timeline") this.timeline.update(this.state, this.shown, this.selected);
@@ -184,12 +187,11 @@ export class RunPane {
     if (!this._buttons) this._buttons = h("div", { class: "sw-buttons" });
     this._drawButtons();
     fill(this.head ?? this.element,
-      h("span", { class: `sw-chip ${look(state)}` }, `${sign(state)} ${run.status}`),
+      h("span", { class: `sw-chip ${look(state)}` }, `${sign(state)} ${state === "needs a person" ? state : run.status}`),
       h("span", { class: "sw-name" }, this.around.isChild && run.flow ? isolated(oneLine(run.flow, 60)) : "run ", h("code", {}, run.id)),
       h("span", { class: "sw-muted" }, `${count(done)} of ${plural(total, "step")} done`, said.length ? ` · ${said.join(" · ")}` : ""),
       this._buttons);
     fill(this.totals ?? this.element, meter(counts, total), h("div", { class: "sw-muted sw-facts" }, this._totals().join(" · ")));
-    this._drawAsks();
   }
 
   _counts() {
@@ -224,12 +226,42 @@ export class RunPane {
       h("button", { type: "button", class: `sw-button ${verb === "run" ? "sw-main-button" : ""}`, onclick: () => this._act(verb), disabled: !this.link.isAlive }, label)));
   }
 
+  /** @param {any} asked */
+  _question(asked) {
+    const known = this.questions.get(asked.id) ?? this.around.approval(asked);
+    this.questions.set(asked.id, known);
+    return known;
+  }
+
   _drawAsks() {
     const asked = this.around.isChild ? [] : this.state.run.approvals;
-    const mark = JSON.stringify(asked.map((approval) => approval.id));
-    if (mark === this._asksMark) return;
-    this._asksMark = mark;
-    fill(this.asks ?? this.element, asked.map((approval) => this.around.approval(approval)));
+    const open = new Set(asked.map((approval) => approval.id));
+    for (const approval of asked) this._question(approval);
+    for (const [id, question] of this.questions) {
+      question.tick();
+      if (!open.has(id)) this._settle(id, question);
+    }
+    const places = [...this.questions.values()].map((question) => question.element);
+    const isSame = places.length === this.asks?.childElementCount && places.every((place) => place.parentNode === this.asks);
+    // A form that is moved loses the keyboard.
+    if (!isSame) fill(this.asks ?? this.element, places);
+  }
+
+  /** Decided, here or elsewhere: how, for a while. @param {string} id @param {import("./approval.js").Approval} question */
+  _settle(id, question) {
+    if (this._settling?.has(id)) return;
+    this._settling = (this._settling ?? new Set()).add(id);
+    void question.settle();
+    setTimeout(() => {
+      this.questions.delete(id);
+      this._settling?.delete(id);
+      if (!this.element.contains(document.activeElement) || !question.element.contains(document.activeElement)) question.element.remove();
+    }, CLOSED);
+  }
+
+  /** @param {Element} anchor */
+  isFor(anchor) {
+    return anchor.classList.contains(`stepwell-run-${this.state.run.id}`);
   }
 
   /** @param {import("./link.js").Step} step */
@@ -254,7 +286,7 @@ function statusLook(status, counts) {
   return status === "running" || status === "cancelled" ? status : "waiting";
 }
 
-const METER = ["done", "restored", "running", "needs a person", "stale", "failed", "cancelled"];
+const METER = ["done", "restored", "skipped", "running", "needs a person", "stale", "failed", "cancelled"];
 
 /** @param {Map<string, number>} counts @param {number} total */
 function meter(counts, total) {

@@ -4,12 +4,14 @@
 // The widget has no display of its own, since a notebook would keep that and say "model not
 // found" for ever after. Cells hold static HTML that names its run, in a class; while there
 // is a kernel to talk to, this finds it wherever it appears and draws over it.
+import { Approval } from "./approval.js";
 import { fill, h } from "./dom.js";
 import { Link, RunState } from "./link.js";
 import { RunPane } from "./run_view.js";
 
 const LOOK = 250; // milliseconds between two looks at the page
 const FRAME = 100;
+const AGAIN = 1500;
 const HERE = 10_000;
 const SPARE = 8;
 
@@ -38,11 +40,40 @@ function children(link) {
   };
 }
 
+/** @typedef {{ element: HTMLElement, update: () => void, isFor: (anchor: Element) => boolean }} Pane */
+
+/** The form of one question, below the card of the step that asks. */
+class Question {
+  /** @param {import("./link.js").Link} link @param {any} facts */
+  constructor(link, facts) {
+    this.link = link;
+    this.mark = markOf(facts.id);
+    this.form = new Approval(link, facts);
+    this.element = this.form.element;
+    this.element.classList.add("sw-in-card");
+  }
+
+  /** @param {Element} anchor */
+  isFor(anchor) {
+    return anchor.classList.contains(this.mark);
+  }
+
+  update() {
+    this.form.tick();
+    if (!this.link.state.run.approvals.some((approval) => markOf(approval.id) === this.mark)) void this.form.settle();
+  }
+}
+
+/** As `_card.py` writes it. @param {string} id */
+function markOf(id) {
+  return `stepwell-question-${id.replaceAll(/[^\w-]/g, "_")}`;
+}
+
 /** One place in the page where the run is drawn over its static HTML. */
 class Mount {
   /**
    * @param {HTMLElement} anchor
-   * @param {RunPane} pane
+   * @param {Pane} pane
    * @param {() => void} look
    */
   constructor(anchor, pane, look) {
@@ -50,6 +81,7 @@ class Mount {
     this.pane = pane;
     anchor.style.display = "none";
     anchor.after(pane.element);
+    resume(pane.element);
     // The front end draws the HTML anew when that changes: back before anybody sees it.
     this.observer = new MutationObserver(look);
     this.observer.observe(/** @type {Node} */ (anchor.parentNode), { childList: true });
@@ -72,6 +104,21 @@ class Mount {
   }
 }
 
+/** @type {WeakMap<Element, HTMLElement>} where the keyboard was last, by pane */
+const focused = new WeakMap();
+
+/** Note where the keyboard is. @param {HTMLElement} pane */
+function follow(pane) {
+  pane.addEventListener("focusin", (event) => focused.set(pane, /** @type {HTMLElement} */ (event.target)));
+  pane.addEventListener("focusout", (event) => event.relatedTarget && focused.delete(pane));
+}
+
+/** What is moved in the page loses the keyboard: give it back. @param {HTMLElement} pane */
+function resume(pane) {
+  const last = focused.get(pane);
+  if (last && pane.contains(last) && document.activeElement === document.body) last.focus({ preventScroll: true });
+}
+
 /** Everything that is drawn with one model, and the looking for where. */
 class Page {
   /** @param {import("./link.js").Link} link */
@@ -79,11 +126,13 @@ class Page {
     this.link = link;
     /** @type {Map<Element, Mount>} */
     this.mounts = new Map();
-    /** @type {RunPane[]} without a place at the moment */
+    /** @type {Pane[]} without a place at the moment */
     this.spare = [];
     this._isDue = false;
     this._unwatch = link.watch(() => this._changed());
     this._timers = [
+      // Said before the kernel listens, or while it ends, it may be lost.
+      setInterval(() => link.state.isKnown || !link.isAlive || link.hello(), AGAIN),
       setInterval(() => this._look(), LOOK),
       setInterval(() => this._changed(), 1000),
       setInterval(() => this.mounts.size && link.isAlive && link.model.send({ kind: "here" }), HERE),
@@ -99,26 +148,31 @@ class Page {
   }
 
   _look() {
-    const run = this.link.state.run.id;
-    if (!run || !/^[\w-]+$/.test(run)) return;
-    const name = `stepwell-run-${run}`;
+    const { run } = this.link.state;
+    if (!/^[\w-]+$/.test(run.id)) return;
+    const name = `stepwell-run-${run.id}`;
     for (const [anchor, mount] of this.mounts) {
-      if (mount.isThere && anchor.classList.contains(name)) continue;
+      if (mount.isThere && (mount.pane instanceof Question || anchor.classList.contains(name))) continue;
       mount.remove();
       this.mounts.delete(anchor);
       // As somebody has left it, should the place appear again.
       this.spare = [mount.pane, ...this.spare].slice(0, SPARE);
     }
-    for (const anchor of document.getElementsByClassName(name)) {
-      if (anchor instanceof HTMLElement && !this.mounts.has(anchor)) this._mount(anchor);
-    }
+    this._mountAll(name, () => new RunPane(this.link, this.link.state, around(this.link)));
+    for (const asked of run.approvals) this._mountAll(markOf(asked.id), () => new Question(this.link, asked));
   }
 
-  /** @param {HTMLElement} anchor */
-  _mount(anchor) {
-    const pane = this.spare.shift() ?? new RunPane(this.link, this.link.state, around(this.link));
-    this.mounts.set(anchor, new Mount(anchor, pane, () => this._look()));
-    pane.update();
+  /** @param {string} name @param {() => Pane} make */
+  _mountAll(name, make) {
+    for (const anchor of document.getElementsByClassName(name)) {
+      if (!(anchor instanceof HTMLElement) || this.mounts.has(anchor)) continue;
+      const known = this.spare.find((pane) => pane.isFor(anchor));
+      if (known) this.spare = this.spare.filter((pane) => pane !== known);
+      const pane = known ?? make();
+      if (!known) follow(pane.element);
+      this.mounts.set(anchor, new Mount(anchor, pane, () => this._look()));
+      pane.update();
+    }
   }
 
   _changed() {
@@ -137,7 +191,7 @@ class Page {
 
 /** @param {import("./link.js").Link} link */
 function around(link) {
-  return { child: children(link), approval: () => h("div") };
+  return { child: children(link), approval: (/** @type {any} */ facts) => new Approval(link, facts) };
 }
 
 /** @param {{ model: any }} context */

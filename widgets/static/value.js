@@ -133,10 +133,10 @@ function diffKind(row) {
   return row.startsWith("@@") ? "sw-muted" : "";
 }
 
-/** Code with the numbers of its lines. @param {string} source @param {number} [marked] */
-export function code(source, marked = 0) {
+/** Code with the numbers of its lines. @param {string} source @param {number} first @param {number} marked */
+export function code(source, first, marked) {
   const rows = plain(source).replace(/\s+$/, "").split("\n").slice(0, 5000);
-  return h("pre", { class: "sw-pre sw-code", tabindex: 0 }, rows.map((row, at) => h("span", { class: at + 1 === marked ? "sw-line sw-marked" : "sw-line" }, `${row.slice(0, WIDEST)}\n`)));
+  return h("pre", { class: "sw-pre sw-code", tabindex: 0, style: `counter-reset: line ${first - 1}` }, rows.map((row, at) => h("span", { class: at + first === marked ? "sw-line sw-marked" : "sw-line" }, `${row.slice(0, WIDEST)}\n`)));
 }
 
 /** Type and size of an output. @param {any} output */

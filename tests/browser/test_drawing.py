@@ -1,0 +1,304 @@
+"""What the script draws, in a page of its own: hostile text, very many steps, lost messages."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from blank import BlankPage
+from playwright.sync_api import BrowserContext, expect
+
+pytestmark = pytest.mark.browser
+
+HOSTILE = [
+    '<img src=x onerror="window.pwned=1"><script>window.pwned=1</script>',
+    "</bdi></div></pre><svg onload=window.pwned=1>",
+    "javascript:window.pwned=1",
+    "\x1b[31mred\x1b]8;;http://evil\x07 link",
+    "abc\u202egnp.exe\u2066 \u200b\U000e0041",
+    "[click](javascript:window.pwned=1) ![x](http://evil/x.png) $\\href{javascript:alert(1)}{x}$",
+    "x" * 1_000_000,
+    "line\n" * 5_000,
+    "Z" + "\u0301" * 5_000,
+]
+
+
+@pytest.fixture
+def blank(window: BrowserContext) -> Iterator[BlankPage]:
+    """The page; nothing in it may go wrong."""
+    page = window.new_page()
+    page.set_default_timeout(10_000)
+    made = BlankPage(page)
+    yield made
+    assert made.complaints == []
+    page.close()
+
+
+def steps(count: int, **facts: Any) -> list[dict[str, Any]]:
+    """A chain of steps."""
+    return [
+        {"name": f"s{at}", "state": "done", "after": [f"s{at - 1}"] if at else [], **facts}
+        for at in range(count)
+    ]
+
+
+@pytest.mark.parametrize("text", HOSTILE, ids=range(len(HOSTILE)))
+def test_nothing_hostile_is_more_than_text(blank: BlankPage, text: str) -> None:
+    """In every field at once: nothing is executed or loaded, and the page stays usable."""
+    asked = {"id": "q", "step": text, "question": text, "status": "pending", "tool": text}
+    hostile = {
+        "name": text,
+        "state": "failed",
+        "error": {"kind": text, "message": text, "line": "1", "source": text},
+        "stale": [text],
+        "note": text,
+        "writes": [text],
+        "blocked": [text],
+        "way_out": text,
+        "approval": asked,
+        "children": [{"run": text, "agent": text, "status": text}],
+        "items": {"total": 3, "done": 1},
+    }
+    value = {"kind": "tree", "value": {text[:5000]: [text, {"deep": text}]}}
+    table = {"kind": "table", "columns": [{"name": text, "type": text}], "rows": [[text]]}
+    image = {"kind": "image", "mime": "image/svg+xml", "data": text}
+    outputs = [
+        {"name": text, "type": text, "preview": text, "value": shown}
+        for shown in (value, table, image, {"kind": "text", "text": text})
+    ]
+    call = {"name": text, "state": text, "error": text, "model": text, "result": value}
+    blank.answers(
+        "step",
+        value={
+            "outputs": outputs,
+            "code": text,
+            "diff": f"+{text}",
+            "log": [{"kind": "text", "text": text, "name": "stderr"}],
+            "inputs": outputs,
+            "calls": [call],
+            "attempts": [{"outcome": text, "attempt": 1, "error": text, "traceback": text}],
+            "approvals": [{"status": text, "question": text, "by": text, "note": text}],
+            "history": [{"outcome": text, "run": text, "code": text}],
+        },
+    )
+    schema = {
+        "type": "object",
+        "title": text,
+        "properties": {text[:200]: {"type": "string", "title": text, "description": text}},
+    }
+    blank.answers(
+        "approval",
+        value={**asked, "payload": value, "can_edit": True, "schema": schema, "value": {}},
+    )
+    blank.answers("decide", error=text, problems=[[text[:200], text], ["", text]])
+    blank.snapshot(hostile, {"name": "calm", "state": "done"}, approvals=[asked], flow=text)
+    page = blank.page
+    page.get_by_role("tab", name="Steps").click()
+    page.locator(".sw-step-row").first.click()
+    expect(page.locator(".sw-details-body summary")).not_to_have_count(0)
+    for _ in range(3):
+        page.evaluate("() => document.querySelectorAll('details').forEach((it) => it.open = true)")
+        page.wait_for_timeout(50)
+    page.get_by_role("button", name="Edit").click()
+    page.get_by_role("button", name="Approve changes").click()
+    page.get_by_role("tab", name="Timeline").click()
+    page.get_by_role("tab", name="Flow").click()
+    page.get_by_role("button", name="calm").click()
+    expect(page.get_by_role("region", name="Details")).to_contain_text("calm")
+    assert page.evaluate("() => window.pwned") is None
+    assert page.locator(".sw-view :is(script, iframe, object, [onerror], [onload])").count() == 0
+    assert page.locator(".sw-view :is(a, img)").count() == 0
+    assert "\u202e" not in page.inner_text("body")
+    assert page.evaluate("() => document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_ten_thousand_steps_stay_smooth(blank: BlankPage) -> None:
+    """Few rows exist, a change is drawn within a few frames, and the graph is folded."""
+    count = 10_000
+    named = [{"name": "start", "state": "done"}]
+    named += [{"name": f"item {at}", "state": "waiting", "after": ["start"]} for at in range(count)]
+    blank.snapshot(*named)
+    page = blank.page
+    page.get_by_role("button", name="10,000 steps").click()
+    expect(page.locator(".sw-step-row")).not_to_have_count(0)
+    assert page.locator(".sw-step-row").count() < 60
+    longest = page.evaluate(
+        """async () => {
+          let longest = 0, last = performance.now(), number = 1;
+          const list = document.querySelector(".sw-steps");
+          const end = last + 3000;
+          while (performance.now() < end) {
+            number += 1;
+            const steps = Array.from({ length: 100 }, (_, at) =>
+              ({ name: `item ${(number * 100 + at) % 10000}`, state: "done", after: ["start"] }));
+            const run = { id: "r1", status: "running" };
+            window.tell({ kind: "changes", number, steps, spans: [], run });
+            list.scrollTop += 400;
+            for (let frame = 0; frame < 6; frame += 1) {
+              await new Promise(requestAnimationFrame);
+              longest = Math.max(longest, performance.now() - last);
+              last = performance.now();
+            }
+          }
+          return longest;
+        }"""
+    )
+    print(f"longest frame with 10,000 steps and 10 changes a second: {longest:.0f} ms")
+    assert longest < 500
+    page.get_by_role("searchbox").fill("item 9999")
+    expect(page.locator(".sw-step-row")).to_have_count(1)
+
+
+def test_a_lost_message_is_noticed_and_asked_for(blank: BlankPage) -> None:
+    """A gap in the numbers brings everything anew; told twice does no harm."""
+    blank.snapshot(*steps(2))
+    page = blank.page
+    expect(page.get_by_role("button", name="s1: done")).to_be_visible()
+    before = len(blank.sent("hello"))
+    page.wait_for_timeout(1100)  # no more than one question a second
+    blank.tell({"kind": "changes", "number": 3, "steps": [], "spans": [], "run": {"id": "r1"}})
+    assert len(blank.sent("hello")) == before + 1
+    for number in (2, 3):
+        failed = {"name": "s1", "state": "failed", "after": ["s0"]}
+        blank.tell({"kind": "changes", "number": number, "steps": [failed], "run": {"id": "r1"}})
+    expect(page.get_by_role("button", name="s1: failed")).to_be_visible()
+
+
+def test_without_a_kernel_the_static_view_comes_back(blank: BlankPage) -> None:
+    """When the connection ends, what the notebook keeps is what is seen."""
+    blank.snapshot(*steps(2))
+    page = blank.page
+    expect(page.get_by_text("static")).to_be_hidden()
+    page.evaluate("() => window.end()")
+    expect(page.get_by_text("static")).to_be_visible()
+    expect(page.get_by_role("region", name="Run")).to_have_count(0)
+
+
+def test_html_that_is_drawn_anew_is_covered_again(blank: BlankPage) -> None:
+    """The front end may replace what it shows at any time; what was chosen stays chosen."""
+    blank.snapshot(*steps(3))
+    page = blank.page
+    page.get_by_role("tab", name="Steps").click()
+    page.evaluate(
+        """() => {
+          const old = document.querySelector(".stepwell-run-r1");
+          const young = old.cloneNode(true);
+          young.style.display = "";
+          old.parentNode.replaceChildren(young);
+        }"""
+    )
+    expect(page.get_by_role("region", name="Run")).to_have_count(1)
+    expect(page.get_by_role("tab", name="Steps")).to_have_attribute("aria-selected", "true")
+    expect(page.get_by_text("static")).to_be_hidden()
+
+
+def test_a_form_asks_for_each_kind_of_value(blank: BlankPage) -> None:
+    """Text, number, choice, date, yes or no, lists and nested models; nothing is invented."""
+    schema = {
+        "type": "object",
+        "$defs": {
+            "Author": {
+                "type": "object",
+                "title": "Author",
+                "properties": {"name": {"type": "string", "minLength": 2}},
+                "required": ["name"],
+            }
+        },
+        "properties": {
+            "title": {"type": "string"},
+            "kind": {"enum": ["memo", "report"]},
+            "count": {"type": "integer", "minimum": 1},
+            "day": {"type": "string", "format": "date"},
+            "public": {"type": "boolean"},
+            "tags": {"type": "array", "title": "Tag", "items": {"type": "string"}},
+            "author": {"$ref": "#/$defs/Author"},
+            "limit": {"anyOf": [{"type": "number"}, {"type": "null"}], "default": None},
+            "free": {},
+        },
+        "required": ["title", "count"],
+    }
+    value = {"title": "A", "count": 3, "tags": ["x"], "author": {"name": "Ana"}, "kind": "memo"}
+    asked = {"id": "q", "step": "publish", "question": "Publish?", "status": "pending"}
+    blank.answers("approval", value={**asked, "can_edit": True, "schema": schema, "value": value})
+    blank.answers("decide", value={**asked, "status": "edited", "by": "ana"})
+    blank.snapshot({"name": "publish", "state": "needs a person"}, approvals=[asked])
+    page = blank.page
+    page.get_by_role("button", name="Edit").click()
+    expect(page.get_by_label("title")).to_be_focused()
+    page.get_by_label("kind").select_option("report")
+    page.get_by_label("count").fill("0")
+    page.get_by_label("day").fill("2026-11-28")
+    page.get_by_label("public").check()
+    page.get_by_role("button", name="Add Tag").click()
+    page.get_by_label("Tag 2", exact=True).fill("y")
+    page.get_by_label("name").fill("B")
+    page.get_by_role("button", name="Approve changes").click()
+    expect(page.get_by_label("count")).to_be_focused()
+    expect(page.get_by_label("count")).to_have_accessible_description("is less than 1")
+    expect(page.get_by_label("name")).to_have_accessible_description("is shorter than 2 characters")
+    assert blank.sent("decide") == []
+    page.get_by_label("count").fill("4")
+    page.get_by_label("name").fill("Bo")
+    expect(page.get_by_label("What you change")).to_contain_text("-memo")
+    page.screenshot(path="build/screenshots/form.png")
+    page.get_by_role("button", name="Approve changes").click()
+    expect(page.get_by_text("approved with changes")).to_be_visible()
+    [said] = blank.sent("decide")
+    assert said["decision"] == "approve"
+    assert said["value"] == {
+        "title": "A",
+        "kind": "report",
+        "count": 4,
+        "day": "2026-11-28",
+        "public": True,
+        "tags": ["x", "y"],
+        "author": {"name": "Bo"},
+    }
+
+
+def test_what_the_kernel_refuses_stands_beside_the_field(blank: BlankPage) -> None:
+    """A validator of the asker's has the last word, and says it where it belongs."""
+    schema = {"type": "object", "properties": {"price": {"type": "number"}}}
+    asked = {"id": "q", "step": "publish", "question": "Publish?", "status": "pending"}
+    blank.answers(
+        "approval", value={**asked, "can_edit": True, "schema": schema, "value": {"price": 7}}
+    )
+    blank.answers("decide", error="x", type="InvalidAnswer", problems=[["price", "is unlucky"]])
+    blank.snapshot({"name": "publish", "state": "needs a person"}, approvals=[asked])
+    page = blank.page
+    page.get_by_role("button", name="Edit").click()
+    page.get_by_role("button", name="Approve changes").click()
+    expect(page.get_by_label("price")).to_have_accessible_description("is unlucky")
+    expect(page.get_by_text("Not accepted; nothing was decided.")).to_be_visible()
+    expect(page.get_by_role("button", name="Approve changes")).to_be_enabled()
+
+
+def test_who_comes_second_is_told_who_was_first(blank: BlankPage) -> None:
+    """A refused decision shows the one that holds."""
+    asked = {"id": "q", "step": "publish", "question": "Publish?", "status": "pending"}
+    blank.answers("approval", value={**asked})
+    blank.snapshot({"name": "publish", "state": "needs a person"}, approvals=[asked])
+    page = blank.page
+    expect(page.get_by_role("button", name="Approve")).to_be_enabled()
+    decided = {**asked, "status": "rejected", "by": "bo", "channel": "magic", "note": "too dear"}
+    blank.answers("approval", value=decided)
+    blank.answers("decide", error="it was rejected before by bo", type="ApprovalClosed")
+    page.get_by_role("button", name="Approve").click()
+    expect(page.get_by_text("by bo (magic)")).to_be_visible()
+    expect(page.get_by_text("too dear")).to_be_visible()
+    expect(page.get_by_text("it was rejected before by bo")).to_be_visible()
+    expect(page.get_by_role("button", name="Approve")).to_have_count(0)
+
+
+def test_a_kernel_that_does_not_answer_is_explained(blank: BlankPage) -> None:
+    """While a decision is on its way it is not called made, and another way is named."""
+    asked = {"id": "q", "step": "publish", "question": "Publish?", "status": "pending"}
+    blank.answers("approval", value={**asked})
+    blank.snapshot({"name": "publish", "state": "needs a person"}, approvals=[asked])
+    page = blank.page
+    page.get_by_role("button", name="Approve").click()
+    expect(page.get_by_text("Sending…")).to_be_visible()
+    expect(page.get_by_text("stepwell approve publish")).to_be_visible()
+    expect(page.get_by_text("approved", exact=True)).to_have_count(0)
+    [said] = blank.sent("decide")
+    blank.tell({"kind": "answer", "id": said["id"], "value": {**asked, "status": "approved"}})
+    expect(page.get_by_text("✓ approved")).to_be_visible()
