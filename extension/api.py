@@ -318,13 +318,16 @@ def run(
     fresh: bool = False,
     wait: bool = True,
     timeout: float | None = None,
+    record: str | PathLike[str] | None = None,
+    replay: str | PathLike[str] | None = None,
     **parameters: Any,
 ) -> Run:
     """Bring function steps up to date on a store, reusing what has not changed.
 
     `steps` defaults to every function decorated in this process. `parameters` are names
     the steps read that no step writes. `store` is a file; None keeps nothing on disk.
-    `fresh` begins a new run. Waits for the end unless `wait` is false.
+    `fresh` begins a new run. Waits for the end unless `wait` is false. `record` is a file in
+    which durable calls are recorded; with `replay` they are answered from one.
 
     Raises `StepFailed` when a step failed (the run stays in the store and goes on where it
     stopped when called again), `FlowError`, `StoreError`, `WaitTimedOut`.
@@ -341,7 +344,13 @@ def run(
     session = Session(
         _script_namespace(chosen, parameters),
         NoFrontend(),
-        place=Place(None, path, "fresh" if fresh else ""),
+        place=Place(
+            None,
+            path,
+            "fresh" if fresh else "",
+            record=Path(record).absolute() if record is not None else None,
+            replay=Path(replay).absolute() if replay is not None else None,
+        ),
         store=MemoryStore() if store is None else None,
     )
     try:

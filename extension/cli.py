@@ -71,6 +71,13 @@ def run(  # noqa: PLR0917 - typer makes the command's arguments and options of t
     kernel: Annotated[
         str | None, typer.Option(metavar="NAME", help="The kernel, if not the notebook's own.")
     ] = None,
+    record: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Record durable calls in this file.")
+    ] = None,
+    replay: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Answer durable calls from a recording, in a new run."),
+    ] = None,
 ) -> None:
     """Execute a notebook in a fresh kernel, wait for its steps, write the executed notebook."""
     from stepwell.errors import InvalidUsage
@@ -86,6 +93,8 @@ def run(  # noqa: PLR0917 - typer makes the command's arguments and options of t
         mode="fresh" if fresh else "resume" if resume else "",
         timeout=timeout,
         kernel=kernel,
+        record=record,
+        replay=replay,
         progress=progress_on(sys.stderr),
     )
     _say(report(result, colours=_has_colours()))

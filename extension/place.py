@@ -22,6 +22,10 @@ class Place:
     """What the command line asked for: `fresh`, `resume` or nothing."""
     patience: float = 0.0
     """How many seconds to wait for a store that another process has."""
+    record: Path | None = None
+    """The file in which calls are to be recorded."""
+    replay: Path | None = None
+    """The file from which calls are to be answered."""
 
     def orphans(self) -> list[tuple[Path, Path]]:
         """Stores in the same folder whose notebook is gone, with the path it had.
@@ -48,7 +52,19 @@ def find_place(namespace: dict[str, Any] | None = None) -> Place:
     else:
         store = Path.cwd() / FOLDER / "notebook.duckdb"
     patience = _ORPHAN_SECONDS if "STEPWELL_RUN" in os.environ else 0.0
-    return Place(notebook, store.absolute(), os.environ.get("STEPWELL_RUN", ""), patience)
+    return Place(
+        notebook,
+        store.absolute(),
+        os.environ.get("STEPWELL_RUN", ""),
+        patience,
+        _file("STEPWELL_RECORD"),
+        _file("STEPWELL_REPLAY"),
+    )
+
+
+def _file(variable: str) -> Path | None:
+    named = os.environ.get(variable)
+    return Path(named).absolute() if named else None
 
 
 def _notebook(namespace: dict[str, Any]) -> Path | None:

@@ -75,6 +75,10 @@ class Notebook(Protocol):
         """
         ...
 
+    def record(self, path: str = "", *, stop: bool = False) -> object:
+        """Record the calls of steps in this file from now on, or stop recording."""
+        ...
+
     def plan(self, names: Sequence[str] = (), *, is_json: bool = False) -> object:
         """What running would do, and why; `is_json` for programs."""
         ...

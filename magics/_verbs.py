@@ -12,7 +12,6 @@ __all__ = ["LATER_VERBS", "VERBS"]
 LATER_VERBS = (
     "limit",
     "pause",
-    "record",
 )
 
 
@@ -119,6 +118,18 @@ _ALL = (
         "Kept with the run. Without options: what is used.",
         budget,
         options=BUDGET_OPTIONS,
+    ),
+    Verb(
+        "record",
+        "[FILE]",
+        "record the calls of steps, to be replayed in tests",
+        "From now on, durable calls that the steps' code makes are written to the file with their "
+        "arguments and results, readable, sorted and without secrets, also when they are answered "
+        "from the store. `stepwell run NOTEBOOK --replay FILE` answers them from it, without model "
+        "and network; a call that is not in it fails with what differs from the nearest.",
+        lambda notebook, parsed: notebook.record(_first(parsed), stop=parsed.has("--stop")),
+        at_most=1,
+        options=(Option("--stop", help="record no more"),),
     ),
     Verb(
         "rerun",

@@ -25,6 +25,8 @@
     │   ├── UnknownApproval
     │   ├── ApprovalClosed
     │   ├── InvalidAnswer
+    │   ├── CallNotRecorded       a call that is not in the recording it is to be answered from
+    │   ├── CassetteProblem       recorded calls that cannot be written or read
     │   └── WaitTimedOut
     ├── TerminalError             raised by user code: do not retry
     │   ├── ApprovalRejected
@@ -70,7 +72,9 @@ __all__ = [
     "BudgetExceeded",
     "CallFailed",
     "CallNotIdentified",
+    "CallNotRecorded",
     "CallTimedOut",
+    "CassetteProblem",
     "CyclicFlow",
     "FlowError",
     "InvalidAnswer",
@@ -295,6 +299,22 @@ class CallFailed(RunError):
 
     def __init__(self, call: str, type: str, error: str) -> None:  # noqa: A002 - as above
         super().__init__(call=call, type=type, error=error)
+
+
+class CassetteProblem(RunError):
+    """A recording that cannot be written or read; the message says why."""
+
+
+class CallNotRecorded(RunError):
+    """A call that is to be answered from a recording, and is not in it."""
+
+    template = (
+        "call {call!r} of step {step!r} is not in {file}. What differs from the nearest call that "
+        "is:\n{difference}\nIf it is meant, record it again: stepwell run NOTEBOOK --record {file}"
+    )
+
+    def __init__(self, call: str, step: str, file: str, difference: str) -> None:
+        super().__init__(call=call, step=step, file=file, difference=difference)
 
 
 class CallTimedOut(RunError, TimeoutError):

@@ -26,13 +26,16 @@ def run_notebook(
     mode: str = "",
     timeout: float | None = None,
     kernel: str | None = None,
+    record: str | PathLike[str] | None = None,
+    replay: str | PathLike[str] | None = None,
     progress: "Progress | None" = None,
 ) -> "Result":
     """Execute the notebook's cells in a fresh kernel, wait for its steps, write the outcome.
 
     `output` is `<stem>.executed.ipynb` beside the notebook unless given; the notebook itself
     stays as it is. `mode` is "fresh" (nothing is reused), "resume" (there must be a store)
-    or "". `timeout` is in seconds, for everything together.
+    or "". `timeout` is in seconds, for everything together. `record` is a file in which durable
+    calls are recorded; with `replay` they are answered from one, in a new run.
 
     A notebook that fails is not an exception: the result says what happened. Raises
     InvalidUsage for what cannot be meant; nothing has been executed then.
@@ -49,6 +52,8 @@ def run_notebook(
         mode=mode,
         timeout=timeout,
         kernel=kernel,
+        record=record,
+        replay=replay,
     )
     return execute(wanted, progress or Silence())
 

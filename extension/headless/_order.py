@@ -26,6 +26,10 @@ class Order:
     timeout: float | None
     """Seconds for everything together."""
     kernel: str
+    record: Path | None = None
+    """Where calls are to be recorded."""
+    replay: Path | None = None
+    """Where calls are to be answered from."""
 
 
 def order(
@@ -37,6 +41,8 @@ def order(
     mode: str,
     timeout: float | None,
     kernel: str | None,
+    record: str | PathLike[str] | None = None,
+    replay: str | PathLike[str] | None = None,
 ) -> Order:
     """Fill in what was not said. Raises InvalidUsage for what cannot be meant."""
     source = Path(notebook).absolute()
@@ -45,9 +51,12 @@ def order(
         output=Path(output).absolute() if output else _beside(source),
         store=Path(store).absolute() if store else _store_of(source),
         parameters=parameters or {},
-        mode=mode,
+        # What is stored would be answered from there, and not from the recording.
+        mode=mode or ("fresh" if replay else ""),
         timeout=timeout,
         kernel=kernel or "",
+        record=Path(record).absolute() if record else None,
+        replay=Path(replay).absolute() if replay else None,
     )
     _check(wanted)
     return wanted
@@ -66,6 +75,13 @@ def _check(wanted: Order) -> None:
         raise InvalidUsage(f"mode is 'fresh', 'resume' or '', not {wanted.mode!r}")
     if wanted.timeout is not None and not wanted.timeout > 0:
         raise InvalidUsage(f"the timeout must be more than 0 seconds, not {wanted.timeout:g}")
+    if wanted.record is not None and wanted.replay is not None:
+        raise InvalidUsage("--record writes a recording and --replay answers from one; choose")
+    if wanted.replay is not None and not wanted.replay.is_file():
+        raise InvalidUsage(
+            f"there is no recording at {wanted.replay}. Make one: "
+            f"stepwell run {wanted.notebook.name} --record {wanted.replay.name}"
+        )
     if wanted.output.is_dir():
         raise InvalidUsage(f"the output {wanted.output} is a folder; name a file")
     if wanted.mode == "resume" and wanted.notebook.is_file() and not wanted.store.exists():

@@ -170,6 +170,8 @@ class Runner:
             "STEPWELL_NOTEBOOK": str(self._order.notebook),
             "STEPWELL_STORE": str(self._order.store),
             "STEPWELL_RUN": self._order.mode,
+            "STEPWELL_RECORD": str(self._order.record or ""),
+            "STEPWELL_REPLAY": str(self._order.replay or ""),
         }
 
     def _result(self, ended: _Ended, seconds: float, kernel_said: str) -> Result:

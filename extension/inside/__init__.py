@@ -7,7 +7,16 @@ an `Inside` for each attempt), what the run does next, or who is watching.
 
 from stepwell.inside._about import Current, current
 from stepwell.inside._alive import heartbeat, progress
-from stepwell.inside._current import Inside, Values, given_up, here, inside, is_on_loop
+from stepwell.inside._cassette import Cassette, Player, Recorder
+from stepwell.inside._current import (
+    Inside,
+    Tape,
+    Values,
+    given_up,
+    here,
+    inside,
+    is_on_loop,
+)
 from stepwell.inside._durable import call, durable
 from stepwell.inside._failures import failure_of
 from stepwell.inside._forms import Form, answer_from_text, check_json, live_forms
@@ -16,10 +25,14 @@ from stepwell.inside._transaction import Transaction
 from stepwell.inside._usage import cost, usage
 
 __all__ = [
+    "Cassette",
     "Current",
     "Form",
     "Inside",
+    "Player",
     "Pulse",
+    "Recorder",
+    "Tape",
     "Transaction",
     "Values",
     "answer_from_text",

@@ -12,7 +12,7 @@ from types import ModuleType
 from typing import Any, Protocol
 
 from stepwell.errors import CallNotIdentified, InvalidUsage
-from stepwell.store.values import type_name
+from stepwell.store.values import SECRETS, type_name
 
 __all__ = ["Identify", "Identity", "Signature", "call_name"]
 
@@ -41,6 +41,8 @@ class Identity:
     preview: str
     """Of the arguments."""
     arguments: Named
+    told: Named
+    """What of the arguments says what the call is."""
 
 
 class Signature:
@@ -78,12 +80,15 @@ class Signature:
         Raises `CallNotIdentified` with the argument that nothing tells from others.
         """
         whole = arguments if self._owner is None else {"self": self._owner, **arguments}
-        found = identify(whole)
+        told = whole
+        if any(map(SECRETS.is_marked, whole)):
+            told = {key: _MASK if SECRETS.is_marked(key) else it for key, it in whole.items()}
+        found = identify(told)
         if found is None:
-            told = {key: self._told(name, key, value, identify) for key, value in whole.items()}
+            told = {key: self._told(name, key, value, identify) for key, value in told.items()}
             found = identify(told)
             assert found is not None
-        return Identity(name, f"{name}:{found[0]}", found[1], arguments)
+        return Identity(name, f"{name}:{found[0]}", found[1], arguments, told)
 
     def _told(self, call: str, key: str, value: object, identify: Identify) -> object:
         """The argument, or something that stands for it."""

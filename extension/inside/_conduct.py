@@ -11,9 +11,9 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any
 
-from stepwell.errors import AttemptGivenUp, StoreError
+from stepwell.errors import AttemptGivenUp, CallNotRecorded, CassetteProblem, StoreError
 from stepwell.inside._arguments import Identity
-from stepwell.inside._current import Inside
+from stepwell.inside._current import Answered, Inside
 from stepwell.inside._failures import failure_of
 from stepwell.inside._options import CallOptions
 from stepwell.inside._outcome import error_of, keep_error, keep_result, result_of
@@ -28,9 +28,19 @@ from stepwell.orchestrator import (
     retry_after,
 )
 
-__all__ = ["PASSED_ON", "Command", "Conduct", "Making", "Pause", "Try", "Wait", "conduct"]
+__all__ = [
+    "PASSED_ON",
+    "Command",
+    "Conduct",
+    "Making",
+    "Pause",
+    "Try",
+    "Wait",
+    "conduct",
+    "recalled",
+]
 
-PASSED_ON = (AttemptGivenUp, StoreError)
+PASSED_ON = (AttemptGivenUp, StoreError, CallNotRecorded, CassetteProblem)
 """Not the call's failures: nothing more of this attempt counts, or nothing can be kept."""
 
 
@@ -64,13 +74,31 @@ def conduct(inside: Inside, call: Identity, options: CallOptions) -> Conduct:
     key = inside.call_key(call.what)
     known = inside.remembered(key)
     if known is not None and known.is_closed:
-        if known.error is not None:
-            raise error_of(inside, call.name, known)
-        return result_of(inside, known)
+        return recalled(inside, call, known)
     making = Making(inside, call, options, key)
     if known is not None and known.attempts:
         yield from making.go_on(known)
     return (yield from making.until_it_ends())
+
+
+def tell(inside: Inside, call: Identity, key: str, came: Answered) -> None:
+    """Whoever takes note of calls, and the call around this one."""
+    if inside.tape is not None:
+        inside.tape.note(inside, call, key, came)
+    if inside.below is not None and came.usage is not None:
+        inside.below.append(came.usage)
+
+
+def recalled(inside: Inside, call: Identity, known: Call) -> Any:
+    """What the call came to before. Raises the error that was remembered."""
+    error = error_of(inside, call.name, known) if known.error is not None else None
+    result = result_of(inside, known)
+    if inside.tape is not None or inside.below is not None:
+        usage = total([*filter(None, [known.usage]), *inside.usages_below(known.key)])
+        tell(inside, call, known.key, Answered(result, error, usage))
+    if error is not None:
+        raise error
+    return result
 
 
 @dataclass(slots=True)
@@ -84,10 +112,14 @@ class Making:
     tries: int = 0
     began: float = field(default_factory=time.perf_counter)
     spent: list[Usage] = field(default_factory=list[Usage])
+    below: list[Usage] = field(default_factory=list[Usage])
+    """By calls inside this one: counted with them, and told with this one's answer."""
 
     def until_it_ends(self) -> Conduct:
         """Try, and try again as the options say."""
         yield from self.reserve()
+        if (recorded := self.recorded()) is not None:
+            return (yield from self.replay(recorded))
         while True:
             here = self.begin()
             try:
@@ -95,14 +127,14 @@ class Making:
             except PASSED_ON:
                 raise
             except Exception as error:
-                self.spent += here.reported or ()
+                self.take(here)
                 if (wait := self.wait_after(error)) is None:
                     yield from self.fail(error)
                     raise
                 yield from self.try_later(error, wait)
             else:
-                self.spent += here.reported or ()
-                yield from self.complete(result)
+                self.take(here)
+                yield from self.complete(result, is_own=not here.has_called)
                 return result
 
     def go_on(self, known: Call) -> Conduct:
@@ -123,15 +155,43 @@ class Making:
         self.tries += 1
         return self.inside.within(self.key)
 
+    def recorded(self) -> Answered | None:
+        """What a recording has for it. Raises `CallNotRecorded`."""
+        tape = self.inside.tape
+        return tape.answer(self.inside, self.call, self.key) if tape is not None else None
+
+    def replay(self, recorded: Answered) -> Conduct:
+        """Come to what was recorded."""
+        self.spent += [recorded.usage] if recorded.usage is not None else []
+        if isinstance(recorded.error, Exception):
+            yield from self.fail(recorded.error)
+            raise recorded.error
+        yield from self.keep(recorded.result)
+        return recorded.result
+
+    def take(self, here: Inside) -> None:
+        """What was consumed in a try that has ended."""
+        self.spent += here.reported or ()
+        self.below += here.below or ()
+
     def wait_after(self, error: Exception) -> float | None:
         """Seconds until another try; None if there is none."""
         return retry_after(self.options.retry, failure_of(error), self.tries - 1, self.key)
 
-    def complete(self, result: object) -> Conduct:
-        """Remember the result."""
-        measure = self.options.usage
-        told = as_usage(measure(result)) if measure is not None else usage_of(result)
+    def complete(self, result: object, *, is_own: bool) -> Conduct:
+        """Remember the result. `is_own`: it does not come from calls inside this one.
+
+        What such a call has consumed was counted with it, and may stand in this result again.
+        """
+        measure, told = self.options.usage, None
+        if measure is not None or is_own:
+            told = usage_of(result) if measure is None else as_usage(measure(result))
         self.spent += [told] if told is not None else []
+        yield from self.keep(result)
+
+    def keep(self, result: object) -> Conduct:
+        """Write the result down."""
+        self._tell(result, None)
         output, blob = keep_result(self.inside, self.call.name, result)
         event = CallCompleted(
             self.key,
@@ -147,6 +207,7 @@ class Making:
 
     def fail(self, error: Exception) -> Conduct:
         """Remember that it has failed for good."""
+        self._tell(None, error)
         info, value, blobs = keep_error(self.inside, self.call.name, error)
         event = CallFailed(
             self.key,
@@ -169,6 +230,10 @@ class Making:
         yield Wait(self.inside.note(event))
         self.inside.keep(Call(self.key, attempts=self.tries, due=due))
         yield Pause(wait)
+
+    def _tell(self, result: object, error: Exception | None) -> None:
+        usage = total([*self.spent, *self.below])
+        tell(self.inside, self.call, self.key, Answered(result, error, usage))
 
     @property
     def _seconds(self) -> float:

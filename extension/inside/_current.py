@@ -12,7 +12,7 @@ from contextlib import suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from itertools import count
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from stepwell.errors import AttemptGivenUp, InvalidUsage
 from stepwell.inside._pulse import Pulse
@@ -30,7 +30,16 @@ from stepwell.orchestrator import (
 )
 from stepwell.store import Blob
 
-__all__ = ["Inside", "Values", "given_up", "here", "inside", "is_on_loop"]
+__all__ = [
+    "Answered",
+    "Inside",
+    "Tape",
+    "Values",
+    "given_up",
+    "here",
+    "inside",
+    "is_on_loop",
+]
 
 Answer = TypeVar("Answer")
 
@@ -58,6 +67,38 @@ class Values(Protocol):
         """The class of that name. Raises `ValueUnreadable`, `ValueNotTrusted`."""
         ...
 
+    def to_plain(self, value: object) -> Any:
+        """The value as readable JSON, secrets masked. Raises `ValueNotStorable`."""
+        ...
+
+    def from_plain(self, node: Any) -> object:
+        """The value that was written so. Raises `ValueUnreadable`."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """What a call has come to: a result, or an error."""
+
+    result: object = None
+    error: BaseException | None = None
+    usage: Usage | None = None
+
+
+class Tape(Protocol):
+    """What stands beside the calls of a process: it answers them, or it takes note."""
+
+    def answer(self, inside: "Inside", call: Any, key: str) -> Answered | None:
+        """What the call came to when it was recorded; None for a tape that takes note.
+
+        Raises `CallNotRecorded`.
+        """
+        ...
+
+    def note(self, inside: "Inside", call: Any, key: str, came: Answered) -> None:
+        """The call came to this. Raises `CassetteProblem`."""
+        ...
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Inside:
@@ -70,8 +111,11 @@ class Inside:
     """Keys of the calls around this place, outermost first, each followed by `/`."""
     pulse: Pulse = field(default_factory=Pulse)
     transaction: Transaction = field(default_factory=Transaction)
+    tape: Tape | None = None
     reported: list[Usage] | None = None
     """Inside a plain call: what its code says it has consumed."""
+    below: list[Usage] | None = None
+    """Inside a plain call: what calls that its code makes have consumed."""
     _asked: dict[str, "count[int]"] = field(default_factory=dict[str, "count[int]"])
     _kept: dict[str, Call] = field(default_factory=dict[str, Call])
     """What calls within calls came to in this attempt: a call that is tried again asks again."""
@@ -87,15 +131,26 @@ class Inside:
         # One step of C code: two threads never get the same number.
         return f"{key}#{next(self._asked.setdefault(key, count()))}"
 
+    @property
+    def has_called(self) -> bool:
+        """Whether the code in here has made calls."""
+        return bool(self._asked)
+
     def within(self, key: str) -> "Inside":
         """For one try at the call of that key: calls that its code makes are counted apart."""
-        return replace(self, path=f"{key}/", reported=[], _asked={})
+        return replace(self, path=f"{key}/", reported=[], below=[], _asked={})
 
     def remembered(self, key: str) -> Call | None:
         """What the call came to before, as far as it got."""
         calls = self.attempt.calls
         found = calls.get(key) if calls is not None else None
         return found if found is not None else self._kept.get(key)
+
+    def usages_below(self, key: str) -> list[Usage]:
+        """What calls inside that call have consumed before."""
+        calls = {**(self.attempt.calls or {}), **self._kept}
+        found = [call for name, call in calls.items() if name.startswith(f"{key}/")]
+        return [call.usage for call in found if call.usage is not None]
 
     def keep(self, call: Call) -> None:
         """What a call has come to now, and that is on disk."""

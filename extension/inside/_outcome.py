@@ -8,7 +8,7 @@ from stepwell.inside._current import Inside
 from stepwell.orchestrator import Call, ErrorInfo, Output
 from stepwell.store import Blob
 
-__all__ = ["error_of", "keep_error", "keep_result", "result_of"]
+__all__ = ["error_of", "keep_error", "keep_result", "made_again", "message_of", "result_of"]
 
 REMEMBERED = "(this call failed before; its error was brought back from the store)"
 
@@ -45,10 +45,10 @@ def keep_error(
     What is kept is the class, `args` and attributes: an error is made again without calling
     `__init__`, whose parameters may be others.
     """
-    info = ErrorInfo(type(error).__name__, _message(error))
+    info = ErrorInfo(type(error).__name__, message_of(error))
     parts = (inside.values.class_name(type(error)), error.args, dict(vars(error)))
     try:
-        _made(type(error), *parts[1:])
+        made_again(type(error), *parts[1:])
         output, blob = inside.values.encode(inside.attempt.id.step, f"{name}()", parts)
     except (ValueProblem, TypeError):  # something in it cannot be kept, or its class not be made
         return info, "", []
@@ -61,7 +61,7 @@ def error_of(inside: Inside, name: str, call: Call) -> BaseException:
         try:
             found = inside.values.load(call.error_value)
             kind, args, attributes = cast("tuple[str, tuple[Any, ...], dict[str, Any]]", found)
-            made = _made(inside.values.class_of(kind), args, attributes)
+            made = made_again(inside.values.class_of(kind), args, attributes)
         except (ValueProblem, TypeError):
             pass
         else:
@@ -71,7 +71,8 @@ def error_of(inside: Inside, name: str, call: Call) -> BaseException:
     return CallFailed(name, info.type, info.message)
 
 
-def _made(kind: type, args: tuple[Any, ...], attributes: dict[str, Any]) -> BaseException:
+def made_again(kind: type, args: tuple[Any, ...], attributes: dict[str, Any]) -> BaseException:
+    """An exception as it was. Raises `TypeError` for a class that cannot be made so."""
     new = cast("Callable[..., BaseException]", kind.__new__)
     made = new(kind, *args)
     made.args = args
@@ -79,7 +80,8 @@ def _made(kind: type, args: tuple[Any, ...], attributes: dict[str, Any]) -> Base
     return made
 
 
-def _message(error: BaseException) -> str:
+def message_of(error: BaseException) -> str:
+    """What it says, if it can say it."""
     try:
         return str(error)
     except Exception:

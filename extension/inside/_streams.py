@@ -15,11 +15,10 @@ import anyio
 
 from stepwell.errors import CallTimedOut
 from stepwell.inside._arguments import Identity
-from stepwell.inside._conduct import PASSED_ON, Conduct, Making
+from stepwell.inside._conduct import PASSED_ON, Conduct, Making, recalled
 from stepwell.inside._current import Inside, inside
 from stepwell.inside._drive import drive_async
 from stepwell.inside._options import CallOptions
-from stepwell.inside._outcome import error_of, result_of
 from stepwell.orchestrator import Sign
 from stepwell.store.values import is_immutable, preview
 
@@ -37,16 +36,18 @@ async def stream(here: Inside, call: Identity, options: CallOptions, function: F
     key = here.call_key(call.what)
     known = here.remembered(key)
     if known is not None and known.is_closed:
-        if known.error is not None:
-            raise error_of(here, call.name, known)
-        found: Any = result_of(here, known)
-        for piece in found:
+        for piece in recalled(here, call, known):
             yield piece
         return
     making = Making(here, call, options, key)
     if known is not None and known.attempts:
         await _do(making.go_on(known))
     await _do(making.reserve())
+    if (recorded := making.recorded()) is not None:
+        found = await drive_async(making.replay(recorded), lambda: None, "", 0.0)
+        for piece in found:
+            yield piece
+        return
     made = _made(making, function)
     async with aclosing(made):
         async for piece in made:
@@ -66,16 +67,16 @@ async def _made(making: Making, function: Function) -> Pieces:
         except PASSED_ON:
             raise
         except Exception as error:
-            making.spent += here.reported or ()
+            making.take(here)
             wait = None if given.pieces else making.wait_after(error)
             if wait is None:
                 await _do(making.fail(error))
                 raise
             await _do(making.try_later(error, wait))
         else:
-            making.spent += here.reported or ()
+            making.take(here)
             given.show()
-            await _do(making.complete(given.pieces))
+            await _do(making.complete(given.pieces, is_own=not here.has_called))
             return
 
 

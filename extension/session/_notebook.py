@@ -9,6 +9,7 @@ from stepwell.agents import MAX_DEPTH
 from stepwell.defining import plain_code
 from stepwell.errors import InvalidUsage, UnknownRun, UnknownStep
 from stepwell.flow import Step
+from stepwell.inside import Recorder
 from stepwell.magics import StepOptions
 from stepwell.orchestrator import run_view
 from stepwell.scripting import cell_step
@@ -22,6 +23,7 @@ from stepwell.session._forking import fork, understood
 from stepwell.session._going_back import restore_step
 from stepwell.session._items import item_rows
 from stepwell.session._planning import plan
+from stepwell.session._recording import recording_view
 from stepwell.session._restoring import resume
 from stepwell.session._session import Session
 from stepwell.session._settings import settings_of
@@ -142,6 +144,16 @@ class SessionNotebook:
         if limits:
             set_budget(self.session.engine, limits)
         return budget_report(self.session.engine)
+
+    def record(self, path: str = "", *, stop: bool = False) -> View:
+        """Record the calls of steps in a file from now on, or no more."""
+        # What was recorded so far is in its file before that is read again.
+        self.session.use_cassette(None)
+        if stop or not path:
+            return recording_view(None)
+        file = Path(path).expanduser().absolute()
+        self.session.use_cassette(Recorder(file))
+        return recording_view(file)
 
     # -- looking -------------------------------------------------------------------------
 

@@ -16,9 +16,11 @@ from stepwell.agents import Agent
 from stepwell.errors import StoreClosed
 from stepwell.flow import Step
 from stepwell.frontend import Frontend
+from stepwell.inside import Cassette
 from stepwell.orchestrator import (
     ApprovalDecided,
     AttemptCompleted,
+    AttemptFailed,
     AttemptId,
     Happened,
     Sign,
@@ -34,6 +36,7 @@ from stepwell.session._agents import Agents
 from stepwell.session._cards import Cards
 from stepwell.session._desk import ABSENT, Desk, Question
 from stepwell.session._engine import Engine, open_engine
+from stepwell.session._recording import open_cassette
 from stepwell.session._surroundings import Surroundings
 from stepwell.session._waits import Wait, is_open_question
 from stepwell.session._window import Window
@@ -42,6 +45,8 @@ from stepwell.widgets import Board
 from stepwell.workers.namespace import Captured
 
 __all__ = ["Session"]
+
+_ENDS = (AttemptCompleted, AttemptFailed)
 
 
 class Session:
@@ -64,6 +69,7 @@ class Session:
         self._place = place
         self._given_store = store
         self._engine: Engine | None = None
+        self._cassette: Cassette | None = None
 
     # -- the parts ----------------------------------------------------------------------
 
@@ -75,7 +81,7 @@ class Session:
         return self._engine
 
     def _open(self, place: Place, store: Store | None) -> Engine:
-        return open_engine(
+        engine = open_engine(
             place,
             self.surroundings,
             self._hear,
@@ -84,6 +90,21 @@ class Session:
             store=store,
             unreadable=self._tell,
         )
+        if self._cassette is None and (place.record or place.replay):
+            self._cassette = open_cassette(place)
+        engine.worker.tape = self._cassette
+        return engine
+
+    def use_cassette(self, cassette: Cassette | None) -> None:
+        """Record the calls of steps that start from now on, or answer them from a recording."""
+        self._save_cassette()
+        self._cassette = cassette
+        self.engine.worker.tape = cassette
+        self._save_cassette()
+
+    def _save_cassette(self) -> None:
+        if self._cassette is not None:
+            self._cassette.save()
 
     @property
     def is_open(self) -> bool:
@@ -119,6 +140,7 @@ class Session:
         """Stop, write everything out, let go of the store."""
         self.window.close()
         engine, self._engine = self._engine, None
+        self._save_cassette()
         self._cards.close()
         if engine is not None:
             engine.close()
@@ -397,6 +419,8 @@ class Session:
                     self.bring_back(what.step)
                 case _:
                     pass
+        if self._cassette is not None and any(isinstance(it.event, _ENDS) for it in happened):
+            self._save_cassette()
         engine.outputs.notify()
         self.agents.hear(engine, happened)
         concerned = self._cards.hear(engine, happened, is_watched=self.window.live.is_open)

@@ -20,7 +20,7 @@ import anyio.from_thread
 
 from stepwell.errors import AttemptGivenUp, StoreError, ValueProblem
 from stepwell.flow import Step
-from stepwell.inside import Inside, Pulse, Transaction, failure_of, given_up
+from stepwell.inside import Inside, Pulse, Tape, Transaction, failure_of, given_up
 from stepwell.orchestrator import (
     SKIPPED,
     Attempt,
@@ -118,13 +118,17 @@ class KernelWorker:
         self._portal_manager: Any = None
         self._is_loop_prepared = False
         self._is_closed = False
+        self.tape: Tape | None = None
+        """Where calls of attempts that begin from now on are recorded, or answered from."""
 
     def start(self, attempt: Attempt, link: Link) -> None:
         """Run the attempt; `link` hears of its end once."""
         deadlines = attempt.definition.deadlines
         pulse = Pulse(deadlines.stall if deadlines is not None else 0.0)
         transaction = Transaction(self._begin_tables)
-        inside = Inside(attempt, link, self._values, pulse=pulse, transaction=transaction)
+        inside = Inside(
+            attempt, link, self._values, pulse=pulse, transaction=transaction, tape=self.tape
+        )
         task = _Task(attempt, link, self._surroundings.recorder(attempt.id), inside)
         self._tasks[attempt.id] = task
         self._pool.submit(partial(self._begin, task))

@@ -4,6 +4,7 @@ import threading
 from collections import OrderedDict, deque
 from collections.abc import Sequence
 from hashlib import blake2b
+from typing import Any
 
 from stepwell.errors import StoreFull, ValueNotStorable
 from stepwell.orchestrator import Output
@@ -18,11 +19,13 @@ from stepwell.store.values import (
     digest_value,
     encode,
     find_class,
+    from_plain,
     gather,
     gathered,
     identify,
     is_immutable,
     reference,
+    to_plain,
     type_name,
 )
 
@@ -152,6 +155,14 @@ class Values:
     def class_of(self, name: str) -> type:
         """The class of that name. Raises `ValueUnreadable`, `ValueNotTrusted`."""
         return find_class(name, self._resolve, is_trusted=False)
+
+    def to_plain(self, value: object) -> Any:
+        """The value as readable JSON, secrets masked. Raises `ValueNotStorable`."""
+        return to_plain(value, self._resolve)
+
+    def from_plain(self, node: Any) -> object:
+        """The value that was written so. Raises `ValueUnreadable`."""
+        return from_plain(node, self._resolve)
 
     def is_live(self, digest: str) -> bool:
         """Whether a transient value of that digest exists in this process."""

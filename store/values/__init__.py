@@ -18,6 +18,7 @@ from stepwell.store.values._encoded import Resolve
 from stepwell.store.values._gather import GATHER, gather, gathered
 from stepwell.store.values._immutable import is_immutable
 from stepwell.store.values._names import type_name
+from stepwell.store.values._plain import from_plain, to_plain
 from stepwell.store.values._preview import masked, preview
 from stepwell.store.values._secrets import SECRETS, Secrets, plain
 from stepwell.store.values._trust import Signer, Trust, store_id
@@ -35,6 +36,7 @@ __all__ = [
     "digest_value",
     "encode",
     "find_class",
+    "from_plain",
     "gather",
     "gathered",
     "identify",
@@ -46,6 +48,7 @@ __all__ = [
     "preview",
     "reference",
     "store_id",
+    "to_plain",
     "trust",
     "trusted_stores",
     "type_name",

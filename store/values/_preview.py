@@ -21,7 +21,7 @@ from stepwell.store.values._refused import parts
 from stepwell.store.values._secrets import MASK, SECRETS
 from stepwell.store.values._sketches import sketch_of_table
 
-__all__ = ["PREVIEW_CHARACTERS", "json_preview", "masked", "preview"]
+__all__ = ["PREVIEW_CHARACTERS", "is_secret_name", "json_preview", "masked", "preview"]
 
 PREVIEW_CHARACTERS = 200
 _BEYOND = 64
@@ -42,6 +42,12 @@ _LOOKS = re.compile(
 )
 # Most texts have none of these, nor a name: looking for them first spares the expressions.
 _LOOK_HINTS = ("sk-", "ghp_", "gho_", "ghu_", "ghs_", "xox", "AKIA", "eyJ", "earer")
+
+
+def is_secret_name(name: str) -> bool:
+    """Whether what goes by this name is likely to be a secret."""
+    lower = name.lower().replace("tokens", "")
+    return any(word in lower for word in _NAMES)
 
 
 def masked(text: str) -> str:

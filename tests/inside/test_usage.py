@@ -112,6 +112,13 @@ def test_a_call_within_a_call_says_so(notebook: Notebook, effects: Effects) -> N
     assert within == key
 
 
+def test_a_result_that_is_handed_on_is_counted_once(notebook: Notebook, effects: Effects) -> None:
+    """A call that returns what a call inside it has returned has not consumed that again."""
+    durable_cells(notebook, effects, "@stepwell.durable\nasync def agent(q): return await ask(q)\n")
+    notebook.done("a", "await agent('x')")
+    assert notebook.view("a").tokens == 15
+
+
 def test_what_is_answered_from_the_store_costs_nothing(notebook: Notebook) -> None:
     """Neither do calls, nor what the step itself has said."""
     source = "await ask('x'); stepwell.cost(2)"
