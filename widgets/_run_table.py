@@ -8,6 +8,7 @@ from stepwell.orchestrator import Phase, RunView, StepView
 from stepwell.widgets._format import clock_time, duration, elapsed, plural
 from stepwell.widgets._grid import Cell, State
 from stepwell.widgets._html import Markup, element, join
+from stepwell.widgets._items import items_said
 from stepwell.widgets._plain import trouble
 from stepwell.widgets._rows import Column, RunRow
 from stepwell.widgets._sheet import MOST_ROWS, Sheet
@@ -75,8 +76,14 @@ def _step_row(step: StepView, now: int) -> list[Cell]:
         f"← {', '.join(writers)}" if writers else "",
         _time(step, now),
         clock_time(step.since, now) if step.phase is not Phase.DEFERRED else "",
-        "; ".join(trouble(step)),
+        "; ".join([*_items(step, now), *trouble(step)]),
     ]
+
+
+def _items(step: StepView, now: int) -> list[str]:
+    """Of a mapped step how far it is, or what it goes without."""
+    items = step.items
+    return [items_said(step, now)] if items is not None and items.done < items.total else []
 
 
 def _time(step: StepView, now: int) -> str:

@@ -20,7 +20,7 @@ from stepwell.orchestrator._call_events import (
 from stepwell.orchestrator._calls import Approval, Call, Calls, Message
 from stepwell.orchestrator._state import State
 from stepwell.orchestrator._timers import Timer
-from stepwell.orchestrator._unit import Unit
+from stepwell.orchestrator._unit import ItemState, Unit
 from stepwell.orchestrator._waiting import begin_wait, end_wait
 
 __all__ = ["apply_call"]
@@ -85,6 +85,8 @@ def _calls_of(state: State, unit: Unit | None, step: str) -> Calls | None:
         return state.calls
     if unit is not None and unit.calls is None:
         unit.calls = {}
+        if isinstance(unit, ItemState) and (items := state.steps[step].items) is not None:
+            items.callers[unit.name] = None
     return unit.calls if unit is not None else None
 
 

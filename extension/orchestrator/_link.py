@@ -146,8 +146,11 @@ class Waits:
 
     def give_up(self, attempt: AttemptId) -> None:
         """Nobody wants the attempt's result: whoever waits inside it hears so."""
+        waiting = self._waiting.pop(attempt, None)
+        if waiting is None:
+            return
         error = AttemptGivenUp(attempt.step, attempt.attempt)
-        for answers in self._waiting.pop(attempt, {}).values():
+        for answers in waiting.values():
             for answer in answers:
                 deny(answer, error)
 

@@ -25,6 +25,7 @@ def _outputs(name: str, value: object) -> Iterator[tuple[str, str]]:
     if isinstance(value, Output):
         if value.stored:
             yield name, value.digest
+            yield from ((f"an element of {name}", part) for part in value.parts)
     elif isinstance(value, dict):
         for key, item in cast("dict[str, object]", value).items():
             yield from _outputs(key, item)

@@ -19,7 +19,15 @@ from stepwell.orchestrator._views import (
     StepView,
 )
 
-__all__ = ["approval_view", "calls_of", "phase_of", "run_head", "run_view", "step_view"]
+__all__ = [
+    "approval_view",
+    "calls_of",
+    "items_view",
+    "phase_of",
+    "run_head",
+    "run_view",
+    "step_view",
+]
 
 
 FIRST_FAILED = 3
@@ -68,7 +76,7 @@ def step_view(
         diff=diff,
         note=note,
         source=definition.source,
-        items=_items(step),
+        items=items_view(step),
         approval=next(_open_questions(state, name), None),
         children=_children(step),
         **_standing(state, definition, step),
@@ -99,7 +107,8 @@ def _standing(state: State, definition: Step, step: StepState) -> _Standing:
     return {}
 
 
-def _items(step: StepState) -> ItemsView | None:
+def items_view(step: StepState) -> ItemsView | None:
+    """How far a mapped step has come; None for other steps. Costs the same however many."""
     items = step.items
     if items is None or not items.order:
         return None
@@ -174,7 +183,9 @@ def _consumed(spent: Spent | None) -> _Consumed:
 
 def calls_of(step: StepState) -> Iterator[Call]:
     """Every call that its attempts, and those of its items, have made."""
-    units: list[Unit] = [step, *(step.items.by_key.values() if step.items else ())]
+    units: list[Unit] = [step]
+    if step.items is not None:
+        units += [step.items.by_key[key] for key in step.items.callers]
     for unit in units:
         yield from (unit.calls or {}).values()
 

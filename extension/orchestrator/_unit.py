@@ -119,6 +119,8 @@ class Items:
     done: dict[str, None] = field(default_factory=dict[str, None])
     reused: int = 0
     """Of `done`, those answered from an earlier pass."""
+    callers: dict[str, None] = field(default_factory=dict[str, None])
+    """Those whose code has made calls."""
 
 
 @dataclass(slots=True)

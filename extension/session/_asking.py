@@ -148,7 +148,20 @@ def _capture_all(engine: Engine, names: Collection[str]) -> Environments:
             via = [key for key in dict.fromkeys(found_out) if key not in known]
             if via:
                 define(engine, [replace(definition, reads=(*definition.reads, *via))])
+            _look_through_helpers(engine, name, captured[1])
     return found
+
+
+def _look_through_helpers(engine: Engine, name: str, captured: Captured) -> None:
+    """What a mapped step's helpers read its items depend on, be it the source of them all."""
+    definition = engine.state.flow[name]
+    over = definition.map
+    if over is None:
+        return
+    used = {used for binding in captured.bindings.values() for used in binding.uses}
+    apart = tuple(it for it in over.apart if it not in used.union(captured.inputs_via_helpers))
+    if apart != over.apart:
+        define(engine, [replace(definition, map=replace(over, apart=apart))])
 
 
 def _given_new_meaning(engine: Engine, definition: Step) -> Iterator[str]:

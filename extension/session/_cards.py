@@ -2,7 +2,7 @@
 
 import dataclasses
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from contextlib import suppress
 
 from stepwell.errors import StoreClosed, UnknownStep
@@ -24,6 +24,7 @@ from stepwell.orchestrator import (
     StepsDefined,
     StepsRequested,
     StepView,
+    items_view,
     step_view,
 )
 from stepwell.session._asking import Environments
@@ -34,6 +35,9 @@ from stepwell.widgets import Board
 from stepwell.workers.namespace import Captured
 
 __all__ = ["Cards"]
+
+WHOLE_SECONDS = 1.0
+"""So long a running step's card may tell of its items' number alone."""
 
 
 class Cards:
@@ -50,6 +54,7 @@ class Cards:
         self._notes: dict[str, str] = {}
         # What the latest attempt that said anything has said of its progress.
         self._progress: dict[str, tuple[int, ProgressView]] = {}
+        self._views: dict[str, tuple[float, StepView]] = {}
 
     def expect(self, engine: Engine, name: str, where: object) -> None:
         """This cell is the step's, before anything is asked for: what it says belongs there."""
@@ -93,7 +98,9 @@ class Cards:
         concerned |= self._staleness.look(state, concerned)
         if engine.orchestrator.trouble is not None:
             concerned |= {name for name in places if not engine.is_durable(name)}
-        self._update(engine, concerned)
+        by_items = {what.step for what in mine if what.item}
+        by_items.difference_update(what.step for what in mine if not what.item)
+        self._update(engine, concerned, by_items)
         self._replays.hear(engine, mine)
         return concerned
 
@@ -111,10 +118,32 @@ class Cards:
         with suppress(StoreClosed):
             engine.orchestrator.look(lambda: self._update(engine, {step}))
 
-    def _update(self, engine: Engine, names: set[str]) -> None:
+    def _update(self, engine: Engine, names: set[str], by_items: Collection[str] = ()) -> None:
         for name in names.intersection(engine.surroundings.places):
             with suppress(UnknownStep):
-                self.board.update(self.view(engine, name))
+                counted = self._counted(engine, name) if name in by_items else None
+                self.board.update(counted or self._whole(engine, name))
+
+    def _whole(self, engine: Engine, name: str) -> StepView:
+        view = self.view(engine, name)
+        self._views[name] = (time.monotonic(), view)
+        return view
+
+    def _counted(self, engine: Engine, name: str) -> StepView | None:
+        """A running step as it was shown last, its items counted anew.
+
+        There may be ten thousand of them, each with calls: adding them all up whenever one is
+        done would take longer than their work.
+        """
+        step, (looked, view) = engine.state.steps.get(name), self._views.get(name, (0.0, None))
+        if step is None or step.running is None or view is None:
+            return None
+        is_same = (view.run, view.attempt) == (engine.run, step.attempts)
+        if not is_same or view.phase is not Phase.RUNNING:
+            return None
+        if time.monotonic() - looked > WHOLE_SECONDS:
+            return None
+        return dataclasses.replace(view, items=items_view(step))
 
     def view(self, engine: Engine, name: str) -> StepView:
         """The step as people are shown it: done when that is on disk, and not before."""

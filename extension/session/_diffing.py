@@ -15,7 +15,8 @@ __all__ = ["diff", "diff_rows", "history", "history_rows"]
 
 def history(session: Session, name: str) -> View:
     """Every attempt at a step in every run: when, who, with which code, from what, to what end."""
-    found = versions(session.engine.store, name)
+    # A mapped step's items are many, and `show` lists them.
+    found = [version for version in versions(session.engine.store, name) if not version.item]
     if not found:
         session.check_names([name])
     return history_table(history_rows(found), now=now(), step=name)

@@ -1,6 +1,5 @@
 """What an attempt executes: a cell's code or a function, and how its outputs are gathered."""
 
-import inspect
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -60,7 +59,7 @@ def _of_function(
     def collect(result: object) -> dict[str, object]:
         return _returned(definition, result)
 
-    return Body(lambda: function(**arguments), collect, inspect.iscoroutinefunction(function))
+    return Body(lambda: function(**arguments), collect, definition.is_async)
 
 
 def _parameters(definition: Step) -> Sequence[str]:

@@ -5,6 +5,7 @@ import inspect
 import linecache
 import traceback
 from dataclasses import dataclass
+from functools import lru_cache
 from types import CodeType
 
 from stepwell.errors import StepwellError
@@ -40,6 +41,8 @@ class Compiled:
         return bool(self.code.co_flags & inspect.CO_COROUTINE)
 
 
+# The items of a mapped step, and all its attempts, share one piece of code.
+@lru_cache(maxsize=256)
 def compile_cell(definition: Step, *, first_line: int = 2) -> Compiled:
     """Compile a cell so that its tracebacks count lines as the cell does.
 

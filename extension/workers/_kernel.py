@@ -276,6 +276,7 @@ class KernelWorker:
             self._end(task, self._failed(task, error, is_user_code=not is_ours))
             return
         if task.attempt.item is not None:
+            self._mapped.keep(task.attempt, outputs, objects)
             objects = {}  # nobody is given an item's by itself
         tables = task.inside.transaction.seal()
         self._end(task, Finished(task.attempt.id, outputs, blobs, objects, seconds, log, tables))

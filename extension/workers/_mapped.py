@@ -6,7 +6,7 @@ as it was captured, and is found there again. Any thread may call.
 
 import threading
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import CodeType
 from typing import Any, Protocol, cast
 
@@ -21,6 +21,9 @@ from stepwell.workers._values import Values
 __all__ = ["Mapped", "Namespaces"]
 
 _TAKEN = object()
+_OVERHEAD = 300
+KEPT_BYTES = 64 << 20
+"""Of what a pass has made so much, as it is stored, need not be read back for the notebook."""
 
 
 class Namespaces(Protocol):
@@ -48,6 +51,11 @@ class _Pass:
     number: int
     elements: list[object]
     are_stored: bool = False
+    made: dict[tuple[str, str], tuple[str, object]] = field(
+        default_factory=dict[tuple[str, str], tuple[str, object]]
+    )
+    """What items have made, by key and output, with its digest: as far as there is room."""
+    size: int = 0
 
 
 class Mapped:
@@ -97,7 +105,8 @@ class Mapped:
         """The step's second part: its outputs from its items'."""
         gathered = cast("Sequence[Gathered]", attempt.gathered)
         with self._lock:
-            self._passes.pop((attempt.id.run, attempt.id.step), None)
+            known = self._passes.pop((attempt.id.run, attempt.id.step), None)
+        made = known.made if known is not None and known.number == attempt.id.attempt else {}
         outputs: dict[str, Output] = {}
         objects: dict[str, object] = {}
         blobs: list[Blob] = []
@@ -105,8 +114,38 @@ class Mapped:
             mine = [None if one.outputs is None else one.outputs[name] for one in gathered]
             outputs[name], blob = self._values.gather(mine)
             blobs.append(blob)
-            objects[name] = [None if one is None else self._values.load(one.digest) for one in mine]
+            objects[name] = [
+                None if output is None else self._object(made, one.key, name, output.digest)
+                for one, output in zip(gathered, mine, strict=True)
+            ]
         return Finished(attempt.id, outputs, blobs, objects)
+
+    def _object(
+        self, made: Mapping[tuple[str, str], tuple[str, object]], key: str, name: str, digest: str
+    ) -> object:
+        known = made.get((key, name))
+        if known is not None and known[0] == digest:
+            return known[1]
+        return self._values.load(digest)
+
+    def keep(
+        self, attempt: Attempt, outputs: Mapping[str, Output], objects: Mapping[str, object]
+    ) -> None:
+        """An item has made these: they will be wanted when all are gathered."""
+        ref, at = attempt.item, (attempt.id.run, attempt.id.step)
+        assert ref is not None
+        size = sum(output.size + _OVERHEAD for output in outputs.values())
+        with self._lock:
+            mine = self._passes.get(at)
+            if mine is None or mine.number != ref.of_pass:
+                if not ref.is_stored:
+                    return
+                mine = self._passes[at] = _Pass(ref.of_pass, [])
+            if mine.size + size > KEPT_BYTES:
+                return
+            mine.size += size
+            for name, output in outputs.items():
+                mine.made[ref.key, name] = (output.digest, objects[name])
 
     def inputs(self, attempt: Attempt) -> dict[str, object]:
         """What an item's code reads of other steps, and its element."""

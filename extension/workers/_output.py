@@ -73,6 +73,8 @@ class Recorder:
 
     def finish(self) -> list[Entry]:
         """Everything, for the store; says so where something was left out."""
+        if not (self._entries or self._omitted):
+            return []
         with self._lock:
             if self._omitted:
                 note = f"\n… {self._omitted:,} more characters or displays were not kept\n"

@@ -104,7 +104,8 @@ class Values:
         blob = gather(digests, previews)
         self._remember(blob)
         parts = tuple(digest for digest in digests if digest is not None)
-        output = Output(blob.digest, blob.type, blob.size, blob.preview, blob.codec, parts=parts)
+        size = sum(output.size for output in outputs if output is not None)
+        output = Output(blob.digest, blob.type, size, blob.preview, blob.codec, parts=parts)
         return output, self._put(blob)
 
     def parts(self, digest: str) -> list[str | None] | None:

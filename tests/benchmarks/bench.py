@@ -1,6 +1,6 @@
 """What durability costs: measured beside a floor, in the same run.
 
-    python tests/benchmarks/bench.py [chain fan resume latency memory start]
+    python tests/benchmarks/bench.py [chain fan items latency item_latency start resume]
 
 Durability: every result is on disk (one fdatasync per commit) before the next step starts.
 The floor is the same bytes appended to a file with one fdatasync each. Machines differ and
@@ -102,6 +102,30 @@ def fan(folder: Path) -> dict[str, float]:
     }
 
 
+def items(folder: Path) -> dict[str, float]:
+    """A mapped step over 10,000 elements."""
+    import stepwell
+
+    @stepwell.step(out="whole", map=("part", "parts"), defer=True)
+    def each(part: int) -> str:
+        return f"{part}{KB}"
+
+    floor = floor_group(folder, 10_000)
+    first = stepwell.step(name="first", out="parts", defer=True)(lambda: list(range(10_000)))
+    with stepwell.run(folder / "items.duckdb", steps=[first]) as run:
+        began, worked = time.perf_counter(), time.process_time()
+        run.add([each])
+        run.wait()
+        seconds, work = time.perf_counter() - began, time.process_time() - worked
+    return {
+        "items/s": 10_000 / seconds,
+        "µs/item": seconds * 100,
+        "µs of processor/item": work * 100,
+        "floor items/s": 10_000 / floor,
+        "peak MB": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+    }
+
+
 def resume_prepare(folder: Path, count: int) -> None:
     """A store with `count` completed steps and one that is pending."""
     steps = make_steps(count, chained=False)
@@ -144,6 +168,30 @@ def latency(folder: Path) -> dict[str, float]:
         while kernel.value("worker.is_alive()") == "True":
             busy.append(_answer(kernel))
         results["busy s"] = float(kernel.value("seconds[0]"))
+    return {**results, **_percentiles(idle, busy)}
+
+
+def item_latency(folder: Path) -> dict[str, float]:
+    """How long the kernel takes to answer `1` while a mapped step goes over 10,000 elements."""
+    sys.path.insert(0, str(Path(__file__).parents[1] / "support"))
+    from kernels import Kernel
+
+    with Kernel(folder) as kernel:
+        kernel.ok("%load_ext stepwell")
+        kernel.ok("%%step first\nparts = list(range(10_000))")
+        kernel.ok("parts")
+        idle = [_answer(kernel) for _ in range(100)]
+        began = time.perf_counter()
+        kernel.ok(f"%%step each --map part=parts\nwhole = f'{{part}}{KB}'")
+        busy: list[float] = []
+        while kernel.value("'whole' in globals()") != "True":
+            busy.append(_answer(kernel))
+        seconds = time.perf_counter() - began
+    return {"busy s": seconds, **_percentiles(idle, busy)}
+
+
+def _percentiles(idle: list[float], busy: list[float]) -> dict[str, float]:
+    results: dict[str, float] = {}
     for label, times in (("idle", idle), ("busy", busy)):
         results[f"{label} p50 ms"] = statistics.median(times) * 1e3
         results[f"{label} p99 ms"] = sorted(times)[int(len(times) * 0.99)] * 1e3
@@ -183,7 +231,9 @@ def start(folder: Path) -> dict[str, float]:
 PARTS: dict[str, Callable[[Path], dict[str, float]]] = {
     "chain": chain,
     "fan": fan,
+    "items": items,
     "latency": latency,
+    "item_latency": item_latency,
     "start": start,
 }
 RESUMES = (1_000, 10_000, 100_000)

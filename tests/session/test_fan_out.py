@@ -7,10 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from controlled import wait_for
+from msgspec.structs import replace
 from sessions import Notebook
 
+import stepwell
 from stepwell.errors import StepFailed
-from stepwell.flow import MapOver, Policies
+from stepwell.flow import Deadlines, MapOver, Policies, Retry
 from stepwell.orchestrator import Phase
 from stepwell.store import MemoryStore
 
@@ -303,3 +306,131 @@ def test_a_list_that_grew_is_reused_all_the_way_down(notebook: Notebook) -> None
     assert look([1, 2]) == [("a", 1), ("a", 2), ("b", 1), ("b", 2)]
     assert look([3, 2, 1]) == [("a", 3), ("b", 3)]
     assert look([1]) == []
+
+
+def test_each_item_is_retried_by_itself(notebook: Notebook) -> None:
+    """What is likely to pass is tried again, for that item alone, with its count of attempts."""
+    notebook.names["items"] = [1, 2, 3]
+    code = (
+        "marks.put(item)\n"
+        "if item == 2 and stepwell.current().attempt < 3:\n    raise ConnectionError\n"
+        "got = (item, stepwell.current().attempt)"
+    )
+    notebook.names["stepwell"] = stepwell
+    policies = replace(over("item", "items"), retry=Retry(retries=3, backoff=0.01))
+    notebook.done("each", code, policies=policies)
+    assert notebook.names["got"] == [(1, 1), (2, 3), (3, 1)]
+    assert marks(notebook) == [1, 2, 2, 2, 3]
+
+
+def test_an_item_that_takes_too_long_fails_by_itself(notebook: Notebook) -> None:
+    """Each has the whole of the time; the step as such has no limit."""
+    notebook.names["items"] = [0, 0.02, 30]
+    code = "import asyncio\nawait asyncio.sleep(item)\ngot = item"
+    content = over("item", "items", max_parallel=1, keep_going=True, min_success=0.5)
+    policies = replace(content, deadlines=Deadlines(attempt=0.5))
+    notebook.done("each", code, policies=policies)
+    assert notebook.names["got"] == [0, 0.02, None]
+    view = notebook.view("each")
+    assert view.items is not None
+    assert view.items.first_failed[0][1].type == "StepTimedOut"
+
+
+def test_items_know_which_they_are(notebook: Notebook) -> None:
+    """`stepwell.current()` tells the item, and each has an idempotency key of its own."""
+    notebook.names["items"], notebook.names["stepwell"] = ["a", "b"], stepwell
+    code = "it = stepwell.current()\ngot = (it.step, it.item, it.idempotency_key)"
+    notebook.done("each", code, policies=over("item", "items"), outputs=["got"])
+    (one, first, key), (_, second, other) = notebook.names["got"]
+    assert (one, first, second) == ("each", "a", "b")
+    assert key != other
+
+
+def test_calls_inside_an_item_are_remembered_when_it_is_edited(notebook: Notebook) -> None:
+    """An edited body pays for no call twice, whichever item it was made in."""
+    notebook.names["items"], notebook.names["stepwell"] = [1, 2], stepwell
+    exec("def paid(n):\n    marks.put(n)\n    return n * 10", notebook.names)
+    notebook.done("each", "got = await stepwell.call(paid, item)", policies=over("item", "items"))
+    assert marks(notebook) == [1, 2]
+    notebook.done(
+        "each", "got = await stepwell.call(paid, item) + 1", policies=over("item", "items")
+    )
+    assert notebook.names["got"] == [11, 21]
+    assert marks(notebook) == []
+
+
+def test_a_function_is_mapped_as_a_cell_is(tmp_path: Path) -> None:
+    """In plain Python, over what another step gives; other parameters are read as ever."""
+
+    @stepwell.step(out="numbers", defer=True)
+    def make(count: int) -> list[int]:
+        return list(range(count))
+
+    @stepwell.step(
+        out=("twice", "half"), map=("n", "numbers"), key="n % 100", max_parallel=2, defer=True
+    )
+    def work(n: int, base: int) -> tuple[int, float]:
+        return base + 2 * n, n / 2
+
+    @stepwell.step(out="kept", map=("one", "twice"), keep_going=True, min_success="50%", defer=True)
+    def check(one: int) -> int:
+        if one == 12:
+            raise ValueError
+        return one
+
+    steps = [make, work, check]
+    with stepwell.run(tmp_path / "s.duckdb", steps=steps, count=3, base=10) as run:
+        assert run["twice"] == [10, 12, 14]
+        assert run["half"] == [0, 0.5, 1.0]
+        assert run["kept"] == [10, None, 14]
+    assert work(1, 2) == (4, 0.5)
+
+
+def test_a_mapped_step_over_what_was_skipped_is_skipped(notebook: Notebook) -> None:
+    """As any reader is."""
+    notebook.names["wanted"] = False
+    notebook.step("a", "x = [1]", policies=Policies(when="wanted"))
+    notebook.step("b", "y = one", policies=over("one", "x"))
+    notebook.session.wait(["b"], timeout=20)
+    assert notebook.view("b").phase is Phase.SKIPPED
+
+
+def test_cancelling_a_mapped_step_ends_its_items(notebook: Notebook) -> None:
+    """What is done is kept and reused when it is asked for again."""
+    notebook.names["gate"], notebook.names["items"] = threading.Event(), [1, 2]
+    code = "marks.put(item)\nif item == 2:\n    gate.wait(20)\ngot = item"
+    notebook.step("each", code, policies=over("item", "items", max_parallel=1))
+    wait_for(lambda: notebook.names["marks"].qsize() == 2)
+    notebook.session.cancel(["each"])
+    notebook.names["gate"].set()
+    assert notebook.view("each").phase is Phase.CANCELLED
+    assert marks(notebook) == [1, 2]
+    notebook.done("each", code, policies=over("item", "items", max_parallel=1))
+    assert marks(notebook) == [2]
+
+
+def test_an_agents_step_can_be_mapped_and_an_agent_called_for_each_item(
+    notebook: Notebook,
+) -> None:
+    """Each call is a run of its own, with items of its own."""
+    notebook.names["__name__"] = "__main__"
+    notebook.session.define_agent("shout(words: list) -> loud", max_depth=3)
+    notebook.step("up", "up = word.upper()", flow="shout", policies=over("word", "words"))
+    notebook.step("join", "loud = ' '.join(up)", flow="shout")
+    notebook.names["lines"] = ["a b", "c d e"]
+    code = "said = await shout(words=line.split())"
+    notebook.done("all", code, policies=over("line", "lines"))
+    assert notebook.names["said"] == ["A B", "C D E"]
+
+
+@pytest.mark.parametrize("place", ["step", "cell"])
+def test_a_helper_that_reads_the_whole_source_finds_it(notebook: Notebook, place: str) -> None:
+    """And every item depends on all of it, as if the code had read it itself."""
+    exec("def share(n):\n    return n / sum(numbers)", notebook.names)
+    for numbers, expected in (([1, 3], [0.25, 0.75]), ([1, 3, 4], [0.125, 0.375, 0.5])):
+        if place == "step":
+            notebook.step("numbers", f"numbers = {numbers}")
+        else:
+            notebook.names["numbers"] = numbers
+        notebook.done("each", "part = share(n)", policies=over("n", "numbers"))
+        assert notebook.names["part"] == expected

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from stepwell.orchestrator import ErrorInfo, ItemsView, Phase, StepView
-from stepwell.widgets import ItemRow, card, items_table
+from stepwell.orchestrator import ErrorInfo, ItemsView, Phase, RunView, StepView
+from stepwell.widgets import ItemRow, card, items_table, run_table
 
 SECOND = 1_000_000
 HOSTILE = "<script>alert(1)</script>"
@@ -81,3 +81,12 @@ def test_items_are_listed_those_that_need_a_look_first(count: int) -> None:
         assert plain.index("the bad one") < plain.index("k0")
         assert f"{count:,} items" in plain
         assert f"{count - 20:,} more item" in page
+
+
+def test_a_runs_table_says_how_far_its_mapped_steps_are() -> None:
+    """In the step's row; nothing more of one that is done."""
+    steps = (view(total=100, done=37), replace(view(Phase.COMPLETED, total=5, done=5), name="b"))
+    made = run_table(RunView(run="r", flow="", status="running", steps=steps), now=31 * SECOND)
+    said = str(made.bundle["text/plain"])
+    assert "37 of 100 items done" in said
+    assert "5 items" not in said
