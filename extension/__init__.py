@@ -17,7 +17,19 @@ if TYPE_CHECKING:
     from stepwell.api import Run, run, step
     from stepwell.declaring import agent
     from stepwell.errors import RetryAfter, StepwellError, TerminalError
-    from stepwell.inside import call, cost, current, durable, heartbeat, progress, usage
+    from stepwell.inside import (
+        approve,
+        ask,
+        call,
+        cost,
+        current,
+        durable,
+        heartbeat,
+        progress,
+        receive,
+        sleep,
+        usage,
+    )
     from stepwell.reading import Reader, open  # noqa: A004 - stepwell.open is its name
     from stepwell.scripting import cell
     from stepwell.secrecy import secret
@@ -30,6 +42,8 @@ __all__ = [
     "StepwellError",
     "TerminalError",
     "agent",
+    "approve",
+    "ask",
     "call",
     "cell",
     "cost",
@@ -39,8 +53,10 @@ __all__ = [
     "load_ipython_extension",
     "open",
     "progress",
+    "receive",
     "run",
     "secret",
+    "sleep",
     "step",
     "unload_ipython_extension",
     "usage",
@@ -51,6 +67,10 @@ _HOMES = {
     "agent": "stepwell.declaring",
     "Reader": "stepwell.reading",
     "Run": "stepwell.api",
+    "approve": "stepwell.inside",
+    "ask": "stepwell.inside",
+    "receive": "stepwell.inside",
+    "sleep": "stepwell.inside",
     "call": "stepwell.inside",
     "cell": "stepwell.scripting",
     "cost": "stepwell.inside",

@@ -13,6 +13,7 @@ from stepwell.flow._changes import Change, ChangeKind, changes, source_diff
 from stepwell.flow._code import code_digest, syntax_tree
 from stepwell.flow._conditions import conditional
 from stepwell.flow._dataflow import Dataflow, analyse
+from stepwell.flow._duration import seconds
 from stepwell.flow._fingerprint import Fingerprint, opaque
 from stepwell.flow._flow import Flow
 from stepwell.flow._functions import source_digest, uses
@@ -44,6 +45,7 @@ __all__ = [
     "mapped",
     "name_trouble",
     "opaque",
+    "seconds",
     "share_of",
     "source_diff",
     "source_digest",

@@ -7,6 +7,7 @@ an `Inside` for each attempt), what the run does next, or who is watching.
 
 from stepwell.inside._about import Current, current
 from stepwell.inside._alive import heartbeat, progress
+from stepwell.inside._approvals import Wish, approve, ask, ask_for
 from stepwell.inside._cassette import Cassette, Player, Recorder
 from stepwell.inside._current import (
     Inside,
@@ -18,15 +19,19 @@ from stepwell.inside._current import (
     is_on_loop,
 )
 from stepwell.inside._durable import call, durable
+from stepwell.inside._edits import Edits
 from stepwell.inside._failures import failure_of
 from stepwell.inside._forms import Form, answer_from_text, check_json, live_forms
+from stepwell.inside._messages import receive, send_from
 from stepwell.inside._pulse import Pulse
+from stepwell.inside._time import sleep
 from stepwell.inside._transaction import Transaction
 from stepwell.inside._usage import cost, usage
 
 __all__ = [
     "Cassette",
     "Current",
+    "Edits",
     "Form",
     "Inside",
     "Player",
@@ -35,7 +40,11 @@ __all__ = [
     "Tape",
     "Transaction",
     "Values",
+    "Wish",
     "answer_from_text",
+    "approve",
+    "ask",
+    "ask_for",
     "call",
     "check_json",
     "cost",
@@ -49,5 +58,8 @@ __all__ = [
     "is_on_loop",
     "live_forms",
     "progress",
+    "receive",
+    "send_from",
+    "sleep",
     "usage",
 ]

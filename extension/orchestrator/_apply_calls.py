@@ -143,6 +143,7 @@ def _close(call: Call, event: ApprovalDecided) -> None:
     # A question that was voided is not answered: whoever comes to it asks anew.
     if event.decision != "voided":
         call.result, call.is_closed = event.value, True
+        call.by, call.note = event.by, event.note
         call.is_expired = event.channel == "timeout"
 
 

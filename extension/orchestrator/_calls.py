@@ -32,6 +32,10 @@ class Call(msgspec.Struct, gc=False):
     """Of a child run."""
     status: str = ""
     """Of a child run; of an approval the decision."""
+    by: str = ""
+    """Of an approval: who has decided."""
+    note: str = ""
+    """And the reason they gave."""
     closed: int = 0
     """When it was closed, microseconds UTC."""
     agent: str = ""

@@ -12,13 +12,23 @@ import msgspec
 from stepwell.errors import AttemptGivenUp
 from stepwell.orchestrator._answers import deny
 from stepwell.orchestrator._budget import Reserve
+from stepwell.orchestrator._call_events import MessageSent
 from stepwell.orchestrator._calls import Call
 from stepwell.orchestrator._events import Event
 from stepwell.orchestrator._port import AttemptId, Birth, Note, Report, Sign
 from stepwell.orchestrator._state import State
 from stepwell.store import Blob
 
-__all__ = ["Awaited", "Begun", "Noted", "Reserving", "Shown", "ToOrchestrator", "Waits"]
+__all__ = [
+    "Awaited",
+    "Begun",
+    "Noted",
+    "Posted",
+    "Reserving",
+    "Shown",
+    "ToOrchestrator",
+    "Waits",
+]
 
 
 class Noted(msgspec.Struct, frozen=True, gc=False):
@@ -56,6 +66,17 @@ class Awaited(msgspec.Struct, frozen=True, gc=False):
     answer: "Future[Call]"
 
 
+class Posted(msgspec.Struct, frozen=True, gc=False):
+    """A message from a running attempt to a run."""
+
+    id: AttemptId
+    call: str
+    run: str
+    event: MessageSent
+    blobs: Sequence[Blob]
+    answer: "Future[None]"
+
+
 class Shown(msgspec.Struct, frozen=True, gc=False):
     """Something to be shown."""
 
@@ -68,7 +89,7 @@ class ToOrchestrator:
 
     def __init__(
         self,
-        put: Callable[[Report | Noted | Begun | Reserving | Awaited | Shown], None],
+        put: Callable[[Report | Noted | Begun | Reserving | Awaited | Posted | Shown], None],
         now: Callable[[], int],
         is_limiting: Callable[[], bool],
     ) -> None:
@@ -105,6 +126,19 @@ class ToOrchestrator:
         """The call's answer."""
         answer: Future[Call] = Future()
         self._put(Awaited(attempt, call, answer))
+        return answer
+
+    def send(
+        self,
+        attempt: AttemptId,
+        call: str,
+        run: str,
+        event: MessageSent,
+        blobs: Sequence[Blob] = (),
+    ) -> "Future[None]":
+        """Give the message to the run."""
+        answer: Future[None] = Future()
+        self._put(Posted(attempt, call, run, event, blobs, answer))
         return answer
 
     def now(self) -> int:

@@ -1,15 +1,18 @@
-"""What the orchestrator is told by others than running attempts."""
+"""What the orchestrator is told."""
 
+import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from typing import Any
 
 import msgspec
 
-from stepwell.errors import StoreError
-from stepwell.orchestrator._port import Happened
+from stepwell.errors import StoreClosed, StoreError
+from stepwell.orchestrator._link import Awaited, Begun, Noted, Posted, Reserving, Shown
+from stepwell.orchestrator._port import Happened, Report
+from stepwell.orchestrator._sealing import Sealed
 
-__all__ = ["Asked", "Due", "Durable", "Trouble"]
+__all__ = ["Asked", "Due", "Durable", "FromAttempt", "Mail", "Trouble", "check_place"]
 
 
 class Asked(msgspec.Struct, frozen=True, gc=False):
@@ -35,3 +38,19 @@ class Trouble(msgspec.Struct, frozen=True, gc=False):
 
 class Due(msgspec.Struct, frozen=True, gc=False):
     """Some timer may have gone off."""
+
+
+FromAttempt = Noted | Begun | Reserving | Awaited | Posted | Shown
+"""What a running attempt says or wants, besides that it has ended."""
+Mail = Asked | Durable | Trouble | Due | Sealed | FromAttempt | Report
+
+
+def check_place(*, is_running: bool, process: int) -> None:
+    """Whether mail that is left here, in this process, is read. Raises `StoreClosed`."""
+    if not is_running:
+        raise StoreClosed("stepwell is not running in this kernel: %load_ext stepwell")
+    if process != os.getpid():
+        raise StoreClosed(
+            "this process was forked from the one that has the store; only that one can "
+            "run steps. Start processes with multiprocessing's `spawn`, or open another store"
+        )

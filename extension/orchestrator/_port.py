@@ -9,7 +9,7 @@ import msgspec
 from stepwell.flow import Step
 from stepwell.orchestrator._base import ErrorInfo, Output
 from stepwell.orchestrator._budget import Reserve
-from stepwell.orchestrator._call_events import CallEvent
+from stepwell.orchestrator._call_events import CallEvent, MessageSent
 from stepwell.orchestrator._calls import Call, Calls
 from stepwell.orchestrator._deadlines import Failure
 from stepwell.orchestrator._events import EnvironmentCaptured, Event, HeartbeatKept, RunStarted
@@ -212,6 +212,21 @@ class Link(Protocol):
 
     def wait(self, attempt: AttemptId, call: str) -> "Future[Call]":
         """The call's answer, once it is closed and that is on disk; `AttemptGivenUp` as above."""
+        ...
+
+    def send(
+        self,
+        attempt: AttemptId,
+        call: str,
+        run: str,
+        event: MessageSent,
+        blobs: Sequence[Blob] = (),
+    ) -> "Future[None]":
+        """Give a message to a run, and close the attempt's call of that key with the same commit.
+
+        The answer comes when both are on disk. It is `UnknownRun` where the store has no such
+        run, and `AttemptGivenUp` as above; then nothing was written.
+        """
         ...
 
     def now(self) -> int:

@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from functools import partial
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import anyio
 import anyio.abc
@@ -26,6 +26,7 @@ from stepwell.orchestrator._answers import Answers, deny, give
 from stepwell.orchestrator._apply import apply
 from stepwell.orchestrator._body import encoded
 from stepwell.orchestrator._budget import BudgetSet
+from stepwell.orchestrator._call_events import CallCompleted, MessageSent
 from stepwell.orchestrator._children import Children
 from stepwell.orchestrator._clock import Clock, SystemClock
 from stepwell.orchestrator._decide import decide
@@ -37,13 +38,14 @@ from stepwell.orchestrator._link import (
     Awaited,
     Begun,
     Noted,
+    Posted,
     Reserving,
     Shown,
     ToOrchestrator,
     Waits,
 )
 from stepwell.orchestrator._listening import Listeners
-from stepwell.orchestrator._mail import Asked, Due, Durable, Trouble
+from stepwell.orchestrator._mail import Asked, Due, Durable, FromAttempt, Mail, Trouble, check_place
 from stepwell.orchestrator._mailbox import Mailbox
 from stepwell.orchestrator._port import (
     AttemptId,
@@ -59,6 +61,7 @@ from stepwell.orchestrator._port import (
     Worker,
 )
 from stepwell.orchestrator._purse import Purse
+from stepwell.orchestrator._recording import message
 from stepwell.orchestrator._reports import as_event, as_records
 from stepwell.orchestrator._sealing import Sealed, Seals, refused, undo_tables
 from stepwell.orchestrator._state import State
@@ -74,11 +77,6 @@ RETRY_SECONDS = 1.0
 Answer = TypeVar("Answer")
 
 
-_Mail = (
-    Asked | Durable | Trouble | Due | Sealed | Noted | Begun | Reserving | Awaited | Shown | Report
-)
-
-
 class Orchestrator:
     """Advances runs. Public methods may be called from any thread but its own."""
 
@@ -89,7 +87,7 @@ class Orchestrator:
         self._worker = worker
         self._clock: Clock = clock or SystemClock()
         self._slots = slots
-        self._mailbox: Mailbox[_Mail] = Mailbox(self._read, slice_=SLICE)
+        self._mailbox: Mailbox[Mail] = Mailbox(self._read, slice_=SLICE)
         self._journal = Journal(store, lambda error: self._mailbox.put(Trouble(error)))
         self._states: dict[str, State] = {}
         self._listeners = Listeners()
@@ -122,9 +120,8 @@ class Orchestrator:
     def start(self) -> None:
         """Begin. Starting twice is harmless."""
         if self._thread is None:
-            self._thread = threading.Thread(
-                target=self._run, name="stepwell-orchestrator", daemon=True
-            )
+            name = "stepwell-orchestrator"
+            self._thread = threading.Thread(target=self._run, name=name, daemon=True)
             self._thread.start()
 
     def stop(self, timeout: float = 2.0) -> None:
@@ -162,13 +159,7 @@ class Orchestrator:
     def _call(
         self, work: Callable[[], Answer], timeout: float | None, *, is_look: bool = False
     ) -> Answer:
-        if self._thread is None:
-            raise StoreClosed("stepwell is not running in this kernel: %load_ext stepwell")
-        if self._process != os.getpid():
-            raise StoreClosed(
-                "this process was forked from the one that has the store; only that one can "
-                "run steps. Start processes with multiprocessing's `spawn`, or open another store"
-            )
+        check_place(is_running=self._thread is not None, process=self._process)
         answer: Future[Answer] = Future()
         self._mailbox.put(Asked(work, answer, is_look))
         # Looked at after the mail was left: either it is found there, or this is.
@@ -259,6 +250,13 @@ class Orchestrator:
         if self._purse.is_limiting or isinstance(event, BudgetSet):
             self._purse.follow(state, event, AttemptId(run, step, attempt, item), at)
 
+    def post(self, run: str, event: MessageSent, blobs: Sequence[Blob] = ()) -> None:
+        """Give a message to a run, whether it is advanced or not. Raises `UnknownRun`."""
+        if run in self._states:
+            self.record(run, event, blobs=blobs)
+        else:
+            self._records += message(self._store, run, event, self._clock.now(), blobs)
+
     def interrupt(self, run: str, step: str) -> None:
         """End every attempt at the step that is under way: somebody has said so."""
         state = self._states[run]
@@ -280,7 +278,7 @@ class Orchestrator:
         finally:
             self._end = end
 
-    def _refuse_all(self, mail: Sequence[_Mail], error: BaseException | None = None) -> None:
+    def _refuse_all(self, mail: Sequence[Mail], error: BaseException | None = None) -> None:
         self._end = self._end or error or StoreClosed("stepwell has been stopped")
         for piece in (*mail, *self._mailbox.rest()):
             if isinstance(piece, Asked):
@@ -300,7 +298,7 @@ class Orchestrator:
         if self._end is not None:
             raise self._end
 
-    def _read(self, mail: list[_Mail]) -> None:
+    def _read(self, mail: list[Mail]) -> None:
         """One slice: take note, decide, write."""
         try:
             for piece in mail:
@@ -327,7 +325,7 @@ class Orchestrator:
     def _ring(self) -> None:
         self._mailbox.put(Due())
 
-    def _handle(self, mail: _Mail) -> None:
+    def _handle(self, mail: Mail) -> None:
         match mail:
             case Finished() | Failed() | Stopped() | Skipped() | Expanded():
                 self._report(mail)
@@ -335,8 +333,20 @@ class Orchestrator:
                 self._written(mail.happened)
             case Asked():
                 self._answer(mail)
-            case Noted():
-                self._note(mail)
+            case Noted() | Begun() | Reserving() | Awaited() | Posted() | Shown():
+                self._serve(mail)
+            case Trouble():
+                self._in_trouble(mail.error)
+            case Sealed():
+                self._unseal(mail)
+            case Due():
+                pass
+
+    def _serve(self, mail: FromAttempt) -> None:
+        """What a running attempt says or wants."""
+        match mail:
+            case Noted(id=attempt, event=event, blobs=blobs):
+                self._write_for(attempt, mail.answer, partial(self._note, attempt, event, blobs))
             case Begun(id=attempt, call=key, birth=birth):
                 begin = partial(self.children.begin, attempt, key, birth)
                 self._write_for(attempt, mail.answer, begin)
@@ -344,15 +354,11 @@ class Orchestrator:
                 self._reserve(mail)
             case Awaited():
                 self._await(mail)
+            case Posted():
+                self._write_for(mail.id, mail.answer, partial(self._post, mail))
             case Shown():
                 if self._unit_of(mail.id) is not None:
                     self._listeners.show(mail.id, mail.sign)
-            case Trouble():
-                self._in_trouble(mail.error)
-            case Sealed():
-                self._unseal(mail)
-            case Due():
-                pass
 
     def _unit_of(self, attempt: AttemptId) -> Unit | None:
         """What the attempt is at, unless it was given up: that is the fence."""
@@ -374,15 +380,7 @@ class Orchestrator:
         if isinstance(report, Finished) and report.tables is not None:
             self._seals.commit(state, report, event, blobs)
             return
-        self.record(
-            attempt.run,
-            event,
-            step=attempt.step,
-            item=attempt.item,
-            attempt=attempt.attempt,
-            blobs=blobs,
-            objects=objects,
-        )
+        self._note(attempt, event, blobs, objects)
 
     def _unseal(self, sealed: Sealed) -> None:
         it = sealed.report.id
@@ -392,18 +390,15 @@ class Orchestrator:
         else:
             self._take_in(sealed.happened)
 
-    def _note(self, note: Noted) -> None:
-        attempt = note.id
-        work = partial(
-            self.record,
-            attempt.run,
-            note.event,
-            step=attempt.step,
-            item=attempt.item,
-            attempt=attempt.attempt,
-            blobs=note.blobs,
-        )
-        self._write_for(attempt, note.answer, work)
+    def _note(
+        self,
+        by: AttemptId,
+        event: Event,
+        blobs: Sequence[Blob] = (),
+        objects: dict[str, object] | None = None,
+    ) -> None:
+        place: Any = {"step": by.step, "item": by.item, "attempt": by.attempt}
+        self.record(by.run, event, **place, blobs=blobs, objects=objects)
 
     def _write_for(
         self, attempt: AttemptId, answer: "Future[None]", work: Callable[[], None]
@@ -425,6 +420,10 @@ class Orchestrator:
             deny(mail.answer, AttemptGivenUp(mail.id.step, mail.id.attempt))
         else:
             self._purse.reserve(mail.id, mail.call, mail.wanted, mail.answer, self._clock.now())
+
+    def _post(self, posted: Posted) -> None:
+        self.post(posted.run, posted.event, posted.blobs)
+        self._note(posted.id, CallCompleted(posted.call, f"send {posted.event.topic}"))
 
     def _await(self, wait: Awaited) -> None:
         unit = self._unit_of(wait.id)

@@ -320,10 +320,14 @@ class KernelWorker:
 
     def _end(self, task: _Task, report: Report) -> None:
         # Whoever takes it out reports: a task that is cancelled may end in two places at once.
+        # What the end of the process stops was not cancelled by anybody: nothing is said, and
+        # the next process finds it under way.
+        is_told = not (self._is_closed and isinstance(report, Stopped))
         if self._tasks.pop(task.attempt.id, None) is not None:
             if not isinstance(report, Finished):
                 task.inside.fail()
-            task.link.report(report)
+            if is_told:
+                task.link.report(report)
 
     # -- on the loop for steps with `await` ---------------------------------------------
 
