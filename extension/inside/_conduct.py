@@ -151,7 +151,8 @@ class Making:
             yield Wait(answer)
 
     def begin(self) -> Inside:
-        """For the code of one more try."""
+        """For the code of one more try. Raises `AttemptGivenUp`: then it is not made."""
+        self.inside.check()
         self.tries += 1
         return self.inside.within(self.key)
 

@@ -167,12 +167,16 @@ class Inside:
         """The call's answer, once it is on disk, or `AttemptGivenUp`."""
         return self.link.wait(self.attempt.id, key)
 
+    def check(self) -> None:
+        """Raises `AttemptGivenUp` when nobody wants the attempt's result any more."""
+        if self.pulse.is_given_up:
+            raise given_up(self.attempt.id)
+
     # -- signs of life ---------------------------------------------------------------------
 
     def beat(self, details: object) -> None:
         """The code says that it is alive. Raises `AttemptGivenUp`."""
-        if self.pulse.is_given_up:
-            raise given_up(self.attempt.id)
+        self.check()
         self.pulse.beat(details, self._send_beat)
 
     def _send_beat(self, details: object) -> "Future[None]":
@@ -183,8 +187,7 @@ class Inside:
 
     def show(self, done: float, total: float, text: str) -> None:
         """The code says how far it is. Raises `AttemptGivenUp`."""
-        if self.pulse.is_given_up:
-            raise given_up(self.attempt.id)
+        self.check()
         if self.pulse.may_show(done, total):
             sign = Sign("progress", str(text), float(done), float(total))
             self.link.sign(self.attempt.id, sign)

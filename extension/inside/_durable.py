@@ -3,7 +3,7 @@
 import inspect
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from dataclasses import replace
-from functools import partial, update_wrapper
+from functools import lru_cache, partial, update_wrapper
 from typing import Any, ParamSpec, TypeVar, Unpack, overload
 
 from stepwell.errors import InvalidUsage
@@ -184,11 +184,21 @@ def call(function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
     return _called(function, args, kwargs)
 
 
+def _plain(function: Callable[..., Any]) -> Durable:
+    """A function as it is. Its signature is looked at once: that takes as long as all the rest."""
+    return _seen(function) if inspect.isfunction(function) else Durable(function, PLAIN)
+
+
+@lru_cache(maxsize=256)
+def _seen(function: Callable[..., Any]) -> Durable:
+    return Durable(function, PLAIN)
+
+
 async def _called(
     function: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]
 ) -> Any:
     known: Durable | None = getattr(function, _MARK, None)
-    made = known or Durable(function, PLAIN)
+    made = known or _plain(function)
     if known is not None and (owner := getattr(function, "__self__", None)) is not None:
         args = (owner, *args)
     if inspect.isasyncgenfunction(made.function):

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, TypedDict
 
-from stepwell.errors import InvalidUsage, near_misses
+from stepwell.errors import InvalidUsage, NotYetSupported, near_misses
 from stepwell.flow import Retry
 from stepwell.inside._usage import Measure
 
@@ -47,6 +47,7 @@ class CallOptions:
 
 PLAIN = CallOptions()
 
+_LATER = ("approve", "limit")
 _RETRYING = ("retries", "backoff", "max_backoff")
 _NUMBERS = (*_RETRYING, "timeout", "max_cost", "max_tokens")
 
@@ -60,6 +61,9 @@ def call_options(given: DurableOptions) -> CallOptions:
             raise InvalidUsage(
                 f"@stepwell.durable has no option {name!r}.{near_misses(name, known)}"
             )
+        if name in _LATER and value:
+            # Refused rather than passed over: a call that was to be approved must not be made.
+            raise NotYetSupported(f"@stepwell.durable({name}=…)")
         if name in _NUMBERS and value is not None and not value >= 0:
             raise InvalidUsage(f"@stepwell.durable({name}={value!r}): it takes 0 or more")
     kinds: Kinds = found.pop("retry_on", ())

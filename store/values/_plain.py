@@ -60,7 +60,8 @@ def _masked(node: Node) -> Node:
         case str():
             return masked(node)
         case list():
-            return [_masked(item) for item in list[Node](node)]
+            items: list[Node] = node
+            return [_masked(item) for item in items]
         case dict():
             pairs = cast("dict[str, Node]", node).items()
             return {

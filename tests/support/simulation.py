@@ -72,13 +72,17 @@ class World:
         state = State("r")
         for step, item, attempt, at, event in self.disk:
             state = apply(state, event, step=step, item=item, attempt=attempt, at=at)
-        self.process = Process(self, state)
+        self.process = self.new_process(state)
         for step, item, attempt, event in interrupted(state):
             self.process.record(event, step=step, item=item, attempt=attempt)
         recover(state)
         if state.started is None:
             self.process.record(RunStarted())
         return self.process
+
+    def new_process(self, state: State) -> "Process":
+        """Its memory."""
+        return Process(self, state)
 
     def crash(self, *, batch_arrived: bool) -> None:
         """The process is gone; the batch that was on its way may have made it."""
