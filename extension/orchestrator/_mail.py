@@ -8,11 +8,26 @@ from typing import Any
 import msgspec
 
 from stepwell.errors import StoreClosed, StoreError
+from stepwell.orchestrator._call_events import CallCompleted, CallFailed, CallTried
+from stepwell.orchestrator._events import AttemptCompleted, AttemptStarted, HeartbeatKept
 from stepwell.orchestrator._link import Awaited, Begun, Noted, Posted, Reserving, Shown
 from stepwell.orchestrator._port import Happened, Report
 from stepwell.orchestrator._sealing import Sealed
 
-__all__ = ["Asked", "Due", "Durable", "FromAttempt", "Mail", "Trouble", "check_place"]
+__all__ = [
+    "Asked",
+    "Due",
+    "Durable",
+    "FromAttempt",
+    "Mail",
+    "Trouble",
+    "check_place",
+]
+
+
+_AMIDST = (CallCompleted, CallFailed, CallTried, HeartbeatKept)
+_GOING_ON = (AttemptStarted, AttemptCompleted)
+_FEW = 4
 
 
 class Asked(msgspec.Struct, frozen=True, gc=False):
@@ -28,6 +43,22 @@ class Durable(msgspec.Struct, frozen=True, gc=False):
     """This is on disk."""
 
     happened: Sequence[Happened]
+
+    @property
+    def can_wait(self) -> bool:
+        """Whether it does not matter if listeners hear of this some milliseconds later.
+
+        So it is while work goes on behind it: whoever goes on was told already, and waking
+        listeners for each of very many small things would only keep it from working.
+        """
+        if len(self.happened) > _FEW:
+            return False
+        events = [it.event for it in self.happened]
+        return all(isinstance(it, _AMIDST) for it in events) or (
+            all(isinstance(it, _GOING_ON) for it in events)
+            and any(isinstance(it, AttemptStarted) for it in events)
+            and any(isinstance(it, AttemptCompleted) for it in events)
+        )
 
 
 class Trouble(msgspec.Struct, frozen=True, gc=False):

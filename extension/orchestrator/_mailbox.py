@@ -24,6 +24,7 @@ class Mailbox(Generic[Mail]):
         self._mail: deque[Mail] = deque()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._is_due = False
+        self._is_looking = False
 
     def open(self) -> None:
         """Deliver from now on, on the running loop; what has come already comes first."""
@@ -51,6 +52,24 @@ class Mailbox(Generic[Mail]):
             self._is_due = True
             with suppress(RuntimeError):  # the loop has just been closed: nobody reads any more
                 loop.call_soon_threadsafe(self._deliver)
+
+    def leave(self, mail: Mail) -> None:
+        """Leave mail that can wait for other mail, or for `look_in`: nobody is woken for it."""
+        self._mail.append(mail)
+
+    def look_in(self, seconds: float, is_expecting: Callable[[], bool]) -> None:
+        """Deliver what was left, then, and again while more is expected. On the loop's thread."""
+        if self._loop is None or self._is_looking:
+            return
+        self._is_looking = True
+
+        def look() -> None:
+            self._is_looking = False
+            self._deliver()
+            if is_expecting():
+                self.look_in(seconds, is_expecting)
+
+        self._loop.call_later(seconds, look)
 
     def _deliver(self) -> None:
         self._is_due = False

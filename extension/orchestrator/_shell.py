@@ -73,6 +73,7 @@ __all__ = ["Orchestrator"]
 SLICE = 64
 SLOTS = 256
 RETRY_SECONDS = 1.0
+LOOK_SECONDS = 0.005
 
 Answer = TypeVar("Answer")
 
@@ -320,10 +321,7 @@ class Orchestrator:
 
     def _set_alarm(self) -> None:
         dues = [state.timers.next_due for state in self._states.values()]
-        self._clock.wake_at(min(filter(None, dues), default=0), self._ring)
-
-    def _ring(self) -> None:
-        self._mailbox.put(Due())
+        self._clock.wake_at(min(filter(None, dues), default=0), partial(self._mailbox.put, Due()))
 
     def _handle(self, mail: Mail) -> None:
         match mail:
@@ -451,7 +449,10 @@ class Orchestrator:
         if happened:
             # Ahead of the answers to callers: who has been answered and looks again by
             # another call finds everything told that the first one was answered after.
-            self._effects.insert(0, lambda: self._mailbox.put(Durable(happened)))
+            told = Durable(happened)
+            tell = self._mailbox.leave if told.can_wait else self._mailbox.put
+            self._effects.insert(0, lambda: tell(told))
+            self._mailbox.look_in(LOOK_SECONDS, lambda: bool(self._unwritten))
         self._journal.write(self._records, self._effects)
         self._records, self._effects, self._happened = [], [], []
 

@@ -1,6 +1,6 @@
 """What durability costs: measured beside a floor, in the same run.
 
-    python tests/benchmarks/bench.py [chain fan items latency item_latency start resume]
+    python tests/benchmarks/bench.py [chain calls fan items latency item_latency start resume]
 
 Durability: every result is on disk (one fdatasync per commit) before the next step starts.
 The floor is the same bytes appended to a file with one fdatasync each. Machines differ and
@@ -85,6 +85,36 @@ def chain(folder: Path) -> dict[str, float]:
         "ms/step": seconds,
         "floor ms/step": floor,
         "times floor": seconds / floor,
+    }
+
+
+def calls(folder: Path) -> dict[str, float]:
+    """1,000 durable calls within a step, one after the other; then 1,000 at once."""
+    import asyncio
+
+    import stepwell
+
+    async def tool(number: int) -> str:
+        return KB + str(number)
+
+    async def turns(count: int) -> list[float]:
+        began = time.perf_counter()
+        for number in range(count):
+            await stepwell.call(tool, number)
+        middle = time.perf_counter()
+        await asyncio.gather(*[stepwell.call(tool, -number) for number in range(1, count + 1)])
+        return [middle - began, time.perf_counter() - middle]
+
+    floor = floor_chain(folder, 1000)
+    made = stepwell.step(out="seconds", defer=True)(turns)
+    with stepwell.run(folder / "calls.duckdb", steps=[made], count=1000) as run:
+        one_by_one, at_once = run["seconds"]
+    return {
+        "calls/s": 1000 / one_by_one,
+        "ms/call": one_by_one,
+        "floor ms/call": floor,
+        "times floor": one_by_one / floor,
+        "calls/s at once": 1000 / at_once,
     }
 
 
@@ -230,6 +260,7 @@ def start(folder: Path) -> dict[str, float]:
 
 PARTS: dict[str, Callable[[Path], dict[str, float]]] = {
     "chain": chain,
+    "calls": calls,
     "fan": fan,
     "items": items,
     "latency": latency,
