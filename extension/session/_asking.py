@@ -117,6 +117,9 @@ def ask(
         for digest in dict.fromkeys(wish.environments.values()):
             _record_environment(engine, digest)
         engine.orchestrator.record(engine.run, wish)
+        for name in wish.environments:
+            # What went wrong with the old values is nothing to who waits for the new ones.
+            engine.outputs.expect(state.flow[name].writes)
         engine.surroundings.let_go(engine.environments_in_use)
 
     engine.orchestrator.call(work)

@@ -103,6 +103,13 @@ class Outputs:
                 self._put(step, name, output.digest, objects[name])
         self.notify()
 
+    def expect(self, names: Iterable[str]) -> None:
+        """These will be made or read anew: nothing counts that went wrong before."""
+        for name in names:
+            if name in self._problems or name in self._being_read:
+                self._turns[name] = self._turns.get(name, 0) + 1
+                self._problems.pop(name, None)
+
     def restore(self, step: str, outputs: Mapping[str, Output]) -> None:
         """A step was answered from the store: read what is not here already, soon.
 
