@@ -104,9 +104,26 @@ def share(state: State, event: CheckpointShared, step: StepState, item: str, att
         step.checkpoint = result
         step.environment = event.environment
         step.restored = True
+        if step.items is not None:
+            _settle_items(step.items, result)
         return
     items = step.items = step.items or Items()
     items.by_key[item] = ItemState(
         item, checkpoint=result, digest=event.digest, index=event.index, since=event.made
     )
     items.order.append(item)
+
+
+def _settle_items(items: Items, result: Checkpoint) -> None:
+    """The items that the step's result was gathered from, if they are all known.
+
+    Who is mapped over it then goes by their keys, as in the run they are from.
+    """
+    units = sorted(items.by_key.values(), key=lambda unit: unit.index)
+    for name, output in result.outputs.items():
+        made = [it.checkpoint.outputs.get(name) for it in units if it.checkpoint is not None]
+        if [it.digest for it in made if it is not None] != [*output.parts]:
+            return
+    items.order = [unit.name for unit in units]
+    items.done = dict.fromkeys(items.order)
+    items.of_pass = result.attempt

@@ -14,7 +14,8 @@ from sessions import Notebook
 import stepwell
 from stepwell.errors import StepFailed
 from stepwell.flow import Deadlines, MapOver, Policies, Retry
-from stepwell.orchestrator import Phase
+from stepwell.orchestrator import Phase, RunContinued, RunPaused
+from stepwell.session import SessionNotebook
 from stepwell.store import MemoryStore
 
 
@@ -434,3 +435,66 @@ def test_a_helper_that_reads_the_whole_source_finds_it(notebook: Notebook, place
             notebook.names["numbers"] = numbers
         notebook.done("each", "part = share(n)", policies=over("n", "numbers"))
         assert notebook.names["part"] == expected
+
+
+def test_a_fork_shares_items_also_where_the_list_grows_in_it(notebook: Notebook) -> None:
+    """Of a mapped step over a mapped step only the new element is paid for, in both."""
+    verbs = SessionNotebook(notebook.session, None)
+    notebook.names["items"] = [1, 2]
+    a = ("a", "marks.put(('a', i))\nx = {'v': i}", over("i", "items"))
+    b = ("b", "marks.put(('b', x1['v']))\ny = x1['v'] * 10", over("x1", "x"))
+    notebook.step(a[0], a[1], policies=a[2])
+    notebook.done(b[0], b[1], policies=b[2])
+    assert len(marks(notebook)) == 4
+    verbs.fork(notebook.session.engine.run, given=["items=[3, 2, 1]"])
+    notebook.session.wait(timeout=20)
+    assert notebook.names["y"] == [30, 20, 10]
+    assert marks(notebook) == [("a", 3), ("b", 3)]
+
+
+def test_a_paused_run_starts_no_items(notebook: Notebook) -> None:
+    """What runs comes to its end; the rest goes on when the run does."""
+    notebook.names["gate"], notebook.names["items"] = threading.Event(), [1, 2, 3]
+    code = "marks.put(item)\ngate.wait(20)\ngot = item"
+    notebook.step("each", code, policies=over("item", "items", max_parallel=1))
+    wait_for(lambda: notebook.names["marks"].qsize() == 1)
+    engine = notebook.session.engine
+    engine.orchestrator.call(lambda: engine.orchestrator.record(engine.run, RunPaused()))
+    notebook.names["gate"].set()
+    wait_for(lambda: not engine.state.running_items)
+    assert marks(notebook) == [1]
+    engine.orchestrator.call(lambda: engine.orchestrator.record(engine.run, RunContinued()))
+    notebook.session.wait(["each"], timeout=20)
+    assert marks(notebook) == [2, 3]
+
+
+def test_values_of_items_survive_pruning_and_rewriting(tmp_path: Path) -> None:
+    """A list that was gathered is whole after the store was written anew."""
+    notebook = Notebook(tmp_path, None)
+    notebook.names["items"] = [1, 2, 3]
+    notebook.done("each", "got = {'n': item}", policies=over("item", "items"))
+    notebook.done("s", "s = sum(it['n'] for it in got)")
+    SessionNotebook(notebook.session, None).vacuum()
+    again = notebook.restarted()
+    again.names["items"] = [1, 2, 3]
+    again.done("each", "got = {'n': item}", policies=over("item", "items"))
+    assert again.names["got"] == [{"n": 1}, {"n": 2}, {"n": 3}]
+    again.session.close()
+
+
+def test_in_a_fork_items_over_shared_items_are_known_by_the_same_keys(notebook: Notebook) -> None:
+    """What failed in the one run is all that the other one pays for."""
+    verbs = SessionNotebook(notebook.session, None)
+    notebook.names["items"], notebook.names["bad"] = [1, 2, 3], threading.Event()
+    notebook.step("a", "x = {'v': i}", policies=over("i", "items"))
+    code = (
+        "marks.put(one['v'])\nif one['v'] == 2 and not bad.is_set():\n    raise ValueError\ny = one"
+    )
+    with pytest.raises(StepFailed):
+        notebook.done("b", code, policies=over("one", "x", max_parallel=1))
+    assert marks(notebook) == [1, 2]
+    notebook.names["bad"].set()
+    verbs.fork(notebook.session.engine.run)
+    notebook.session.ask(["b"], by="run")
+    notebook.session.wait(timeout=20)
+    assert marks(notebook) == [2, 3]
