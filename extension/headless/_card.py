@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-__all__ = ["MIME", "Card", "Trouble", "card_in"]
+__all__ = ["MIME", "Card", "Items", "Trouble", "card_in"]
 
 MIME = "application/vnd.stepwell.step+json"
 
@@ -18,6 +18,19 @@ class Trouble(msgspec.Struct, frozen=True):
 
     def __str__(self) -> str:
         return " ".join(f"{self.type}: {self.message}".split()).removesuffix(":")
+
+
+class Items(msgspec.Struct, frozen=True):
+    """How far a mapped step has come."""
+
+    total: int = 0
+    done: int = 0
+    reused: int = 0
+
+    def __str__(self) -> str:
+        many = f"{self.total:,} item{'' if self.total == 1 else 's'}"
+        said = many if self.done == self.total else f"{self.done:,} of {many}"
+        return f"{said}, {self.reused:,} from before" if self.reused else said
 
 
 class Card(msgspec.Struct, frozen=True, kw_only=True):
@@ -34,6 +47,8 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
     error: Trouble | None = None
     waiting_for: tuple[str, ...] = ()
     stale: tuple[str, ...] = ()
+    items: Items | None = None
+    """Of a mapped step."""
 
     @property
     def is_settled(self) -> bool:

@@ -90,7 +90,8 @@ def words(card: Card) -> list[str]:
         case "done" if card.restored:
             return [name, "restored", f"saved {in_seconds(card.seconds or 0)}"]
         case "done":
-            return [name, "done", in_seconds(card.seconds or 0)]
+            items = [str(card.items)] if card.items is not None else []
+            return [name, "done", in_seconds(card.seconds or 0), *items]
         case "failed":
             return [name, "failed", plain(str(card.error or Trouble()))]
         case "waiting" if card.waiting_for:

@@ -7,7 +7,7 @@ import pytest
 from rich.console import Console
 
 from stepwell.headless import progress_on, report
-from stepwell.headless._card import MIME, Card, Trouble, card_in
+from stepwell.headless._card import MIME, Card, Items, Trouble, card_in
 from stepwell.headless._live import Live
 from stepwell.headless._progress import Lines, plain
 from stepwell.headless._result import Ending, FailedCell, Result
@@ -33,6 +33,11 @@ CARDS = [
     (Card(step="out", phase="waiting", waiting_for=("a", "b")), "out  waiting  for a, b"),
     (Card(step="out", phase="waiting"), "out  waiting"),
     (Card(step="out", phase="cancelled"), "out  cancelled"),
+    (
+        Card(step="ask", phase="done", seconds=2.1, items=Items(total=100, done=97, reused=4)),
+        "ask  done  2.1 s  97 of 100 items, 4 from before",
+    ),
+    (Card(step="ask", phase="done", seconds=2.1, items=Items(1, 1)), "ask  done  2.1 s  1 item"),
 ]
 
 
