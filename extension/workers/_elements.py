@@ -68,10 +68,22 @@ def item_key(value: object, digest: str) -> str:
 
 
 def numbered(keys: Iterable[str]) -> list[str]:
-    """Of keys that are the same, all but the first with their number: `a`, `a #2`, `a #3`."""
-    seen: dict[str, int] = {}
-    found: list[str] = []
-    for key in keys:
-        count = seen[key] = seen.get(key, 0) + 1
-        found.append(key if count == 1 else f"{key} #{count}")
-    return found
+    """Of keys that are the same, all but the first with their number: `a`, `a #2`, `a #3`.
+
+    No two are the same then, whatever the keys are.
+    """
+    given = list(keys)
+    taken, seen = set(given), dict[str, int]()
+    if len(taken) == len(given):
+        return given
+    return [_numbered(key, seen, taken) for key in given]
+
+
+def _numbered(key: str, seen: dict[str, int], taken: set[str]) -> str:
+    count = seen[key] = seen.get(key, 0) + 1
+    if count == 1:
+        return key
+    while (name := f"{key} #{count}") in taken:
+        count = seen[key] = count + 1
+    taken.add(name)
+    return name
