@@ -31,7 +31,7 @@ RANKS = (
     {"orchestrator"},
     {"inside"},
     {"agents"},
-    {"workers", "adapters", "magics", "widgets"},
+    {"workers", "adapters", "magics", "widgets", "patterns"},
     # The modules that stand directly in the package join the parts: the session's rank.
     {"session"},
     {"headless"},
