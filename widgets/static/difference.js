@@ -11,6 +11,7 @@ const AROUND = 2;
  */
 export function difference(before, after) {
   if (before === after) return "";
+  if (!before || !after) return (before || after).split("\n").map((row) => (before ? "-" : "+") + row).join("\n");
   const old = before.split("\n");
   const young = after.split("\n");
   let head = 0;

@@ -128,7 +128,10 @@ function listed(field, value, setting) {
 function single(field, value, setting) {
   const id = freshId("field");
   const input = inputFor(field, value, id);
-  input.control.addEventListener("input", setting.changed);
+  input.control.addEventListener("input", () => {
+    if (input.control.hasAttribute("aria-invalid")) show("");
+    setting.changed();
+  });
   const note = problemNote();
   const hint = field.hint ? h("div", { class: "sw-hint", id: `${id}-hint` }, oneLine(field.hint, 300)) : null;
   dress(input.control, { "aria-describedby": [hint && `${id}-hint`, note.element.id].filter(Boolean).join(" "), "aria-required": setting.isRequired && !field.isNullable ? "true" : null });
