@@ -57,6 +57,10 @@ class Frontend(Protocol):
         """Call `work` on the main thread, between cells."""
         ...
 
+    def has_outputs_apart(self) -> bool:
+        """Whether each output is a document of its own, out of a script's reach: VS Code."""
+        ...
+
     def is_restarting(self) -> bool:
         """Whether this kernel is about to be replaced: front ends have let go of it already."""
         ...
@@ -106,6 +110,10 @@ class NoFrontend:
     def on_main(self, work: Callable[[], None]) -> None:
         """Here and now: nobody waits for cells to end."""
         work()
+
+    def has_outputs_apart(self) -> bool:
+        """There are none."""
+        return False
 
     def is_restarting(self) -> bool:
         """There is no kernel."""
@@ -169,6 +177,10 @@ class KernelFrontend:
     def on_main(self, work: Callable[[], None]) -> None:
         """On the loop that executes cells; also while a cell awaits something."""
         self._kernel.io_loop.add_callback(work)
+
+    def has_outputs_apart(self) -> bool:
+        """VS Code leaves the notebook's path in the namespace."""
+        return "__vsc_ipynb_file__" in self._shell.user_ns
 
     def is_restarting(self) -> bool:
         """As the shutdown request has said."""

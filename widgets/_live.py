@@ -22,6 +22,7 @@ from stepwell.orchestrator import RunView, StepView
 from stepwell.widgets._snapshot import Message, run_facts, step_facts
 from stepwell.widgets._spans import Spans
 from stepwell.widgets._text import line
+from stepwell.widgets._view import Bundle
 
 __all__ = ["Connect", "Link", "Live", "Source"]
 
@@ -45,6 +46,10 @@ class Link(Protocol):
 
     def send(self, message: Message) -> None:
         """Say it to all of them."""
+        ...
+
+    def display(self) -> Bundle:
+        """For front ends whose scripts cannot reach what stands in the cells."""
         ...
 
     def close(self) -> None:
@@ -107,6 +112,7 @@ class Live:
         self._heard = -AWAY
         self._kept_due: float | None = None
         self._was_running = False
+        self._kept_run = ""
 
     # -- from any thread ------------------------------------------------------------------
 
@@ -234,9 +240,9 @@ class Live:
         """Have what stands in the cells follow: at once where a run has come to its end."""
         is_running = run.status == "running"
         seconds = KEPT_WHILE_VIEWED if self._is_viewed else KEPT
-        if self._was_running and not is_running:
+        if run.run != self._kept_run or (self._was_running and not is_running):
             seconds = 0.0
-        self._was_running = is_running
+        self._was_running, self._kept_run = is_running, run.run
         due = time.monotonic() + seconds
         self._kept_due = due if self._kept_due is None else min(self._kept_due, due)
 

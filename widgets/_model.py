@@ -52,7 +52,8 @@ class WidgetLink:
 
     def display(self) -> Bundle:
         """For front ends whose scripts cannot reach what stands in the cells."""
-        return {"application/vnd.jupyter.widget-view+json": _reference(self._model.model_id)}
+        kind = "application/vnd.jupyter.widget-view+json"
+        return {kind: _reference(self._model.model_id), "text/plain": ""}
 
     def close(self) -> None:
         """The models in the front ends go, and with them all that was drawn."""

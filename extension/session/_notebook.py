@@ -38,6 +38,7 @@ class SessionNotebook:
     def __init__(self, session: Session, shell: Any) -> None:
         self.session = session
         self._shell = shell
+        session.acts["fork"] = self._fork
 
     # -- making steps -------------------------------------------------------------------
 
@@ -205,6 +206,9 @@ class SessionNotebook:
             self.session, run, start=start, given=understood(given, self.session.namespace)
         )
         return reports.status(self.session, notes=notes)
+
+    def _fork(self, step: str) -> str:
+        return " · ".join(fork(self.session, self.session.engine.run, start=step))
 
     def restore(self, step: str, run: str = "", *, into: str = "") -> View:
         """The namespace as it stood after a step."""

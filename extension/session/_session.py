@@ -39,7 +39,7 @@ from stepwell.session._engine import Engine, open_engine
 from stepwell.session._recording import open_cassette
 from stepwell.session._surroundings import Surroundings
 from stepwell.session._waits import Wait, is_open_question
-from stepwell.session._window import Window
+from stepwell.session._window import Act, Window
 from stepwell.store import Store
 from stepwell.widgets import Board
 from stepwell.workers.namespace import Captured
@@ -65,6 +65,12 @@ class Session:
         self.surroundings = Surroundings(namespace, frontend, self.is_output)
         self.agents = Agents(self.surroundings)
         self._cards = Cards(frontend)
+        self.acts: dict[str, Act] = {
+            "run": self._run,
+            "rerun": self._rerun,
+            "cancel": self._cancel,
+        }
+        """What people can do from the view."""
         self.window = self._make_window()
         self._place = place
         self._given_store = store
@@ -155,8 +161,7 @@ class Session:
 
     def _make_window(self) -> Window:
         window = Window(self._opened, self.frontend, self.view)
-        acts = {"run": self._run, "rerun": self._rerun, "cancel": self._cancel}
-        window.can(acts, on_main=("run", "rerun"))
+        window.can(self.acts, on_main=("fork", "rerun", "run"))
         window.decides(partial(self.decide, channel="widget"))
         return window
 

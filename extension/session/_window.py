@@ -81,6 +81,7 @@ class Window:
         self._frontend = frontend
         self._step_view = step_view
         self._places: list[tuple[str, object]] = []
+        self._apart: tuple[str, object] | None = None
         self._has_cards = False
         self._clock = time.monotonic
         self._latest_head: tuple[float, RunView] = 0.0, RunView(run="", flow="", status="")
@@ -144,6 +145,9 @@ class Window:
         with suppress(StepwellError):
             if len(self._engine().state.steps) <= _MANY:
                 self.keep()
+        if self._apart is not None:
+            # Or the notebook would keep a widget that nobody can draw.
+            self._frontend.update({"text/plain": ""}, *self._apart)
         self.live.close(is_silent=self._frontend.is_restarting())
 
     # -- the live view's source -------------------------------------------------------------
@@ -233,7 +237,12 @@ class Window:
         # Here, since it takes a third of a second that nobody should wait for.
         from stepwell.widgets import widget_link
 
-        return widget_link(hear, self._frontend.route)
+        link = widget_link(hear, self._frontend.route)
+        if self._places and self._frontend.has_outputs_apart():
+            _, where = self._places[-1]
+            self._apart = f"stepwell-live-{uuid4().hex[:12]}", where
+            self._frontend.show(link.display(), *self._apart)
+        return link
 
     def _state(self, run: str) -> State:
         engine = self._engine()

@@ -108,8 +108,11 @@ class Kernel:
 
     # -- cells --------------------------------------------------------------------------
 
-    def send(self, source: str, *, cell: str = "") -> str:
-        """Send a cell without waiting for it; its message id."""
+    def send(self, source: str, *, cell: str = "", is_attended: bool = False) -> str:
+        """Send a cell without waiting for it; its message id.
+
+        As a person does who can be asked, or as nbclient does.
+        """
         message = self.client.session.msg(
             "execute_request",
             {
@@ -117,7 +120,7 @@ class Kernel:
                 "silent": False,
                 "store_history": True,
                 "user_expressions": {},
-                "allow_stdin": False,
+                "allow_stdin": is_attended,
                 "stop_on_error": False,
             },
             metadata={"cellId": cell} if cell else {},

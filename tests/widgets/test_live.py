@@ -27,6 +27,10 @@ class Wire:
             self.said.append((time.monotonic(), message))
             self._more.notify_all()
 
+    def display(self) -> dict[str, object]:
+        """Nothing."""
+        return {}
+
     def close(self) -> None:
         """No more."""
         self.is_closed = True
@@ -201,3 +205,12 @@ def test_a_long_run_is_told_in_parts(live: Live, wire: Wire, desk: Desk) -> None
     assert [part["kind"] for part in parts] == ["snapshot"] + ["more"] * 9
     assert {part["number"] for part in parts} == {1}
     assert sum(len(part["steps"]) for part in parts) == 10_000
+
+
+def test_cells_follow_at_once_when_another_run_goes_on(live: Live, wire: Wire, desk: Desk) -> None:
+    """After a fork what stands in the cells is the run that is looked at."""
+    live.hear({"kind": "hello"})
+    end = time.monotonic() + 10
+    while not desk.kept:
+        assert time.monotonic() < end
+        time.sleep(0.01)

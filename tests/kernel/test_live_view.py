@@ -1,0 +1,117 @@
+"""The live view at the wire: what is sent to whom, and how a click gets past a busy cell."""
+
+import time
+from typing import Any
+
+from kernels import Kernel
+
+STEP = "%%step a\nx = 1"
+BUSY = """
+import time
+print('busy', flush=True)
+end = time.monotonic() + 3
+while time.monotonic() < end:
+    pass
+"""
+
+
+def messages(kernel: Kernel, kind: str) -> list[dict[str, Any]]:
+    """Contents of one kind, whatever they belong to."""
+    return [message["content"] for message in kernel.messages if message["msg_type"] == kind]
+
+
+def said(kernel: Kernel, kind: str) -> list[dict[str, Any]]:
+    """What the live view has said."""
+    found = [content["data"].get("content") or {} for content in messages(kernel, "comm_msg")]
+    return [message for message in found if message.get("kind") == kind]
+
+
+def open_view(kernel: Kernel, *, prelude: str = "") -> str:
+    """A view as a person opens it; the id of its comm."""
+    kernel.ok(f"{prelude}\n%load_ext stepwell")
+    kernel.ok(STEP)
+    kernel.reply(kernel.send("%stepwell view", is_attended=True))
+
+    def models() -> list[str]:
+        opened = messages(kernel, "comm_open")
+        return [
+            content["comm_id"] for content in opened if "_esm" in content["data"].get("state", {})
+        ]
+
+    kernel.listen_until(models)
+    return models()[0]
+
+
+def tell(kernel: Kernel, comm: str, **message: Any) -> None:
+    """What a front end says, as one does that knows nothing of subshells."""
+    content = {"comm_id": comm, "data": {"method": "custom", "content": message}}
+    kernel.client.shell_channel.send(kernel.client.session.msg("comm_msg", content))
+
+
+def test_the_static_view_stands_first_and_is_all_that_is_kept(kernel: Kernel) -> None:
+    """The display is HTML alone: no notebook keeps a widget that may have no model."""
+    open_view(kernel)
+    shown = messages(kernel, "display_data")
+    assert all("application/vnd.jupyter.widget-view+json" not in it["data"] for it in shown)
+    assert any("stepwell-run-" in str(it["data"].get("text/html")) for it in shown)
+
+
+def test_nobody_is_told_where_nobody_can_click(kernel: Kernel) -> None:
+    """Headless, the run is a result like any other, and no widget is made."""
+    kernel.ok("%load_ext stepwell")
+    kernel.ok(STEP)
+    answer = kernel.ok("%stepwell view")
+    [result] = kernel.of(answer, "execute_result")
+    assert "stepwell-run-" not in result["data"]["text/html"]
+    kernel.ok("%stepwell wait")
+    assert messages(kernel, "comm_open") == []
+
+
+def test_a_click_is_heard_while_a_cell_computes(kernel: Kernel) -> None:
+    """By a subshell of our own, from a front end that knows nothing of subshells."""
+    comm = open_view(kernel)
+    tell(kernel, comm, kind="hello")
+    kernel.listen_until(lambda: said(kernel, "snapshot"))
+    cell = kernel.send(BUSY)
+    kernel.listen_until(lambda: messages(kernel, "stream"))
+    began = time.monotonic()
+    tell(kernel, comm, kind="step", id="1", step="a")
+    kernel.listen_until(lambda: said(kernel, "answer"), timeout=2)
+    assert time.monotonic() - began < 2
+    assert said(kernel, "answer")[0]["value"]["code"] == "x = 1\n"
+    kernel.reply(cell)
+
+
+def test_what_is_wrong_with_a_request_is_said(kernel: Kernel) -> None:
+    """An unknown step, an unknown verb, an unknown question: each is answered with words."""
+    comm = open_view(kernel)
+    tell(kernel, comm, kind="step", id="1", step="nobody")
+    tell(kernel, comm, kind="act", id="2", verb="explode")
+    tell(kernel, comm, kind="decide", id="3", approval="none", decision="approve")
+    tell(kernel, comm, kind="nonsense", id="4")
+    kernel.listen_until(lambda: len(said(kernel, "answer")) == 4)
+    types = {answer["id"]: answer["type"] for answer in said(kernel, "answer")}
+    assert types == {
+        "1": "UnknownStep",
+        "2": "InvalidUsage",
+        "3": "UnknownApproval",
+        "4": "InvalidUsage",
+    }
+
+
+def test_vs_code_is_given_a_display_and_left_without_one(kernel: Kernel) -> None:
+    """Where a script cannot reach the cells the widget has a place of its own, for as long as
+    there is a kernel behind it.
+    """
+    kind = "application/vnd.jupyter.widget-view+json"
+    open_view(kernel, prelude="__vsc_ipynb_file__ = 'nb.ipynb'")
+    kernel.listen_until(lambda: any(kind in it["data"] for it in messages(kernel, "display_data")))
+    [shown] = [it for it in messages(kernel, "display_data") if kind in it["data"]]
+    kernel.ok("%unload_ext stepwell")
+    last = [
+        it["data"]
+        for it in messages(kernel, "update_display_data")
+        if it["transient"] == shown["transient"]
+    ]
+    assert last == [{"text/plain": ""}]
+    assert messages(kernel, "comm_close")
