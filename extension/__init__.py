@@ -30,6 +30,7 @@ if TYPE_CHECKING:
         sleep,
         usage,
     )
+    from stepwell.people import decide, inbox, send
     from stepwell.reading import Reader, open  # noqa: A004 - stepwell.open is its name
     from stepwell.scripting import cell
     from stepwell.secrecy import secret
@@ -48,14 +49,17 @@ __all__ = [
     "cell",
     "cost",
     "current",
+    "decide",
     "durable",
     "heartbeat",
+    "inbox",
     "load_ipython_extension",
     "open",
     "progress",
     "receive",
     "run",
     "secret",
+    "send",
     "sleep",
     "step",
     "unload_ipython_extension",
@@ -71,6 +75,9 @@ _HOMES = {
     "ask": "stepwell.inside",
     "receive": "stepwell.inside",
     "sleep": "stepwell.inside",
+    "decide": "stepwell.people",
+    "inbox": "stepwell.people",
+    "send": "stepwell.people",
     "call": "stepwell.inside",
     "cell": "stepwell.scripting",
     "cost": "stepwell.inside",

@@ -139,6 +139,10 @@ def step(
     parameters: if it is false the step is skipped, and what reads from it too, unless that
     says `even_if_skipped` and gets None.
 
+    `approve` asks a person before the function is called: True, or a question that may name
+    parameters in braces. `edit` names parameters that may be changed with it; when
+    `approve_timeout` is up, `on_timeout` decides: "reject", "approve" or "fail".
+
     Raises `InvalidStep` for a function that cannot be one, `NotYetSupported` for an option
     of a later version, `InvalidUsage` for an unknown one.
     """
@@ -199,7 +203,7 @@ _OPTIONS = (
     *("name out after transient always defer map key max_parallel keep_going min_success").split(),
     *PolicyArguments.__annotations__,
 )
-_LATER = ("approve edit limit on on_timeout once undo_of").split()
+_LATER = ("limit on once undo_of").split()
 
 
 def _refuse(others: Mapping[str, object]) -> None:
@@ -272,6 +276,29 @@ class Run(Mapping[str, Any]):
         """Wait for every step. Raises `StepFailed`, `StepCancelled`, `WaitTimedOut`."""
         self._session.wait(timeout=timeout)
 
+    def inbox(self) -> list[Any]:
+        """Everything that waits for a person, in all runs of the store, the oldest first."""
+        found: list[Any] = self._session.inbox()
+        return found
+
+    def decide(
+        self,
+        which: str = "",
+        decision: str = "approve",
+        value: Any = ...,
+        reason: str = "",
+        *,
+        by: str = "",
+        always: bool = False,
+    ) -> None:
+        """Decide a question. See `stepwell.decide`."""
+        given = {} if value is ... else {"value": value}
+        self._session.decide(which, decision, reason=reason, by=by, always=always, **given)
+
+    def send(self, topic: str, payload: Any = None, *, run: str = "") -> None:
+        """Send a message to this run, or another of its store. Raises `UnknownRun`."""
+        self._session.send(run, topic, payload)
+
     def budget(self, **limits: float | None) -> None:
         """Limit what the run may consume: `cost`, `calls`, `tokens`, `depth`, `seconds`.
 
@@ -320,6 +347,7 @@ def run(
     timeout: float | None = None,
     record: str | PathLike[str] | None = None,
     replay: str | PathLike[str] | None = None,
+    clock: Any = None,
     **parameters: Any,
 ) -> Run:
     """Bring function steps up to date on a store, reusing what has not changed.
@@ -327,10 +355,13 @@ def run(
     `steps` defaults to every function decorated in this process. `parameters` are names
     the steps read that no step writes. `store` is a file; None keeps nothing on disk.
     `fresh` begins a new run. Waits for the end unless `wait` is false. `record` is a file in
-    which durable calls are recorded; with `replay` they are answered from one.
+    which durable calls are recorded; with `replay` they are answered from one. `clock` is one
+    that a test moves: see `stepwell.testing`.
 
-    Raises `StepFailed` when a step failed (the run stays in the store and goes on where it
-    stopped when called again), `FlowError`, `StoreError`, `WaitTimedOut`.
+    Raises `NeedsPerson` when it can go no further without a person (decide with `run.decide`
+    or `stepwell approve`, and call it again), `StepFailed` when a step failed (the run stays in
+    the store and goes on where it stopped when called again), `FlowError`, `StoreError`,
+    `WaitTimedOut`.
     """
     from stepwell.frontend import NoFrontend
     from stepwell.place import Place
@@ -352,6 +383,7 @@ def run(
             replay=Path(replay).absolute() if replay is not None else None,
         ),
         store=MemoryStore() if store is None else None,
+        clock=clock,
     )
     try:
         made_run = Run(session)

@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import TypedDict
 
 from stepwell.errors import InvalidUsage
-from stepwell.flow import Deadlines, MapOver, Policies, Retry
+from stepwell.flow import Approve, Deadlines, MapOver, OnTimeout, Policies, Retry
 
 __all__ = ["PolicyArguments", "policies_from"]
 
@@ -26,6 +26,11 @@ class PolicyArguments(TypedDict, total=False):
     timeout: Seconds
     total_timeout: Seconds
     stall: Seconds
+    approve: bool | str
+    """Ask a person first; a text may name parameters in braces."""
+    edit: str | Sequence[str]
+    approve_timeout: Seconds
+    on_timeout: OnTimeout
 
 
 def policies_from(given: PolicyArguments, over: MapOver | None) -> Policies:
@@ -36,6 +41,7 @@ def policies_from(given: PolicyArguments, over: MapOver | None) -> Policies:
         even_if_skipped=given.get("even_if_skipped", False),
         retry=_retry(given),
         deadlines=_deadlines(given),
+        approve=_approve(given),
     )
 
 
@@ -54,6 +60,25 @@ def _retry(given: PolicyArguments) -> Retry | None:
         backoff=_seconds("backoff", given.get("backoff", default.backoff)),
         max_backoff=_seconds("max_backoff", given.get("max_backoff", default.max_backoff)),
         retry_on=_errors(given.get("retry_on", ())),
+    )
+
+
+def _approve(given: PolicyArguments) -> Approve | None:
+    text = given.get("approve", False)
+    if text is False:
+        for name in ("edit", "approve_timeout", "on_timeout"):
+            if name in given:
+                raise InvalidUsage(f"{name}= is about a question to a person: add approve=True")
+        return None
+    on_timeout = given.get("on_timeout", "reject")
+    if on_timeout not in {"reject", "approve", "fail"}:
+        raise InvalidUsage(f"on_timeout={on_timeout!r} is none of 'reject', 'approve', 'fail'")
+    edit = given.get("edit", ())
+    return Approve(
+        text="" if text is True else text,
+        edit=(edit,) if isinstance(edit, str) else tuple(edit),
+        timeout=_deadline("approve_timeout", given.get("approve_timeout")),
+        on_timeout=on_timeout,
     )
 
 

@@ -15,6 +15,7 @@ from stepwell.flow import (
     analyse,
     code_digest,
     conditional,
+    gated,
     mapped,
     name_trouble,
     source_digest,
@@ -88,7 +89,7 @@ def _with_policies(step: Step, policies: Policies | None) -> Step:
     step = structs.replace(step, **{**structs.asdict(policies), "map": None, "when": ""})
     if policies.when:
         step = conditional(step, policies.when)
-    return mapped(step, policies.map) if policies.map is not None else step
+    return gated(mapped(step, policies.map) if policies.map is not None else step)
 
 
 def _check_outputs(

@@ -1,5 +1,6 @@
 """Verbs by which people are asked, answer, and send word to runs."""
 
+from stepwell.errors import InvalidUsage
 from stepwell.magics._options import Kind, Option, Parsed, Takes
 from stepwell.magics._port import Notebook
 from stepwell.magics._verb import Verb
@@ -29,6 +30,13 @@ def _reject(notebook: Notebook, parsed: Parsed) -> object:
     begin, _, rest = reason.partition(" ")
     is_always = begin == _ALWAYS.name
     return notebook.reject(which, reason=rest if is_always else reason, always=is_always)
+
+
+def _send(notebook: Notebook, parsed: Parsed) -> object:
+    words = _first(parsed).split(maxsplit=2)
+    if len(words) < 2:
+        raise InvalidUsage("it is written %stepwell send RUN TOPIC [MESSAGE]")
+    return notebook.send(*words)
 
 
 PEOPLE_VERBS = (
@@ -78,5 +86,16 @@ PEOPLE_VERBS = (
         text="answer",
         example="STEP 42",
         offers=(Kind.STEP,),
+    ),
+    Verb(
+        "send",
+        "RUN TOPIC [MESSAGE]",
+        "send a message to a run, for `stepwell.receive(TOPIC)` there",
+        "The rest of the line is the message: JSON, or a text. It stays with the run until a step "
+        "receives it; it may come before the step waits.",
+        _send,
+        text="run and topic",
+        example='RUN news {"more": true}',
+        offers=(Kind.RUN,),
     ),
 )

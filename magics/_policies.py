@@ -4,6 +4,7 @@ import re
 
 from stepwell.errors import InvalidUsage
 from stepwell.flow import Deadlines, Policies, Retry
+from stepwell.magics._approval import approve
 from stepwell.magics._duration import seconds
 from stepwell.magics._mapping import map_over
 from stepwell.magics._options import Option, Parsed, Takes
@@ -61,6 +62,7 @@ def policies(parsed: Parsed) -> Policies:
         even_if_skipped=parsed.has("--even-if-skipped"),
         retry=_retry(parsed),
         deadlines=_deadlines(parsed),
+        approve=approve(parsed),
     )
 
 

@@ -154,6 +154,10 @@ class Notebook(Protocol):
         """Answer a question; the text begins with its id or step, where several are open."""
         ...
 
+    def send(self, run: str, topic: str, text: str = "") -> object:
+        """Send a message to a run; the text is JSON, or a text as it stands."""
+        ...
+
     def sql(self, query: str) -> object:
         """Ask the store, in its own words."""
         ...

@@ -3,6 +3,7 @@
 from keyword import iskeyword
 
 from stepwell.errors import InvalidUsage
+from stepwell.magics._approval import APPROVE_OPTIONS
 from stepwell.magics._mapping import MAP_OPTIONS
 from stepwell.magics._options import Kind, Option, Parsed, Takes, describe, parse
 from stepwell.magics._policies import POLICY_OPTIONS, policies
@@ -52,10 +53,7 @@ STEP_OPTIONS: tuple[Option, ...] = (
     Option("--agent", Takes.ONE, "NAME", "the agent it belongs to, instead of the notebook's flow"),
     *MAP_OPTIONS,
     *POLICY_OPTIONS,
-    _later("--approve", "[TEXT]", Takes.PERHAPS),
-    _later("--edit", "NAME[,NAME…]", Takes.LIST),
-    _later("--approve-timeout", "1h"),
-    _later("--on-timeout", "reject|approve|fail"),
+    *APPROVE_OPTIONS,
     _later("--on", "WORKER"),
     _later("--once"),
     _later("--limit", "NAME"),

@@ -12,8 +12,8 @@ step: Any = stepwell.step
 
 def test_an_option_of_a_later_version_says_so() -> None:
     """What the plan has and this version has not is named, not taken for a mistake."""
-    with pytest.raises(NotYetSupported, match="approve="):
-        step(out="x", approve="?")
+    with pytest.raises(NotYetSupported, match="on="):
+        step(out="x", on="process")
 
 
 def test_an_unknown_option_names_the_likeliest() -> None:

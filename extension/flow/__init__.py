@@ -17,6 +17,7 @@ from stepwell.flow._duration import seconds
 from stepwell.flow._fingerprint import Fingerprint, opaque
 from stepwell.flow._flow import Flow
 from stepwell.flow._functions import source_digest, uses
+from stepwell.flow._gating import gated
 from stepwell.flow._mapping import mapped, share_of
 from stepwell.flow._policies import Approve, Deadlines, MapOver, OnTimeout, Policies, Retry
 from stepwell.flow._step import Step, StepName, name_trouble
@@ -42,6 +43,7 @@ __all__ = [
     "changes",
     "code_digest",
     "conditional",
+    "gated",
     "mapped",
     "name_trouble",
     "opaque",

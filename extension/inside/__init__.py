@@ -7,7 +7,7 @@ an `Inside` for each attempt), what the run does next, or who is watching.
 
 from stepwell.inside._about import Current, current
 from stepwell.inside._alive import heartbeat, progress
-from stepwell.inside._approvals import Wish, approve, ask, ask_for
+from stepwell.inside._approvals import ABSENT, Wish, approve, ask, ask_for
 from stepwell.inside._cassette import Cassette, Player, Recorder
 from stepwell.inside._current import (
     Inside,
@@ -29,6 +29,7 @@ from stepwell.inside._transaction import Transaction
 from stepwell.inside._usage import cost, usage
 
 __all__ = [
+    "ABSENT",
     "Cassette",
     "Current",
     "Edits",

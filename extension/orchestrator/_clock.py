@@ -17,11 +17,12 @@ class Clock(Protocol):
         """Microseconds since 1970-01-01 UTC. Any thread may ask."""
         ...
 
-    def wake_at(self, due: int, wake: Callable[[], None]) -> None:
+    def wake_at(self, due: int, wake: Callable[[], None], *, is_idle: bool = False) -> None:
         """Call `wake` at that time, on any thread; a later call takes the place of this one.
 
         Called on the orchestrator's thread. 0 takes it back. Calling early is harmless: it
-        is looked again what is due.
+        is looked again what is due. `is_idle` says that nothing is under way but waits, so that
+        nothing happens before then unless somebody comes from outside.
         """
         ...
 
@@ -37,7 +38,7 @@ class SystemClock:
         """Microseconds since 1970-01-01 UTC."""
         return time.time_ns() // 1000
 
-    def wake_at(self, due: int, wake: Callable[[], None]) -> None:
+    def wake_at(self, due: int, wake: Callable[[], None], *, is_idle: bool = False) -> None:
         """See `Clock`. A clock that was set while we slept is noticed within the hour."""
         if due == self._due and self._timer is not None and not self._timer.cancelled():
             return

@@ -4,7 +4,7 @@ Timers are an index over the state. One that is due is taken out and looked at: 
 alone says whether it still means anything.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from stepwell.orchestrator._commands import EndWait, Expire, TimeOut
 from stepwell.orchestrator._deadlines import SECOND
@@ -12,7 +12,7 @@ from stepwell.orchestrator._state import State
 from stepwell.orchestrator._timers import Timer
 from stepwell.orchestrator._waiting import waited
 
-__all__ = ["wake"]
+__all__ = ["next_alarm", "wake"]
 
 
 def wake(state: State, now: int) -> Iterator[TimeOut | EndWait | Expire]:
@@ -72,3 +72,10 @@ def _too_long(state: State, timer: Timer, now: int) -> Iterator[TimeOut]:
         state.timers.set(timer._replace(due=later))
         return
     yield TimeOut(timer.step, timer.item, timer.attempt, timer.kind)
+
+
+def next_alarm(states: Collection[State]) -> tuple[int, bool]:
+    """When something is due next, 0 for never; and whether until then everybody only waits."""
+    due = min(filter(None, (state.timers.next_due for state in states)), default=0)
+    is_idle = all(state.is_idle for state in states) and any(state.is_waiting for state in states)
+    return due, is_idle

@@ -30,6 +30,7 @@ from stepwell.orchestrator._call_events import CallCompleted, MessageSent
 from stepwell.orchestrator._children import Children
 from stepwell.orchestrator._clock import Clock, SystemClock
 from stepwell.orchestrator._decide import decide
+from stepwell.orchestrator._decide_due import next_alarm
 from stepwell.orchestrator._events import Event, RunSettled
 from stepwell.orchestrator._hands import Hands
 from stepwell.orchestrator._history import load
@@ -320,8 +321,9 @@ class Orchestrator:
             self._scope.cancel()
 
     def _set_alarm(self) -> None:
-        dues = [state.timers.next_due for state in self._states.values()]
-        self._clock.wake_at(min(filter(None, dues), default=0), partial(self._mailbox.put, Due()))
+        due, is_idle = next_alarm(self._states.values())
+        is_idle = is_idle and not (len(self._mailbox) or self._unwritten)
+        self._clock.wake_at(due, partial(self._mailbox.put, Due()), is_idle=is_idle)
 
     def _handle(self, mail: Mail) -> None:
         match mail:

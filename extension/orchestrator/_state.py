@@ -112,6 +112,16 @@ class State:
         """The parameters it was called with."""
         return self.started.parameters if self.started is not None else {}
 
+    @property
+    def is_waiting(self) -> bool:
+        """Whether something goes on when its time has come."""
+        return bool(self.parked or self.retrying or self.mapped)
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether every attempt that is under way only waits."""
+        return len(self.running) - len(self.mapped) + self.running_items == self.parked
+
     def step(self, name: str) -> StepState:
         """The state of a step, made on first mention."""
         found = self.steps.get(name)

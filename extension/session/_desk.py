@@ -4,6 +4,7 @@ Any thread may call, the one that a click arrives on too. A run that is not bein
 is looked up in the store; a decision about it is written down and found when it goes on.
 """
 
+import secrets
 import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ from stepwell.orchestrator import (
     ApprovalRequested,
     Event,
     Expire,
+    MessageSent,
     Orchestrator,
     Output,
     RunStarted,
@@ -178,6 +180,12 @@ class Desk:
             return event
 
         return self._within(question.run, work)
+
+    def send(self, run: str, topic: str, payload: object) -> None:
+        """Send a message to a run, by its whole id. Raises `UnknownRun`, `ValueNotStorable`."""
+        output, blob = self._values.encode("", f"the message on {topic!r}", payload)
+        event = MessageSent(secrets.token_hex(8), topic, output, self._user)
+        self._orchestrator.call(lambda: self._orchestrator.post(run, event, [blob]))
 
     def _checked(self, question: Question, value: object) -> tuple[Output, list[Blob]]:
         asked = question.asked

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from stepwell.errors import UnknownRun, near_misses
 from stepwell.orchestrator import (
     AttemptId,
+    Clock,
     Listener,
     Orchestrator,
     RunStarted,
@@ -167,6 +168,7 @@ def open_engine(
     *,
     resolve: Resolve,
     store: Store | None = None,
+    clock: Clock | None = None,
     unreadable: Callable[[str], None] = lambda step: None,
 ) -> Engine:
     """Open the store and start the orchestrator on it. Raises what the store raises.
@@ -178,7 +180,7 @@ def open_engine(
     try:
         values = Values(opened, Signer.of_user(), Trust.of_user(opened), resolve=resolve)
         worker = KernelWorker(surroundings, values, opened.begin)
-        orchestrator = Orchestrator(opened, worker)
+        orchestrator = Orchestrator(opened, worker, clock=clock)
         outputs = Outputs(surroundings.namespace_of_notebook, values, tell=unreadable)
         orchestrator.listen(listener)
         orchestrator.watch_signs(sign_listener)

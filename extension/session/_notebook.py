@@ -9,7 +9,7 @@ from stepwell.agents import MAX_DEPTH
 from stepwell.defining import plain_code
 from stepwell.errors import InvalidUsage, UnknownRun, UnknownStep
 from stepwell.flow import Step
-from stepwell.inside import Recorder
+from stepwell.inside import Recorder, answer_from_text
 from stepwell.magics import StepOptions
 from stepwell.orchestrator import run_view
 from stepwell.scripting import cell_step
@@ -239,6 +239,11 @@ class SessionNotebook:
     def respond(self, text: str) -> View:
         """Answer a question."""
         return answering.respond(self.session, text)
+
+    def send(self, run: str, topic: str, text: str = "") -> None:
+        """Send a message to a run."""
+        payload = answer_from_text(text, "") if text else None
+        self.session.send(run, topic, payload)
 
     def sql(self, query: str) -> Any:
         """Ask the store."""

@@ -22,6 +22,7 @@ from stepwell.orchestrator import (
     AttemptCompleted,
     AttemptFailed,
     AttemptId,
+    Clock,
     Happened,
     Sign,
     State,
@@ -59,7 +60,10 @@ class Session:
         *,
         place: Place | None = None,
         store: Store | None = None,
+        clock: Clock | None = None,
     ) -> None:
+        self._clock = clock
+        self._is_patient = clock is not None
         self.namespace = namespace
         self.frontend = frontend
         self.surroundings = Surroundings(namespace, frontend, self.is_output)
@@ -94,6 +98,7 @@ class Session:
             self._see,
             resolve=self.namespace.get,
             store=store,
+            clock=self._clock,
             unreadable=self._tell,
         )
         if self._cassette is None and (place.record or place.replay):
@@ -350,25 +355,39 @@ class Session:
             run=self.engine.run,
         )
 
+    def send(self, run: str, topic: str, payload: object = None) -> None:
+        """Send a message to a run of this store. Returns when it is on disk.
+
+        Raises `UnknownRun`, `ValueNotStorable`.
+        """
+        self.desk.send(self.engine.resolve(run) if run else self.engine.run, topic, payload)
+
     # -- waiting ------------------------------------------------------------------------
+
+    @property
+    def is_patient(self) -> bool:
+        """Whether a person can decide while a cell waits: in a form that is open elsewhere."""
+        return self._is_patient or self.window.is_attended
 
     def wait_for_names(self, names: Sequence[str], timeout: float | None = None) -> None:
         """What an ordinary cell does before it reads these names. Raises as `wait` does."""
         flow = self.state.flow
         wanted = {name: writer.name for name in names if (writer := flow.writer_of(name))}
-        Wait(self.engine, wanted).until(timeout)
+        Wait(self.engine, wanted, is_patient=self.is_patient).until(timeout)
 
     def wait(self, names: Collection[str] = (), *, timeout: float | None = None) -> None:
         """Wait for these steps, or for all that were asked for.
 
-        Raises `StepFailed`, `StepCancelled`, `WaitTimedOut`; interrupting stops the waiting.
+        Raises `NeedsPerson` where nobody could decide meanwhile, `StepFailed`,
+        `StepCancelled`, `WaitTimedOut`; interrupting stops the waiting.
         """
         self.check_names(names)
         engine = self.engine
         wanted = list(names) or [
             name for name, step in self.state.steps.items() if is_open_question(engine, step)
         ]
-        Wait(engine, {f"step {name}": name for name in wanted}).until(timeout)
+        steps = {f"step {name}": name for name in wanted}
+        Wait(engine, steps, is_patient=self.is_patient, for_all=not names).until(timeout)
         if not names:
             self.agents.wait(engine, timeout)
 

@@ -1,5 +1,6 @@
 """Waiting for outputs: until they are stored and in the namespace, or cannot come any more."""
 
+import sys
 from collections import deque
 from collections.abc import Mapping
 
@@ -11,8 +12,9 @@ from stepwell.errors import (
     WaitTimedOut,
     show_as,
 )
-from stepwell.orchestrator import ErrorInfo, StepState, closure, is_stuck
+from stepwell.orchestrator import Approval, ErrorInfo, StepState, closure, is_stuck
 from stepwell.session._engine import Engine
+from stepwell.session._people import needs_person, question_before
 
 __all__ = ["Wait", "is_open_question"]
 
@@ -24,8 +26,19 @@ class Wait:
     of the step, all of the step's are meant.
     """
 
-    def __init__(self, engine: Engine, wanted: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        wanted: Mapping[str, str],
+        *,
+        is_patient: bool = False,
+        for_all: bool = False,
+    ) -> None:
         self._engine = engine
+        # Whether somebody can decide while this thread waits; if not, it would be in vain.
+        self._is_patient = is_patient
+        self._for_all = for_all
+        self._said: set[str] = set()
         self._state = engine.state
         self._wanted = wanted
         self._pending = deque(wanted.items())
@@ -35,8 +48,8 @@ class Wait:
     def until(self, timeout: float | None) -> None:
         """Wait so many seconds, or as long as it takes; interrupting stops the waiting.
 
-        Raises `StepFailed`, `StepCancelled`, `StepNotRun`, `WaitTimedOut`, or why a stored
-        value cannot be read or the store cannot be written.
+        Raises `NeedsPerson`, `StepFailed`, `StepCancelled`, `StepNotRun`, `WaitTimedOut`, or
+        why a stored value cannot be read or the store cannot be written.
         """
         if not self._is_complete() and self._engine.orchestrator.trouble is not None:
             # There may be space again since the disk was tried last.
@@ -47,12 +60,38 @@ class Wait:
             show_as(stopped, f"stopped waiting for {self._steps()}; the run goes on")
             raise
         if not is_over:
+            self._refuse_person(timeout or 0.0)
             raise WaitTimedOut(self._steps(), timeout or 0.0)
         self._raise_for_skipped()
         if self._pending and (trouble := self._engine.orchestrator.trouble):
             raise trouble
+        self._refuse_person()
         for label, step in self._pending:
             self._raise_for(label, step)
+
+    def _refuse_person(self, timeout: float = 0.0) -> None:
+        """Say that a person is needed, if nobody could decide while this waits."""
+        for _, step in () if self._is_patient or timeout else self._pending:
+            approval = self._question_before(step)
+            if approval is not None:
+                raise needs_person(step, approval)
+
+    def _question_before(self, step: str) -> Approval | None:
+        return question_before(self._engine.orchestrator, self._state, step)
+
+    def _waits_for_people(self) -> bool:
+        """Whether the wait is over because only a person can bring it to its end."""
+        if not (self._state.pending or self._state.children):
+            return False
+        waiting = [step for label, step in self._pending if not self._is_there(label, step)]
+        asked = {step: it for step in waiting if (it := self._question_before(step)) is not None}
+        if self._is_patient:
+            for step, approval in asked.items():
+                if approval.id not in self._said:
+                    self._said.add(approval.id)
+                    print(f"waiting: {needs_person(step, approval)}", file=sys.stderr)
+            return False
+        return len(asked) == len(waiting) if self._for_all else bool(asked)
 
     def _raise_for_skipped(self) -> None:
         """A name that somebody waited for is not there, although all has gone as it should."""
@@ -68,7 +107,7 @@ class Wait:
     def _is_over(self) -> bool:
         if self._is_complete():
             return True
-        if self._engine.orchestrator.trouble is not None:
+        if self._engine.orchestrator.trouble is not None or self._waits_for_people():
             return True
         state = self._state
         problems = self._engine.outputs.has_problems

@@ -17,6 +17,7 @@ from typing import Any, Protocol, cast
 
 import anyio
 import anyio.from_thread
+from msgspec.structs import replace
 
 from stepwell.errors import AttemptGivenUp, StoreError, ValueProblem
 from stepwell.flow import Step
@@ -36,6 +37,7 @@ from stepwell.orchestrator import (
 from stepwell.store import Blob, Tables
 from stepwell.workers._body import Body, prepare
 from stepwell.workers._code import compile_code, describe_error, evaluate_condition
+from stepwell.workers._gate import asked_about, asks_first, permission, replaced
 from stepwell.workers._mapped import Mapped
 from stepwell.workers._output import Recorder, recording
 from stepwell.workers._pool import ThreadPool
@@ -93,6 +95,8 @@ class _Task:
     inside: Inside
     began: float = 0.0
     is_cancelled: bool = False
+    changed: Mapping[str, object] | None = None
+    """Inputs that whoever approved the step has changed."""
     future: "Future[Any] | None" = None
 
 
@@ -180,10 +184,26 @@ class KernelWorker:
                 return
             if task.attempt.is_whole and not self._applies(task):
                 return
+            if asks_first(task.attempt):
+                self._ask(task)
+                return
+        except BaseException as error:
+            self._end(task, self._failed(task, error, is_user_code=False))
+            return
+        self._go_on(task)
+
+    def _ask(self, task: _Task) -> None:
+        """Wait for a person, on the loop: no thread is held meanwhile."""
+        namespace = self._namespace(task.attempt)
+        names = {name: namespace[name] for name in asked_about(task.attempt) if name in namespace}
+        self._run_on_loop(task, self._wait_for_permission, names)
+
+    def _go_on(self, task: _Task) -> None:
+        try:
             if task.attempt.definition.map is not None and task.attempt.item is None:
                 self._end(task, self._around_items(task.attempt))
                 return
-            body = self._prepare(task.attempt)
+            body = self._prepare(task)
         except BaseException as error:
             self._end(task, self._failed(task, error, is_user_code=False))
             return
@@ -222,16 +242,34 @@ class KernelWorker:
             return self._mapped.expand(attempt)
         return self._mapped.gather(attempt)
 
-    def _prepare(self, attempt: Attempt) -> Body:
-        definition = attempt.definition
-        if definition.map is not None:
-            inputs, without = self._mapped.inputs(attempt), definition.map.apart
-        else:
-            inputs, without = self._inputs(attempt), ()
-        namespace = self._surroundings.namespace(definition, attempt.environment, inputs, without)
+    def _prepare(self, task: _Task) -> Body:
+        definition = task.attempt.definition
+        if task.changed:
+            task.attempt = self._with_changes(task.attempt, task.changed)
+        namespace = self._namespace(task.attempt, task.changed)
         if definition.kind == "function":
             return prepare(definition, namespace, self._surroundings.function(definition))
         return prepare(definition, namespace)
+
+    def _namespace(
+        self, attempt: Attempt, changed: Mapping[str, object] | None = None
+    ) -> dict[str, object]:
+        definition = attempt.definition
+        if definition.map is not None and attempt.item is not None:
+            inputs, without = self._mapped.inputs(attempt), definition.map.apart
+        else:
+            inputs, without = self._inputs(attempt), ()
+        inputs.update(changed or {})
+        return self._surroundings.namespace(definition, attempt.environment, inputs, without)
+
+    def _with_changes(self, attempt: Attempt, changed: Mapping[str, object]) -> Attempt:
+        """The attempt with transient outputs that go by what they are made from now."""
+        if not attempt.derived:
+            return attempt
+        encode = partial(self._values.encode, attempt.id.step)
+        digests = {name: encode(name, value)[0].digest for name, value in changed.items()}
+        derived = {name: replaced(digest, digests) for name, digest in attempt.derived.items()}
+        return replace(attempt, derived=derived)
 
     def _inputs(self, attempt: Attempt) -> dict[str, object]:
         return {
@@ -332,8 +370,13 @@ class KernelWorker:
     # -- on the loop for steps with `await` ---------------------------------------------
 
     def _run_async(self, task: _Task, body: Body) -> None:
+        self._run_on_loop(task, self._await, body)
+
+    def _run_on_loop(
+        self, task: _Task, work: Callable[[_Task, Any], Awaitable[None]], given: object
+    ) -> None:
         try:
-            task.future = self._loop().start_task_soon(self._await, task, body)
+            task.future = self._loop().start_task_soon(work, task, given)
         except Exception as error:
             self._end(task, self._failed(task, error, is_user_code=False))
             return
@@ -345,6 +388,19 @@ class KernelWorker:
         # A cancelled task that never got to run has nobody else to report it.
         if future.cancelled():
             self._end(task, Stopped(task.attempt.id))
+
+    async def _wait_for_permission(self, task: _Task, names: Mapping[str, object]) -> None:
+        self._enter(task)
+        try:
+            task.changed = await permission(task.attempt, names)
+        except anyio.get_cancelled_exc_class():
+            self._end(task, Stopped(task.attempt.id))
+            raise
+        except BaseException as error:
+            self._end(task, self._ended(task, error))
+            return
+        task.began = time.perf_counter()
+        self._pool.submit(partial(self._go_on, task))
 
     async def _await(self, task: _Task, body: Body) -> None:
         self._enter(task)

@@ -40,7 +40,7 @@ STEP_OPTIONS = [option.name for option in ALL_OPTIONS if not option.later]
         ("%stepwell ", "", list(VERBS)),
         ("%stepwell re", "re", [verb for verb in VERBS if verb.startswith("re")]),
         ("  x = %stepwell sh", "sh", ["show"]),
-        ("%%stepwell s", "s", ["status", "show", "sql", "store"]),
+        ("%%stepwell s", "s", ["status", "show", "send", "sql", "store"]),
         ("%stepwell show ", "", STEPS + RUNS),
         ("%stepwell show calm", "calm", ["calm-heron"]),
         ("%stepwell show plan ", "", []),
@@ -104,7 +104,7 @@ def test_ipython_offers_only_ours_on_our_line(shell: Any) -> None:
     ]
     with pytest.warns(PendingDeprecationWarning):
         _, offered = shell.complete("--a", "%%step plan --a", 15)
-    assert offered == ["--after", "--always", "--agent"]
+    assert offered == ["--after", "--always", "--agent", "--approve", "--approve-timeout"]
 
 
 def test_code_below_the_line_is_completed_as_ever(shell: Any) -> None:

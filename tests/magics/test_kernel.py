@@ -141,7 +141,7 @@ def test_a_setup_cell_runs_as_a_cell(kernel: Kernel) -> None:
 @pytest.mark.parametrize(
     ("code", "matches"),
     [
-        ("%%step plan --a", ["--after", "--always", "--agent"]),
+        ("%%step plan --a", ["--after", "--always", "--agent", "--approve", "--approve-timeout"]),
         ("%%step new --after se", ["search"]),
         ("%stepwell show ", ["plan", "search", "brave-otter"]),
         ("%%step plan\nfake.hist", ["history"]),

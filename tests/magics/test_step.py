@@ -71,11 +71,6 @@ def test_mistakes_are_named(line: str, says: str) -> None:
 
 
 LATER = [
-    "--approve",
-    "--approve 'Publish this?'",
-    "--edit report",
-    "--approve-timeout 1h",
-    "--on-timeout reject",
     "--on process",
     "--once",
     "--limit openai",

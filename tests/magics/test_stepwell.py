@@ -109,7 +109,11 @@ def test_a_query_may_stand_in_the_cell(notebook: Any) -> None:
         ("store snapshot", None, "a snapshot needs a file"),
         ("store vacuum now", None, "%stepwell store vacuum takes nothing more"),
         ("store --keep 3", None, "--keep belongs to prune"),
-        ("run", "x = 1\n", "%%stepwell run: only reject, respond, sql take the rest of the cell"),
+        (
+            "run",
+            "x = 1\n",
+            "%%stepwell run: only reject, respond, send, sql take the rest of the cell",
+        ),
     ],
 )
 def test_mistakes_are_named(notebook: Any, line: str, cell: str | None, says: str) -> None:

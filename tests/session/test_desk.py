@@ -38,7 +38,7 @@ class Hand:
         """As set."""
         return self.time
 
-    def wake_at(self, due: int, wake: object) -> None:
+    def wake_at(self, due: int, wake: object, *, is_idle: bool = False) -> None:
         """Nobody is woken."""
 
 

@@ -1,0 +1,40 @@
+"""Which steps cannot go on before a person has decided. Read on any thread."""
+
+from collections.abc import Iterator
+
+from stepwell.errors import NeedsPerson
+from stepwell.orchestrator import Approval, Orchestrator, State, closure
+
+__all__ = ["needs_person", "question_before"]
+
+
+def question_before(orchestrator: Orchestrator, state: State, name: str) -> Approval | None:
+    """The oldest open question that the step or one it reads from waits for; a child run's too."""
+    if not (state.pending or state.children):
+        return None
+    steps = set(closure(state, [name])) if name in state.flow else {name}
+    return next(_open(orchestrator, state, steps), None)
+
+
+def _open(orchestrator: Orchestrator, state: State, steps: set[str] | None) -> Iterator[Approval]:
+    # Copies: the orchestrator's thread goes on meanwhile.
+    for each in tuple(state.pending):
+        approval = state.approvals[each]
+        if approval.is_pending and (steps is None or approval.step in steps):
+            yield approval
+    for step, children in tuple(state.children.items()):
+        if steps is not None and step not in steps:
+            continue
+        for child in tuple(children):
+            if orchestrator.is_advancing(child):
+                yield from _open(orchestrator, orchestrator.state(child), None)
+
+
+def needs_person(name: str, approval: Approval) -> NeedsPerson:
+    """What is said to whoever waits for the step."""
+    asked = approval.request
+    which = approval.step if approval.step == name else approval.id
+    verb = "respond" if asked.form == "ask" else "approve"
+    answer = " ANSWER" if asked.form == "ask" else f" (or reject {which})"
+    question = asked.question if asked.question[-1:] in "?!." else f"{asked.question}."
+    return NeedsPerson(name, question, f"%stepwell {verb} {which}{answer}", approval.id)
