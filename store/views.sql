@@ -41,7 +41,10 @@ SELECT
     coalesce(any_value(body ->> '$.parent') FILTER (kind = 'run_started'), '') AS parent,
     coalesce(any_value(body ->> '$.user') FILTER (kind = 'run_started'), '') AS "user",
     coalesce(any_value(body ->> '$.host') FILTER (kind = 'run_started'), '') AS host,
-    coalesce(any_value(body ->> '$.forked_from') FILTER (kind = 'run_started'), '') AS forked_from
+    coalesce(any_value(body ->> '$.forked_from') FILTER (kind = 'run_started'), '') AS forked_from,
+    coalesce(any_value(body ->> '$.step') FILTER (kind = 'run_started'), '') AS caller, -- the step of the parent that called it
+    coalesce(any_value(CAST(body ->> '$.depth' AS INTEGER)) FILTER (kind = 'run_started'), 0)
+        AS depth                                       -- how many runs it is below the one nobody called
 FROM records
 WHERE run <> ''
 GROUP BY run

@@ -126,7 +126,10 @@ class Children:
         if known is None:
             self._runs.adopt(State(child))
             self._runs.record(child, birth.started, blobs=birth.blobs)
-        self._bring_up_to_date(self._adopted(child), birth, is_same=is_same)
+        below = self._adopted(child)
+        if state.is_paused and not below.is_paused:
+            self._runs.record(child, RunPaused())
+        self._bring_up_to_date(below, birth, is_same=is_same)
 
     def _deepest(self, birth: Birth) -> int:
         """At which depth a run may be: what the caller says, and the budget of them all."""

@@ -36,6 +36,8 @@ def inherited(
     """
     for setup in parent.setups.values():
         yield Inherited(setup)
+    for declared in parent.declared.values():
+        yield Inherited(declared)
     flows = (parent.flow, *parent.agents.values())
     if steps := tuple(step for flow in flows for step in flow):
         yield Inherited(StepsDefined(steps))

@@ -136,6 +136,11 @@ class Engine:
 
         self.orchestrator.call(work)
 
+    def top(self, run: str) -> str:
+        """The run that nobody called, below which this one is; itself, where it is that."""
+        roots = {name: event.root for name, _, event in runs(self.store)}
+        return roots.get(run, "") or run
+
     def resolve(self, run: str) -> str:
         """The run an id or the unambiguous beginning of one means."""
         return resolve_run(self.store, run)

@@ -21,7 +21,8 @@ def resume(session: Session, shell: Any, run: str = "") -> list[str]:
     """
     engine = session.engine
     if run:
-        engine.switch(engine.resolve(run))
+        # A run that was called goes on with its caller, and never by itself.
+        engine.switch(engine.top(engine.resolve(run)))
     state = engine.state
     session.agents.restore(state)
     notes = [*_run_setups(session, shell), *bring_environment_back(session, state)]

@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 
 from stepwell.errors import InvalidUsage, StepFailed, UnknownName
-from stepwell.orchestrator import Phase, load, runs
+from stepwell.flow import MapOver, Policies
+from stepwell.orchestrator import Phase, RunContinued, RunPaused, load, runs
+from stepwell.session._forking import fork
 from stepwell.session._reports import all_runs
 from stepwell.store import MemoryStore
 from tests.support.sessions import Notebook
@@ -344,3 +346,57 @@ def test_the_card_says_which_runs_the_step_waits_for(notebook: Agents) -> None:
     notebook.of("slow", "nap", "import asyncio\nout = await asyncio.sleep(60)")
     notebook.step("r", "r = await slow(7)")
     wait_until(lambda: notebook.pane.says("r: running", "calls slow(n=7): 1 running"))
+
+
+def test_each_element_of_a_mapped_step_calls_its_own(notebook: Agents) -> None:
+    """A child to an item; one that fails takes its item along and no other."""
+    notebook.names["topics"] = ["a", "", "b"]
+    notebook.agent("shout(word: str) -> out: str")
+    notebook.of("shout", "loud", "out = word.upper() + '!'[len(word) - 1]")
+    over = MapOver(item="word", source="topics", keep_going=True, min_success=0.5)
+    notebook.names["topics"] = ["a", "bb", "c"]
+    notebook.step("said", "said = await shout(word)", policies=Policies(map=over))
+    notebook.session.wait(["said"], timeout=20)
+    assert notebook.names["said"] == ["A!", None, "C!"]
+    children = notebook.view("said").children
+    assert sorted(child.status for child in children) == ["completed", "completed", "failed"]
+
+
+def test_a_child_that_is_begun_in_a_paused_run_waits_with_it(notebook: Agents) -> None:
+    """And goes on with it."""
+    researcher(notebook)
+    engine = notebook.session.engine
+    notebook.step("r", "import asyncio\nawait asyncio.sleep(0.1)\nr = await researcher('ice')")
+    wait_until(lambda: engine.state.steps["r"].running is not None)
+    engine.orchestrator.call(lambda: engine.orchestrator.record(engine.run, RunPaused()))
+    wait_until(lambda: len(engine.orchestrator.states()) == 2)
+    child = runs_of(notebook)[-1][0]
+    assert engine.orchestrator.look(lambda: engine.orchestrator.state(child).is_paused)
+    assert ran(notebook) == []
+    engine.orchestrator.call(lambda: engine.orchestrator.record(engine.run, RunContinued()))
+    notebook.session.wait(["r"], timeout=20)
+    assert notebook.names["r"] == "ice"
+
+
+def test_a_fork_knows_the_agents_of_its_parent(notebook: Agents) -> None:
+    """Its steps call them anew; what it shares was called before."""
+    researcher(notebook)
+    notebook.done("one", "one = await researcher('a')")
+    notebook.done("two", "two = one + await researcher('b')")
+    fork(notebook.session, notebook.session.engine.run, start="two")
+    notebook.session.wait(timeout=20)
+    assert notebook.names["two"] == "ab"
+    assert ran(notebook) == ["look"] * 3 + ["write"] * 3
+    notebook.session.agents.check_declared(notebook.session.engine, "researcher")
+
+
+def test_the_store_tells_who_called_whom(notebook: Agents) -> None:
+    """And what the whole began with."""
+    notebook.agent("count(n: int) -> total")
+    notebook.of("count", "down", "total = 0 if n == 0 else 1 + await count(n - 1)")
+    notebook.done("one", "one = await count(1)")
+    rows = [
+        (event.depth, event.step, event.root == notebook.session.engine.run)
+        for _, _, event in runs_of(notebook)
+    ]
+    assert rows == [(0, "", False), (1, "one", True), (2, "down", True)]

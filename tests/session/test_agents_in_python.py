@@ -58,7 +58,15 @@ def test_functions_are_agents(tmp_path: Path) -> None:
             assert run["answers"] == ["ababab", "abab, abab", 2, [4, 5]]
     with stepwell.open(tmp_path / "s.duckdb") as store:
         rows = store.sql("select flow, count(*) from runs group by flow order by flow").fetchall()
+        above = store.sql("select distinct flow, caller, depth from runs order by all").fetchall()
     assert rows == [("", 1), ("doubled", 3), ("plain", 1), ("report", 1)]
+    assert above == [
+        ("", "", 0),
+        ("doubled", "ask", 1),
+        ("doubled", "look", 2),
+        ("plain", "ask", 1),
+        ("report", "ask", 1),
+    ]
 
 
 def test_an_agent_keeps_its_types() -> None:
