@@ -15,6 +15,7 @@ from stepwell.patterns._conversation import Conversation, Turn
 from stepwell.patterns._flow import parallel, router, sequence
 from stepwell.patterns._handing import Handoff, handoff, swarm
 from stepwell.patterns._improving import Improved, Verdict, improve
+from stepwell.patterns._manual import manual
 from stepwell.patterns._taking_turns import moderated, round_robin
 from stepwell.patterns._team import Member, Team
 
@@ -28,6 +29,7 @@ __all__ = [
     "Verdict",
     "handoff",
     "improve",
+    "manual",
     "moderated",
     "parallel",
     "round_robin",

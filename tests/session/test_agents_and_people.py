@@ -1,0 +1,147 @@
+"""Questions that agents ask: in the same inbox, over restarts, at whatever depth."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import stepwell
+from stepwell.errors import StepFailed
+from stepwell.orchestrator import load, runs
+from stepwell.session import Question
+from stepwell.store import MemoryStore
+from tests.support.controlled import wait_for
+from tests.support.sessions import Notebook
+
+NOTE = """
+def note(what):
+    with open(place, "a") as file:
+        file.write(what + " ")
+"""
+
+
+class Place:
+    """A notebook whose agents ask; restarted at will, as long as its store lives."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.store = folder, MemoryStore()
+        self.notebook = self.start()
+
+    def start(self) -> Notebook:
+        """A process on the store, with all cells run but the one that calls."""
+        notebook = self.notebook = Notebook(self.folder, self.store)
+        notebook.names.update(__name__="__main__", stepwell=stepwell, place=str(self.noted))
+        exec(NOTE, notebook.names)
+        notebook.session.define_agent("publisher(text: str) -> url", max_depth=10)
+        notebook.step("draft", "note('draft')\ndraft = text.title()", flow="publisher")
+        source = (
+            "one = await stepwell.approve('Publish?', draft)\n"
+            "two = await stepwell.ask('Where to?', str)\n"
+            "url = f'{two}/{one}'"
+        )
+        notebook.step("publish", source, flow="publisher")
+        notebook.session.define_agent("editor(text: str) -> spot", max_depth=10)
+        notebook.step("edit", "note('edit')\nspot = await publisher(text)", flow="editor")
+        return notebook
+
+    @property
+    def noted(self) -> Path:
+        """What has run, outside of the store."""
+        return self.folder / "ran"
+
+    def kill(self) -> None:
+        """The process is gone."""
+        engine = self.notebook.session.engine
+        engine.worker.close()
+        engine.orchestrator.stop()
+
+    def question(self) -> Question:
+        """The only open one, once there is one."""
+        session = self.notebook.session
+        wait_for(lambda: len(session.inbox()) == 1)
+        return session.inbox()[0]
+
+    def decide(self, decision: str, *values: object) -> None:
+        """By its id."""
+        self.notebook.session.desk.decide(self.question().id, decision, *values)
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Iterator[Place]:
+    """In memory."""
+    made = Place(tmp_path)
+    yield made
+    made.notebook.session.close()
+
+
+def test_an_agent_within_an_agent_asks_a_person_twice(place: Place) -> None:
+    """Each question once; the second comes after the first was decided."""
+    place.notebook.step("a", "a = await editor('ice')")
+    first = place.question()
+    assert (first.asked.question, first.approval.step) == ("Publish?", "publish")
+    parents = {run: event.parent for run, _, event in runs(place.store)}
+    assert parents[first.parent] == place.notebook.session.engine.run
+    place.decide("approve")
+    wait_for(lambda: place.question().asked.question == "Where to?")
+    place.decide("answer", "here")
+    place.notebook.session.wait(["a"], timeout=20)
+    assert place.notebook.names["a"] == "here/Ice"
+    assert place.noted.read_text().split() == ["edit", "draft"]
+
+
+def test_what_an_agent_has_asked_survives_a_restart(place: Place) -> None:
+    """Open before anything runs again, and decided then or after; nothing is done twice."""
+    place.notebook.step("a", "a = await editor('ice')")
+    asked = place.question().id
+    place.kill()
+    place.start()
+    assert place.question().id == asked
+    place.decide("approve")
+    place.notebook.step("a", "a = await editor('ice')")
+    wait_for(lambda: place.question().asked.question == "Where to?")
+    place.kill()
+    place.start().step("a", "a = await editor('ice')")
+    place.decide("answer", "there")
+    place.notebook.session.wait(["a"], timeout=20)
+    assert place.notebook.names["a"] == "there/Ice"
+    # The step that waited for its child runs again; what the child had completed does not.
+    assert place.noted.read_text().split().count("draft") == 1
+    assert len(runs(place.store)) == 3
+
+
+def test_what_a_person_refuses_fails_all_the_way_up(place: Place) -> None:
+    """With the reason; and stays so until somebody asks again."""
+    place.notebook.step("a", "a = await editor('ice')")
+    place.notebook.session.desk.decide(place.question().id, "reject", reason="too cold")
+    with pytest.raises(StepFailed, match="agent 'editor' failed at its step 'edit'"):
+        place.notebook.session.wait(["a"], timeout=20)
+    states = [load(place.store, run) for run, _, _ in runs(place.store)]
+    said = [step.error.message for state in states for step in state.steps.values() if step.error]
+    assert any("too cold" in text for text in said)
+
+
+def test_cancelling_takes_an_agents_question_away(place: Place) -> None:
+    """Nobody is to answer for nothing."""
+    place.notebook.step("a", "a = await editor('ice')")
+    place.question()
+    place.notebook.session.cancel(["a"])
+    wait_for(lambda: place.notebook.session.inbox() == [])
+
+
+def test_a_person_says_who_speaks_next(place: Place) -> None:
+    """A conversation led from the inbox."""
+    notebook = place.notebook
+    exec(
+        "from stepwell.patterns import manual\n"
+        "def ann(turns):\n    return f'ann after {turns[-1].said}'\n"
+        "def bob(turns):\n    return 'bob'\n",
+        notebook.names,
+    )
+    notebook.step("talk", "talk = await manual('go', [ann, bob])")
+    for name, after in (("bob", "user: go"), ("ann", "bob: bob"), ("stop", "ann: ann after bob")):
+        wait_for(lambda after=after: place.question().asked.question.startswith(after))
+        place.decide("answer", name)
+    notebook.session.wait(["talk"], timeout=20)
+    talk: Any = notebook.names["talk"]
+    assert talk.speakers == ["bob", "ann"]
