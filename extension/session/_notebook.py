@@ -81,7 +81,7 @@ class SessionNotebook:
     def run(self, names: Sequence[str], *, fresh: bool = False) -> View:
         """Bring these steps, or all, up to date; `fresh` begins a new run."""
         session = self.session
-        if names and names[0] in session.agents.known and names[0] not in session.state.flow:
+        if names and names[0] not in session.state.flow and session.find_agent(names[0]):
             return self._run_agent(names[0], names[1:], fresh=fresh)
         session.check_names(names)
         if fresh:

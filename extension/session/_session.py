@@ -224,6 +224,12 @@ class Session:
             self.engine, text, max_depth=max_depth, cell=self.frontend.cell_id()
         )
 
+    def find_agent(self, name: str) -> Agent[..., Any] | None:
+        """The agent of that name, also where an earlier process has declared it."""
+        if name not in self.agents.known and name in self.state.declared:
+            self.agents.restore(self.state)
+        return self.agents.known.get(name)
+
     def define_agent_step(self, step: Step) -> None:
         """Make it a step of its agent; what failed for want of it goes on.
 

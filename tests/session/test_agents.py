@@ -400,3 +400,21 @@ def test_the_store_tells_who_called_whom(notebook: Agents) -> None:
         for _, _, event in runs_of(notebook)
     ]
     assert rows == [(0, "", False), (1, "one", True), (2, "down", True)]
+
+
+def test_an_agent_of_an_earlier_process_is_found(tmp_path: Path) -> None:
+    """Before any of its cells has run again; what it was asked then is answered from the store."""
+    store = MemoryStore()
+    before = Agents(tmp_path, store)
+    researcher(before)
+    assert asyncio.run(before.session.call_agent(before.names["researcher"], ("ice",), {})) == "ice"
+    before.session.engine.worker.close()
+    before.session.engine.orchestrator.stop()
+    after = Agents(tmp_path, store)
+    note_in(after)
+    agent = after.session.find_agent("researcher")
+    assert agent is not None
+    assert asyncio.run(after.session.call_agent(agent, ("ice",), {})) == "ice"
+    assert ran(after) == ["look", "write"]
+    assert after.session.find_agent("researchr") is None
+    after.close()
