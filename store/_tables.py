@@ -27,6 +27,8 @@ __all__ = ["Tables"]
 
 Answer = TypeVar("Answer")
 
+INTERRUPT_SECONDS = 0.05
+
 _ALLOWED = frozenset(
     "SELECT EXPLAIN INSERT UPDATE DELETE MERGE_INTO CREATE DROP ALTER COPY RELATION".split()
 )
@@ -161,15 +163,21 @@ class Tables:
         """Undo everything. Twice, or after a commit, is harmless."""
         import duckdb
 
-        # A statement under way holds the lock for as long as it takes.
-        with suppress(duckdb.Error):
-            self._cursor.interrupt()
-        with self._lock:
+        # A statement under way holds the lock for as long as it takes. One that is about to
+        # begin holds it too, and does not hear of an interrupt that comes before: so again.
+        is_held = False
+        while not is_held:
+            with suppress(duckdb.Error):
+                self._cursor.interrupt()
+            is_held = self._lock.acquire(timeout=INTERRUPT_SECONDS)
+        try:
             self._over = "the attempt was given up, and what it wrote was undone"
             with suppress(duckdb.Error):
                 self._cursor.rollback()
             with suppress(duckdb.Error):
                 self._cursor.close()
+        finally:
+            self._lock.release()
 
     def _records(self) -> Any:
         # Within the transaction: others' commits do not show, its own doings would.

@@ -8,6 +8,7 @@ import textwrap
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pytest
@@ -219,6 +220,43 @@ def test_a_statement_under_way_is_interrupted_by_a_rollback(store: Store) -> Non
     assert isinstance(errors[0], duckdb.Error | StoreClosed)
     with pytest.raises(StoreClosed, match="given up"):
         tables.execute("SELECT 1")
+
+
+class HardOfHearing:
+    """A connection to which an interrupt comes before the statement it is meant for."""
+
+    def __init__(self, connection: Any) -> None:
+        self._connection = connection
+        self.missed = 0
+
+    def interrupt(self) -> None:
+        """Heard from the third one on."""
+        self.missed += 1
+        if self.missed > 2:
+            self._connection.interrupt()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._connection, name)
+
+
+def test_a_statement_that_misses_an_interrupt_hears_the_next(store: Store) -> None:
+    """Whoever gives an attempt up does not wait for a statement that was just to begin."""
+    tables = store.begin()
+    tables._cursor = deaf = HardOfHearing(tables._cursor)  # type: ignore[assignment]  # pyright: ignore[reportAttributeAccessIssue, reportPrivateUsage]
+    errors: list[Exception] = []
+
+    def work() -> None:
+        try:
+            tables.execute("SELECT count(*) FROM range(1000000) a, range(1000000) b").fetchall()
+        except Exception as error:
+            errors.append(error)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    while deaf.missed < 3 and thread.is_alive():
+        tables.rollback()
+    thread.join()
+    assert isinstance(errors[0], duckdb.Error | StoreClosed)
 
 
 def test_nothing_is_written_after_the_end(store: Store) -> None:
