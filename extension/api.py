@@ -203,7 +203,7 @@ _OPTIONS = (
     *("name out after transient always defer map key max_parallel keep_going min_success").split(),
     *PolicyArguments.__annotations__,
 )
-_LATER = ("limit on once undo_of").split()
+_LATER = ("on",)
 
 
 def _refuse(others: Mapping[str, object]) -> None:

@@ -31,6 +31,10 @@ class PolicyArguments(TypedDict, total=False):
     edit: str | Sequence[str]
     approve_timeout: Seconds
     on_timeout: OnTimeout
+    once: bool
+    limit: str
+    undo_of: str
+    priority: int
 
 
 def policies_from(given: PolicyArguments, over: MapOver | None) -> Policies:
@@ -42,6 +46,10 @@ def policies_from(given: PolicyArguments, over: MapOver | None) -> Policies:
         retry=_retry(given),
         deadlines=_deadlines(given),
         approve=_approve(given),
+        once=given.get("once", False),
+        undo_of=given.get("undo_of", ""),
+        limit=given.get("limit", ""),
+        priority=given.get("priority", 0),
     )
 
 

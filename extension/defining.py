@@ -87,9 +87,20 @@ def _with_policies(step: Step, policies: Policies | None) -> Step:
     if policies is None:
         return step
     step = structs.replace(step, **{**structs.asdict(policies), "map": None, "when": ""})
+    if policies.undo_of:
+        step = _undoing(step)
     if policies.when:
         step = conditional(step, policies.when)
     return gated(mapped(step, policies.map) if policies.map is not None else step)
+
+
+def _undoing(step: Step) -> Step:
+    """A step that undoes another one. What it assigns is its own affair."""
+    if step.map is not None or step.when or step.once:
+        raise InvalidStep(step.name, "--undo-of goes with neither --map, --when nor --once")
+    if step.undo_of == step.name:
+        raise InvalidStep(step.name, "it cannot undo itself")
+    return structs.replace(step, writes=(), defer=True)
 
 
 def _check_outputs(

@@ -7,7 +7,7 @@ from stepwell.flow import Deadlines, Policies, Retry
 from stepwell.magics._approval import approve
 from stepwell.magics._duration import seconds
 from stepwell.magics._mapping import map_over
-from stepwell.magics._options import Option, Parsed, Takes
+from stepwell.magics._options import Kind, Option, Parsed, Takes
 
 __all__ = ["POLICY_OPTIONS", "policies"]
 
@@ -51,6 +51,25 @@ POLICY_OPTIONS: tuple[Option, ...] = (
     Option(
         "--stall", Takes.ONE, "30s", "how long it may go without a call of stepwell.heartbeat()"
     ),
+    Option(
+        "--once",
+        help="never run it a second time by itself: after a crash in the middle of it, ask",
+    ),
+    Option(
+        "--undo-of",
+        Takes.ONE,
+        "STEP",
+        "this cell undoes STEP: it runs when that is undone (`%stepwell cancel --undo`), and only "
+        "then",
+        (Kind.STEP,),
+    ),
+    Option("--limit", Takes.ONE, "NAME", "share a limit with others: see `%stepwell limit --help`"),
+    Option(
+        "--priority",
+        Takes.ONE,
+        "N",
+        "of steps that could start, those with the highest number do first; 0 without it",
+    ),
 )
 
 
@@ -63,7 +82,27 @@ def policies(parsed: Parsed) -> Policies:
         retry=_retry(parsed),
         deadlines=_deadlines(parsed),
         approve=approve(parsed),
+        once=parsed.has("--once"),
+        limit=_limit(parsed),
+        undo_of=parsed.one("--undo-of"),
+        priority=_priority(parsed),
     )
+
+
+def _limit(parsed: Parsed) -> str:
+    name = parsed.one("--limit")
+    if parsed.has("--limit") and not _LIMIT.fullmatch(name):
+        raise InvalidUsage(f"%%step: --limit {name!r} is not a name: letters, digits, _ . and -.")
+    return name
+
+
+def _priority(parsed: Parsed) -> int:
+    text = parsed.one("--priority")
+    if not parsed.has("--priority"):
+        return 0
+    if not re.fullmatch(r"-?\d{1,9}", text):
+        raise InvalidUsage(f"%%step: --priority {text!r} is not a whole number.")
+    return int(text)
 
 
 def _retry(parsed: Parsed) -> Retry | None:

@@ -53,7 +53,9 @@ class Notebook(Protocol):
         """`%%setup`: remember the source. IPython itself runs it as an ordinary cell."""
         ...
 
-    def run(self, names: Sequence[str], *, fresh: bool = False) -> object:
+    def run(
+        self, names: Sequence[str], *, fresh: bool = False, undo_on_failure: bool = False
+    ) -> object:
         """Bring these steps up to date, or all; `fresh` begins a new run.
 
         An agent's name, with its parameters as NAME=VALUE after it, begins a run of that.
@@ -128,7 +130,21 @@ class Notebook(Protocol):
         """Take a step out of the flow; what it stored stays in the store."""
         ...
 
-    def cancel(self, names: Sequence[str]) -> object:
+    def pause(self) -> object:
+        """Start nothing more until the run is resumed."""
+        ...
+
+    def stop(self) -> object:
+        """Finish what runs, and stop there."""
+        ...
+
+    def limit(
+        self, name: str = "", *, concurrent: int = 0, rate: int = 0, per: float = 0.0
+    ) -> object:
+        """Share so many at once, or begun within `per` seconds; without a name: what is set."""
+        ...
+
+    def cancel(self, names: Sequence[str], *, undo: bool = False) -> object:
         """Stop these steps, or the whole run."""
         ...
 

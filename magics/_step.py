@@ -55,9 +55,6 @@ STEP_OPTIONS: tuple[Option, ...] = (
     *POLICY_OPTIONS,
     *APPROVE_OPTIONS,
     _later("--on", "WORKER"),
-    _later("--once"),
-    _later("--limit", "NAME"),
-    _later("--undo-of", "STEP"),
 )
 
 STEP_HELP = f"""Make this cell a step: run it in the background, keep what it makes.

@@ -2,11 +2,11 @@
 
 from dataclasses import replace
 
-from stepwell.errors import InvalidUsage, NotYetSupported, near_misses
+from stepwell.errors import InvalidUsage, near_misses
 from stepwell.magics._options import HELP, describe, parse
 from stepwell.magics._port import Notebook
 from stepwell.magics._verb import Verb
-from stepwell.magics._verbs import LATER_VERBS, VERBS
+from stepwell.magics._verbs import VERBS
 
 __all__ = ["STEPWELL_HELP", "obey"]
 
@@ -51,7 +51,5 @@ def _verb(name: str) -> Verb:
     verb = VERBS.get(name)
     if verb is not None:
         return verb
-    if name in LATER_VERBS:
-        raise NotYetSupported(f"%stepwell {name}", "`%stepwell` lists what there is.")
     near = near_misses(name, VERBS)
     raise InvalidUsage(f"%stepwell has no verb {name!r}.{near} `%stepwell` lists them.")

@@ -2,17 +2,13 @@
 
 from stepwell.magics._budget import BUDGET_OPTIONS, budget
 from stepwell.magics._duration import seconds
+from stepwell.magics._limit import LIMIT_OPTIONS, limit
 from stepwell.magics._options import Kind, Option, Parsed, Takes
 from stepwell.magics._people import PEOPLE_VERBS
 from stepwell.magics._store import store
 from stepwell.magics._verb import Verb
 
-__all__ = ["LATER_VERBS", "VERBS"]
-
-LATER_VERBS = (
-    "limit",
-    "pause",
-)
+__all__ = ["VERBS"]
 
 
 def _timeout(parsed: Parsed) -> float | None:
@@ -48,9 +44,19 @@ _ALL = (
         "With an agent's name: a run of it, with these parameters; values are Python literals "
         "or plain text, {EXPR} is evaluated in the notebook. Returns at once; `%stepwell wait` "
         "waits.",
-        lambda notebook, parsed: notebook.run(parsed.words, fresh=parsed.has("--fresh")),
+        lambda notebook, parsed: notebook.run(
+            parsed.words,
+            fresh=parsed.has("--fresh"),
+            undo_on_failure=parsed.has("--undo-on-failure"),
+        ),
         at_most=None,
-        options=(Option("--fresh", help="begin a new run that reuses nothing"),),
+        options=(
+            Option("--fresh", help="begin a new run that reuses nothing"),
+            Option(
+                "--undo-on-failure",
+                help="if the run fails, undo what it has done, the newest first (--undo-of)",
+            ),
+        ),
         offers=_STEPS,
     ),
     Verb(
@@ -162,9 +168,40 @@ _ALL = (
         "[STEP…]",
         "stop steps, or the whole run",
         "Completed steps keep their results. `%stepwell run` starts the others again.",
-        lambda notebook, parsed: notebook.cancel(parsed.words),
+        lambda notebook, parsed: notebook.cancel(parsed.words, undo=parsed.has("--undo")),
         at_most=None,
+        options=(
+            Option(
+                "--undo",
+                help="and undo what is done, the newest first, by the cells that say --undo-of",
+            ),
+        ),
         offers=_STEPS,
+    ),
+    Verb(
+        "pause",
+        "",
+        "finish what runs and start nothing more",
+        "The run stays paused over a restart of the kernel, until `%stepwell resume`.",
+        lambda notebook, parsed: notebook.pause(),
+    ),
+    Verb(
+        "stop",
+        "",
+        "stop after the current step",
+        "What runs comes to its end and is kept; what was to come is cancelled. `%stepwell run` "
+        "goes on with it.",
+        lambda notebook, parsed: notebook.stop(),
+    ),
+    Verb(
+        "limit",
+        "[NAME]",
+        "let only so many steps run at once, or begin in a while",
+        "Shared by all steps with `--limit NAME`, in all runs of the store, and kept with it. "
+        "Without a name: the limits there are.",
+        limit,
+        at_most=1,
+        options=LIMIT_OPTIONS,
     ),
     Verb(
         "history",

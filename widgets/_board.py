@@ -28,7 +28,7 @@ from stepwell.widgets._view import Bundle
 __all__ = ["Board", "Publisher"]
 
 _LOG = logging.getLogger("stepwell.widgets")
-_FINAL = frozenset({Phase.COMPLETED, Phase.FAILED, Phase.CANCELLED, Phase.SKIPPED})
+_FINAL = frozenset({Phase.COMPLETED, Phase.FAILED, Phase.CANCELLED, Phase.SKIPPED, Phase.UNDONE})
 _IDLE_SECONDS = 60.0
 
 

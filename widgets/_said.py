@@ -90,7 +90,7 @@ def _duration(view: StepView, now: int) -> str:
             return f"saved {duration(view.seconds)}"
         case Phase.COMPLETED | Phase.FAILED:
             return duration(view.seconds) if view.seconds else ""
-        case Phase.WAITING | Phase.DEFERRED | Phase.CANCELLED | Phase.SKIPPED:
+        case Phase.WAITING | Phase.DEFERRED | Phase.CANCELLED | Phase.SKIPPED | Phase.UNDONE:
             return ""
 
 

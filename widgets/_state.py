@@ -51,6 +51,7 @@ STALE = Look("stale", "≠", "200,120,0")
 FAILED = Look("failed", "✗", "220,60,60")
 CANCELLED = Look("cancelled", "⊘", "150,100,190")
 
+UNDONE = Look("undone", "↶", "150,100,190")
 SKIPPED = Look("skipped", "⤼", "128,128,128")
 
 TO_RUN = Look("will run", "▸", "33,125,225")
@@ -64,6 +65,7 @@ _LOOKS = {
     Phase.FAILED: FAILED,
     Phase.CANCELLED: CANCELLED,
     Phase.SKIPPED: SKIPPED,
+    Phase.UNDONE: UNDONE,
 }
 
 

@@ -60,6 +60,7 @@ from stepwell.orchestrator._events import (
     Event,
     HeartbeatKept,
     ItemsExpanded,
+    LimitSet,
     RunCancelled,
     RunContinued,
     RunPaused,
@@ -72,8 +73,10 @@ from stepwell.orchestrator._events import (
     StepsDefined,
     StepSkipped,
     StepsRequested,
+    UndoRequested,
 )
 from stepwell.orchestrator._history import decode, load, load_at, runs
+from stepwell.orchestrator._limits import Limits
 from stepwell.orchestrator._port import (
     Attempt,
     AttemptId,
@@ -118,6 +121,7 @@ from stepwell.orchestrator._snapshot import (
 )
 from stepwell.orchestrator._state import State
 from stepwell.orchestrator._timers import Timer, Timers
+from stepwell.orchestrator._undoing import to_be_undone
 from stepwell.orchestrator._unit import (
     Checkpoint,
     Items,
@@ -193,6 +197,8 @@ __all__ = [
     "Items",
     "ItemsExpanded",
     "ItemsView",
+    "LimitSet",
+    "Limits",
     "Link",
     "Listener",
     "Message",
@@ -237,6 +243,7 @@ __all__ = [
     "Timer",
     "TimerSet",
     "Timers",
+    "UndoRequested",
     "Unit",
     "Usage",
     "Version",
@@ -276,5 +283,6 @@ __all__ = [
     "settled_by",
     "status_of",
     "step_view",
+    "to_be_undone",
     "versions",
 ]

@@ -33,18 +33,20 @@ from stepwell.orchestrator._events import (
     StepsDefined,
     StepSkipped,
     StepsRequested,
+    UndoRequested,
 )
 from stepwell.orchestrator._flow_events import define, forget, rename
 from stepwell.orchestrator._owing import answered, cancel
 from stepwell.orchestrator._sharing import share
 from stepwell.orchestrator._state import State
+from stepwell.orchestrator._undoing import begin_undoing
 
 __all__ = ["apply"]
 
 _ATTEMPT = (AttemptStarted, AttemptCompleted, AttemptFailed, AttemptInterrupted)
 
 
-def apply(  # noqa: PLR0912 - one branch to an event, none of them with a thought of its own
+def apply(  # noqa: PLR0912, PLR0915 - one branch to an event, none of them with a thought of its own
     state: State, event: Event, *, step: str = "", item: str = "", attempt: int = 0, at: int = 0
 ) -> State:
     """The state after `event`. The state passed in is used up; go on with the answer.
@@ -60,6 +62,12 @@ def apply(  # noqa: PLR0912 - one branch to an event, none of them with a though
         return state
     if isinstance(event, CallEvent):
         apply_call(state, event, step=step, item=item, attempt=attempt, at=at)
+        return state
+    if isinstance(event, UndoRequested):
+        if event.on_failure:
+            state.undo_on_failure = event.environments
+        else:
+            begin_undoing(state, event.environments, at)
         return state
     match event:
         case StepReused():

@@ -1,5 +1,6 @@
 """Calls inside attempts: opened, answered; and questions and messages. Parts of `apply`."""
 
+from stepwell.orchestrator._apply_steps import settle_doubt
 from stepwell.orchestrator._budget import Spent
 from stepwell.orchestrator._call_events import (
     ApprovalDecided,
@@ -191,6 +192,8 @@ def _decided(state: State, event: ApprovalDecided, unit: Unit | None, at: int) -
         group.pop(event.approval, None)
     if unit is not None and unit.asking:
         unit.asking.pop(event.approval, None)
+    if approval.request.form == "in_doubt":
+        settle_doubt(state, approval.step, event, at)
     tool = approval.request.tool
     if event.always and tool and tool not in state.always:
         state.always[tool] = event

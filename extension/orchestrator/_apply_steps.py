@@ -1,6 +1,8 @@
 """Attempts at a step: begun, completed, failed, interrupted; and asking for one. Of `apply`."""
 
 from stepwell.orchestrator._apply_items import begin_pass, end_pass, forget_item_failures
+from stepwell.orchestrator._base import ErrorInfo
+from stepwell.orchestrator._call_events import ApprovalDecided
 from stepwell.orchestrator._calls import forget_failures
 from stepwell.orchestrator._deadlines import set_deadlines
 from stepwell.orchestrator._events import (
@@ -16,7 +18,7 @@ from stepwell.orchestrator._state import State
 from stepwell.orchestrator._unit import Checkpoint, Running, StepState
 from stepwell.orchestrator._waiting import ask_again, end_attempt, withdraw, withdraw_all
 
-__all__ = ["request", "skip", "step_attempt"]
+__all__ = ["request", "settle_doubt", "skip", "step_attempt"]
 
 
 def step_attempt(
@@ -40,7 +42,7 @@ def step_attempt(
         case AttemptFailed():
             _fail(state, step, run, event, at)
         case AttemptInterrupted():
-            _interrupt(state, step, event, at)
+            _interrupt(state, step, run, event, at)
 
 
 def _start(state: State, step: StepState, event: AttemptStarted, attempt: int, at: int) -> None:
@@ -58,6 +60,7 @@ def _start(state: State, step: StepState, event: AttemptStarted, attempt: int, a
     step.waited_before = step.waited
     step.error = None
     step.failed = None
+    step.is_undone = False
     step.cancelled = False
     step.was_forced, step.force, step.keeps_items = step.force, False, False
     step.retry_at = 0
@@ -119,8 +122,14 @@ def _fail(state: State, step: StepState, run: Running, event: AttemptFailed, at:
     owe(state, step, owed=False)
 
 
-def _interrupt(state: State, step: StepState, event: AttemptInterrupted, at: int) -> None:
+def _interrupt(
+    state: State, step: StepState, run: Running, event: AttemptInterrupted, at: int
+) -> None:
     step.since = at
+    definition = state.flow.get(step.name)
+    if event.reason != "cancelled" and definition is not None and definition.once:
+        step.doubt = run
+        state.doubtful[step.name] = None
     if event.reason == "cancelled":
         _ask_no_more(state, step, "the attempt was stopped")
     if event.reason == "process_died":
@@ -135,6 +144,29 @@ def _interrupt(state: State, step: StepState, event: AttemptInterrupted, at: int
     step.cancelled = True
     state.troubled[step.name] = None
     owe(state, step, owed=False)
+
+
+def settle_doubt(state: State, name: str, decided: ApprovalDecided, at: int) -> None:
+    """A person has said what came of the attempt that nobody knew the end of."""
+    step = state.steps.get(name)
+    run = step.doubt if step is not None else None
+    if step is None or run is None:
+        return
+    step.doubt = None
+    state.doubtful.pop(name, None)
+    match decided.decision:
+        case "answered":
+            state.unfinished.pop(name, None)
+            _complete(state, step, run, AttemptCompleted(decided.outputs), at)
+        case "rejected":
+            state.unfinished.pop(name, None)
+            said = f"it was interrupted, and {decided.by or 'somebody'} says that it has failed"
+            note = f"{said}: {decided.note}" if decided.note else said
+            error = ErrorInfo("InDoubt", note, is_user_code=False)
+            _fail(state, step, run, AttemptFailed(error), at)
+        case _:
+            if step.owed and step.running is None and not state.is_replayed:
+                wait_or_ready(state, step)
 
 
 def skip(state: State, step: StepState, event: StepSkipped, attempt: int, at: int) -> None:

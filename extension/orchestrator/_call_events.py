@@ -170,6 +170,8 @@ class ApprovalDecided(BaseEvent, frozen=True, tag="approval_decided"):
     """Digest of what was decided about."""
     always: bool = False
     """Holds for all further calls of the same tool in this run."""
+    outputs: dict[str, Output] = {}
+    """Of a step in doubt that has happened: its results."""
 
 
 class ChildStarted(BaseEvent, frozen=True, tag="child_started"):

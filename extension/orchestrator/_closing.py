@@ -83,6 +83,10 @@ def settled_by(asked: ApprovalRequested, word: str, *, has_value: bool) -> Decis
 
 
 def _with_value(asked: ApprovalRequested, *, has_value: bool) -> Decision:
+    if asked.form == "in_doubt":
+        if has_value or not asked.edit:
+            return "answered"
+        raise InvalidAnswer([("", f"say with which result: {', '.join(asked.edit)}")])
     if asked.form == "ask":
         if has_value or asked.payload is not None:
             return "answered"

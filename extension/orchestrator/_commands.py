@@ -19,6 +19,7 @@ __all__ = [
     "Skip",
     "StartAttempt",
     "TimeOut",
+    "Undo",
     "Void",
 ]
 
@@ -126,6 +127,12 @@ class Deliver(msgspec.Struct, frozen=True, gc=False):
     message: str
 
 
+class Undo(msgspec.Struct, frozen=True, gc=False):
+    """The run has failed, and what it has done is to be undone then."""
+
+    environments: dict[str, str]
+
+
 class Settle(msgspec.Struct, frozen=True, gc=False):
     """Nothing runs and nothing can be started."""
 
@@ -147,4 +154,5 @@ Command = (
     | Void
     | Deliver
     | Settle
+    | Undo
 )

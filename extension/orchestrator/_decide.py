@@ -4,9 +4,9 @@ Every command becomes an event before it is carried out: `apply` takes the step 
 `ready`, so deciding again does not start anything twice.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from hashlib import blake2b
-from itertools import islice
+from itertools import chain, islice
 from typing import Literal
 
 from stepwell.flow import Step
@@ -18,20 +18,24 @@ from stepwell.orchestrator._commands import (
     Settle,
     Skip,
     StartAttempt,
+    Undo,
 )
 from stepwell.orchestrator._decide_due import wake
 from stepwell.orchestrator._decide_items import from_items, streams_to_begin
 from stepwell.orchestrator._decide_waits import from_waits
 from stepwell.orchestrator._inputs import SKIPPED, current_inputs
 from stepwell.orchestrator._keys import idempotency_key
+from stepwell.orchestrator._limits import Limits, Rooms
 from stepwell.orchestrator._state import State
 from stepwell.orchestrator._streams import stream_of
 from stepwell.orchestrator._unit import Checkpoint, Running, StepState
 
 __all__ = ["SKIPPED", "current_inputs", "decide", "derived_digest", "is_current"]
 
+NO_LIMITS = Limits(tuple)
 
-def decide(state: State, *, slots: int, now: int) -> list[Command]:
+
+def decide(state: State, *, slots: int, now: int, limits: Limits = NO_LIMITS) -> list[Command]:
     """What to do now, with at most `slots` attempts under way at once.
 
     `now` is microseconds UTC. Timers that are due are taken out of their index by this.
@@ -44,45 +48,71 @@ def decide(state: State, *, slots: int, now: int) -> list[Command]:
     commands.extend(wake(state, now))
     commands.extend(from_waits(state))
     under_way = len(state.running) - len(state.mapped) + state.running_items
+    rooms = Rooms(limits, now)
     free = slots - under_way + state.parked
     if not state.is_paused:
-        commands.extend(_from_ready(state, free))
+        commands.extend(_from_ready(state, free, rooms))
         free -= sum(isinstance(command, StartAttempt) for command in commands)
     if state.mapped:
         if not state.is_paused:
             commands.extend(streams_to_begin(state))
-        commands.extend(from_items(state, free))
+        commands.extend(from_items(state, free, rooms))
     if not commands and _is_at_rest(state):
-        commands.append(Settle(_status(state)))
+        status = _status(state)
+        is_undone = status == "failed" and state.undo_on_failure
+        commands.append(Undo(state.undo_on_failure) if is_undone else Settle(status))
     return commands
 
 
 def _is_at_rest(state: State) -> bool:
     if state.running or state.settled or state.started is None:
         return False
-    return not (state.retrying or (state.is_paused and (state.ready or state.fresh)))
+    if state.retrying or any(state.limited.values()):
+        return False
+    if any(state.steps[name].owed for name in state.doubtful):
+        return False
+    return not (state.is_paused and (state.ready or state.fresh))
 
 
-def _from_ready(state: State, free: int) -> Iterator[Command]:
-    for name in state.ready:
+def _ranked(state: State, names: Iterable[str]) -> Iterable[str]:
+    """Those with the highest priority first, otherwise in the order in which they got ready."""
+    if not state.is_ranked:
+        return names
+    return sorted(names, key=lambda name: -state.flow[name].priority)
+
+
+def _from_ready(state: State, free: int, rooms: Rooms) -> Iterator[Command]:
+    for name in _ranked(state, state.ready):
         definition = state.flow[name]
         inputs = current_inputs(state, definition)
         if _answers(state, state.steps[name], definition, inputs):
             yield Reuse(name)
         elif (skip := _skipped(state, definition, inputs)) is not None:
             yield skip
-        elif free > 0:
+        elif free > 0 and rooms.take(definition.limit if definition.map is None else ""):
             free -= 1
             yield _start(state, definition, inputs)
-    for name in islice(state.fresh, max(free, 0)):
+    for name in _next(state, free, rooms):
         definition = state.flow[name]
         inputs = current_inputs(state, definition)
-        yield _skipped(state, definition, inputs) or _start(state, definition, inputs)
+        skip = _skipped(state, definition, inputs)
+        if skip is None and definition.map is None:
+            rooms.take(definition.limit)
+        yield skip or _start(state, definition, inputs)
+
+
+def _next(state: State, free: int, rooms: Rooms) -> Iterator[str]:
+    """So many steps at most that have nothing that could be reused."""
+    within: list[str] = []
+    for limit, names in state.limited.items():
+        if names:
+            within += islice(_ranked(state, names), max(0, min(rooms.left(limit), free)))
+    return islice(_ranked(state, chain(state.fresh, within)), max(free, 0))
 
 
 def _skipped(state: State, definition: Step, inputs: dict[str, str]) -> Skip | None:
     """What is skipped is not there to be read: who reads it is skipped as well."""
-    if definition.even_if_skipped or SKIPPED not in inputs.values():
+    if definition.even_if_skipped or definition.undo_of or SKIPPED not in inputs.values():
         return None
     writers = {state.flow.writer_of(name) for name, found in inputs.items() if found == SKIPPED}
     above = ", ".join(sorted({repr(writer.name) for writer in writers if writer is not None}))
@@ -92,6 +122,9 @@ def _skipped(state: State, definition: Step, inputs: dict[str, str]) -> Skip | N
 
 def _start(state: State, definition: Step, inputs: dict[str, str]) -> StartAttempt:
     step = state.steps[definition.name]
+    if definition.undo_of:
+        # It undoes what there is: of what was never made there is None.
+        inputs = {name: digest or SKIPPED for name, digest in inputs.items()}
     return StartAttempt(
         step.name,
         step.attempts + 1,
@@ -125,7 +158,7 @@ def _changed_outputs(outputs: dict[str, Output], definition: Step) -> bool:
 
 def _answers(state: State, step: StepState, definition: Step, inputs: dict[str, str]) -> bool:
     checkpoint = step.checkpoint
-    if checkpoint is None or step.force:
+    if checkpoint is None or step.force or step.is_undone:
         return False
     if definition.transient and step.name not in state.live:
         return False

@@ -74,8 +74,12 @@ def _too_long(state: State, timer: Timer, now: int) -> Iterator[TimeOut]:
     yield TimeOut(timer.step, timer.item, timer.attempt, timer.kind)
 
 
-def next_alarm(states: Collection[State]) -> tuple[int, bool]:
-    """When something is due next, 0 for never; and whether until then everybody only waits."""
-    due = min(filter(None, (state.timers.next_due for state in states)), default=0)
+def next_alarm(states: Collection[State], other: int = 0) -> tuple[int, bool]:
+    """When something is due next, 0 for never; and whether until then everybody only waits.
+
+    `other` is due besides what the runs know of.
+    """
+    dues = [other, *(state.timers.next_due for state in states)]
+    due = min(filter(None, dues), default=0)
     is_idle = all(state.is_idle for state in states) and any(state.is_waiting for state in states)
     return due, is_idle

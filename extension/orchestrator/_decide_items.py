@@ -7,6 +7,7 @@ from stepwell.flow import MapOver, Step
 from stepwell.orchestrator._commands import CutOff, FailPass, Gather, StartAttempt
 from stepwell.orchestrator._inputs import SKIPPED, current_inputs
 from stepwell.orchestrator._keys import idempotency_key
+from stepwell.orchestrator._limits import Rooms
 from stepwell.orchestrator._state import State
 from stepwell.orchestrator._streams import can_begin, is_cut_off, is_open
 from stepwell.orchestrator._unit import Items, ItemState, Running, StepState
@@ -14,7 +15,9 @@ from stepwell.orchestrator._unit import Items, ItemState, Running, StepState
 __all__ = ["from_items", "streams_to_begin"]
 
 
-def from_items(state: State, free: int) -> Iterator[StartAttempt | Gather | FailPass | CutOff]:
+def from_items(
+    state: State, free: int, rooms: Rooms
+) -> Iterator[StartAttempt | Gather | FailPass | CutOff]:
     """Items to be started, as far as there is room, and passes that have come to their end.
 
     A step that takes another one's items comes before it: so each goes all the way.
@@ -32,8 +35,10 @@ def from_items(state: State, free: int) -> Iterator[StartAttempt | Gather | Fail
         may_start = not (is_doomed or is_lost or state.is_paused or name in state.superseded)
         if may_start:
             room = min(free, (over.max_parallel or free) - len(items.running))
+            room = min(room, rooms.left(definition.limit))
             for key in islice(items.ready, max(0, room)):
                 free -= 1
+                rooms.take(definition.limit)
                 yield _start(state, step, items.by_key[key], run)
         if items.running:
             continue

@@ -24,6 +24,7 @@ __all__ = [
     "Event",
     "HeartbeatKept",
     "ItemsExpanded",
+    "LimitSet",
     "Output",
     "RunCancelled",
     "RunContinued",
@@ -37,6 +38,7 @@ __all__ = [
     "StepSkipped",
     "StepsDefined",
     "StepsRequested",
+    "UndoRequested",
 ]
 
 
@@ -231,6 +233,25 @@ class RunContinued(BaseEvent, frozen=True, tag="run_continued"):
     """The run is no longer paused."""
 
 
+class LimitSet(BaseEvent, frozen=True, tag="limit_set"):
+    """Attempts that share this limit are no more than so many; holds for all runs of the store."""
+
+    name: str
+    concurrent: int = 0
+    """At once; 0 for any number."""
+    rate: int = 0
+    """Begun within `per` seconds; 0 for any number."""
+    per: float = 0.0
+
+
+class UndoRequested(BaseEvent, frozen=True, tag="undo_requested"):
+    """What has been done is to be undone, the newest first; or is to be if the run fails."""
+
+    environments: dict[str, str]
+    """Step that undoes → the environment it is to run in."""
+    on_failure: bool = False
+
+
 class RunSettled(BaseEvent, frozen=True, tag="run_settled"):
     """Nothing is running and nothing can be started."""
 
@@ -256,6 +277,8 @@ Event = (
     | StepForgotten
     | StepRenamed
     | RunCancelled
+    | LimitSet
+    | UndoRequested
     | RunPaused
     | RunContinued
     | RunSettled

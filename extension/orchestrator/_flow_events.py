@@ -20,6 +20,7 @@ __all__ = ["define", "forget", "rename"]
 
 def define(state: State, definitions: Sequence[Step]) -> None:
     """These steps are as follows from now on."""
+    state.is_ranked = state.is_ranked or any(step.priority for step in definitions)
     for flow, steps in _by_flow(state, definitions):
         before = _readers_of(flow, steps) if state.owed and flow is state.flow else {}
         for step in steps:
@@ -104,6 +105,9 @@ def _drop(state: State, name: str) -> StepState:
     step = state.steps.pop(name, None) or StepState(name)
     owe(state, step, owed=False)
     state.past[name] = (step.attempts, step.checkpoints)
+    state.doubtful.pop(name, None)
+    state.undoing.pop(name, None)
+    state.unset_ready(name)
     end_attempt(state, step, step=name, item="", at=step.waiting_since)
     end_pass(state, step, step.waiting_since)
     groups = (state.fresh, state.ready, state.running, state.unfinished, state.troubled)

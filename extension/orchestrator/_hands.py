@@ -24,6 +24,7 @@ from stepwell.orchestrator._commands import (
     Skip,
     StartAttempt,
     TimeOut,
+    Undo,
     Void,
 )
 from stepwell.orchestrator._deadlines import Failure, retry_at
@@ -37,6 +38,7 @@ from stepwell.orchestrator._events import (
     RunSettled,
     StepReused,
     StepSkipped,
+    UndoRequested,
 )
 from stepwell.orchestrator._failures import items_failed, timed_out
 from stepwell.orchestrator._port import (
@@ -115,6 +117,8 @@ class Hands:
             case EndWait() | Expire() | FollowUp() | Void() | Deliver():
                 closed, step, item, attempt = closing(state, command)
                 self._record(state.run, closed, step=step, item=item, attempt=attempt)
+            case Undo():
+                self._record(state.run, UndoRequested(command.environments))
             case Settle():
                 self._record(state.run, RunSettled(command.status))
 
@@ -230,7 +234,8 @@ class Hands:
             return
         error = timed_out(definition, command.kind)
         failure = Failure((error.type, "TimeoutError", "Exception"), is_transient=True)
-        due = 0 if command.kind == "total" else retry_at(definition, unit, failure, self._now())
+        is_last = command.kind == "total" or definition.once  # it may have happened
+        due = 0 if is_last else retry_at(definition, unit, failure, self._now())
         self._worker.cancel(AttemptId(state.run, command.step, command.attempt, command.item))
         self._record(
             state.run,

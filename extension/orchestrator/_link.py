@@ -17,6 +17,7 @@ from stepwell.orchestrator._calls import Call
 from stepwell.orchestrator._events import Event
 from stepwell.orchestrator._port import AttemptId, Birth, Note, Report, Sign
 from stepwell.orchestrator._state import State
+from stepwell.orchestrator._unit import Unit
 from stepwell.store import Blob
 
 __all__ = [
@@ -156,10 +157,14 @@ class Waits:
     def __init__(self) -> None:
         self._waiting: dict[AttemptId, dict[str, list[Future[Any]]]] = {}
 
-    def add(self, wait: Awaited) -> None:
-        """Somebody waits."""
+    def add(self, wait: Awaited, unit: Unit) -> Call | None:
+        """Somebody waits, unless the call is closed: then it is the answer."""
+        call = unit.calls.get(wait.call) if unit.calls else None
+        if call is not None and call.is_closed:
+            return call
         mine = self._waiting.setdefault(wait.id, {})
         mine.setdefault(wait.call, []).append(wait.answer)
+        return None
 
     def take(self, attempt: AttemptId, call: str) -> "list[Future[Any]]":
         """Those who waited for this call: it has been answered."""

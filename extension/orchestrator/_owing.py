@@ -1,5 +1,7 @@
 """Who is owed an answer, and what they wait for. Parts of `apply`."""
 
+from itertools import takewhile
+
 from stepwell.orchestrator._state import State
 from stepwell.orchestrator._timers import Timer
 from stepwell.orchestrator._unit import StepState
@@ -10,15 +12,21 @@ __all__ = ["answered", "cancel", "hold_readers", "owe", "release_reader", "wait_
 
 def wait_or_ready(state: State, step: StepState) -> None:
     """Wait for what is above and for a retry that is due later, or be ready."""
-    step.waiting = {
-        name for name in state.flow.upstream(step.name) if not state.step(name).is_settled
-    }
+    if step.name in state.undoing:
+        # What it reads is there or is not; it waits for those that undo what is newer.
+        step.waiting = set(takewhile(lambda name: name != step.name, state.undoing))
+    else:
+        step.waiting = {
+            name for name in state.flow.upstream(step.name) if not state.step(name).is_settled
+        }
     state.unset_ready(step.name)
     if not step.waiting:
         _set_ready(state, step)
 
 
 def _set_ready(state: State, step: StepState) -> None:
+    if step.doubt is not None:
+        return
     if step.retry_at:
         state.retrying[step.name] = None
         state.timers.set(Timer(step.retry_at, "retry", step.name))
@@ -63,11 +71,23 @@ def answered(state: State, step: StepState, at: int) -> None:
     state.troubled.pop(step.name, None)
     state.unset_ready(step.name)
     owe(state, step, owed=False)
+    if step.name in state.undoing:
+        _undone(state, step, at)
     if not state.owed or state.is_replayed:
         return
     for name in state.flow.downstream(step.name):
         if (reader := state.steps.get(name)) is not None:
             release_reader(state, reader, step.name)
+
+
+def _undone(state: State, undo: StepState, at: int) -> None:
+    """What the step undoes is no longer done; the next one may go on."""
+    step = state.step(state.undoing.pop(undo.name))
+    step.is_undone, step.since = True, at
+    if state.is_replayed:
+        return
+    for name in state.undoing:
+        release_reader(state, state.step(name), undo.name)
 
 
 def cancel(state: State, names: tuple[str, ...], at: int) -> None:
@@ -80,6 +100,7 @@ def cancel(state: State, names: tuple[str, ...], at: int) -> None:
             continue
         state.unset_ready(name)
         state.unfinished.pop(name, None)
+        state.undoing.pop(name, None)
         if step.owed:
             step.cancelled = True
             state.troubled[name] = None

@@ -1,7 +1,10 @@
 """What a wish comes down to: which steps are owed, given what is known. Pure."""
 
 from collections.abc import Collection, Iterable, Mapping
+from hashlib import blake2b
 
+from stepwell.flow import Step
+from stepwell.orchestrator._call_events import ApprovalRequested
 from stepwell.orchestrator._decide import current_inputs, is_current
 from stepwell.orchestrator._events import AttemptInterrupted, StepsRequested
 from stepwell.orchestrator._state import State
@@ -43,7 +46,11 @@ def _is_due(state: State, name: str, environment: str, wanted: Mapping[str, str]
     step, definition = state.step(name), state.flow[name]
     if step.owed:
         return False
-    if step.cancelled or any(upstream in wanted for upstream in state.flow.upstream(name)):
+    if (
+        step.cancelled
+        or step.is_undone
+        or any(upstream in wanted for upstream in state.flow.upstream(name))
+    ):
         return True
     if definition.transient and name not in state.live:
         return True
@@ -63,13 +70,36 @@ def _same_work(run: Running, code: str, inputs: dict[str, str], environment: str
     return run.code == code and run.inputs == inputs and run.environment == environment
 
 
-def interrupted(state: State) -> list[tuple[str, str, int, AttemptInterrupted]]:
-    """Attempts that were under way when the last process ended: step, item, attempt, event."""
-    found: list[tuple[str, str, int, AttemptInterrupted]] = []
+Remains = tuple[str, str, int, AttemptInterrupted | ApprovalRequested]
+"""Step, item, attempt, and what is to be recorded of it."""
+
+
+def interrupted(state: State) -> list[Remains]:
+    """What is to be said of attempts that were under way when the last process ended.
+
+    Of a step that must not happen twice a person is asked what came of it.
+    """
+    found: list[Remains] = []
     for name in state.running:
         step = state.steps[name]
         found += [(name, *rest, AttemptInterrupted()) for rest in running_attempts(step)]
+        definition = state.flow.get(name)
+        if definition is not None and definition.once and step.running is not None:
+            attempt = step.running.attempt
+            found.append((name, "", attempt, _in_doubt(state, definition, attempt)))
     return found
+
+
+def _in_doubt(state: State, definition: Step, attempt: int) -> ApprovalRequested:
+    named = f"{state.run}\0{definition.name}\0{attempt}".encode()
+    return ApprovalRequested(
+        f"d{blake2b(named, digest_size=4).hexdigest()}",
+        question=f"Attempt {attempt} at {definition.name!r} was cut off and may have happened. "
+        "What came of it? Respond with its result if it happened, approve to run it again, "
+        "reject if it failed.",
+        form="in_doubt",
+        edit=definition.writes,
+    )
 
 
 def running_attempts(step: StepState) -> list[tuple[str, int]]:
@@ -97,6 +127,7 @@ def recover(state: State) -> State:
             _let_go(state, step)
     state.fresh.clear()
     state.ready.clear()
+    state.limited.clear()
     state.superseded.clear()
     state.retrying.clear()
     state.settled = state.settled or "interrupted"

@@ -57,6 +57,10 @@ class Seals:
         records = as_records(happened, body, blobs)
         self._after(partial(self._commit, report, happened, records))
 
+    def release(self, state: State, sealed: Sealed) -> None:
+        """It is known what came of it."""
+        state.sealed.discard((sealed.report.id.step, sealed.report.id.item))
+
     def _commit(self, report: Finished, happened: Happened, records: Sequence[Record]) -> None:
         assert report.tables is not None
 

@@ -35,6 +35,7 @@ from stepwell.orchestrator._events import Event, RunSettled
 from stepwell.orchestrator._hands import Hands
 from stepwell.orchestrator._history import load
 from stepwell.orchestrator._journal import Effect, Journal
+from stepwell.orchestrator._limits import Limits
 from stepwell.orchestrator._link import (
     Awaited,
     Begun,
@@ -105,6 +106,7 @@ class Orchestrator:
         link = ToOrchestrator(self._mailbox.put, self._clock.now, lambda: self._purse.is_limiting)
         self._hands = Hands(worker, link, self.record, self._after, self._clock.now)
         self._seals = Seals(store, self._mailbox.put, self._after, self._clock.now)
+        self.limits = Limits(self._states.values)
         self.children = Children(self, partial(load, store))
         # Runs in which something has happened that was not decided about yet.
         self._moved: dict[str, None] = {}
@@ -249,6 +251,7 @@ class Orchestrator:
         for answer, call in self._waits.closed_by(state, event, step, item):
             self._after(partial(give, answer, call))
         self.children.follow(state, event, step)
+        self.limits.follow(state, event, step, item, at)
         if self._purse.is_limiting or isinstance(event, BudgetSet):
             self._purse.follow(state, event, AttemptId(run, step, attempt, item), at)
 
@@ -321,7 +324,7 @@ class Orchestrator:
             self._scope.cancel()
 
     def _set_alarm(self) -> None:
-        due, is_idle = next_alarm(self._states.values())
+        due, is_idle = next_alarm(self._states.values(), self.limits.next_due)
         is_idle = is_idle and not (len(self._mailbox) or self._unwritten)
         self._clock.wake_at(due, partial(self._mailbox.put, Due()), is_idle=is_idle)
 
@@ -340,7 +343,7 @@ class Orchestrator:
             case Sealed():
                 self._unseal(mail)
             case Due():
-                pass
+                self.limits.next_due = 0
 
     def _serve(self, mail: FromAttempt) -> None:
         """What a running attempt says or wants."""
@@ -383,8 +386,7 @@ class Orchestrator:
         self._note(attempt, event, blobs, objects)
 
     def _unseal(self, sealed: Sealed) -> None:
-        it = sealed.report.id
-        self._states[it.run].sealed.discard((it.step, it.item))
+        self._seals.release(self._states[sealed.report.id.run], sealed)
         if isinstance(sealed.answer, StoreError):
             self._report(refused(sealed.report, sealed.answer))
         else:
@@ -430,17 +432,15 @@ class Orchestrator:
         if unit is None:
             deny(wait.answer, AttemptGivenUp(wait.id.step, wait.id.attempt))
             return
-        call = unit.calls.get(wait.call) if unit.calls else None
-        if call is not None and call.is_closed:
+        if (call := self._waits.add(wait, unit)) is not None:
             self._after(partial(give, wait.answer, call))
-        else:
-            self._waits.add(wait)
 
     def _advance(self, run: str) -> None:
         state = self._states.get(run)
         if state is None:
             return
-        while commands := decide(state, slots=self._slots, now=self._clock.now()):
+        now, limits = self._clock.now, self.limits
+        while commands := decide(state, slots=self._slots, now=now(), limits=limits):
             for command in commands:
                 self._hands.carry_out(state, command)
 

@@ -44,8 +44,8 @@ def phase_of(step: StepState) -> Phase:
         return Phase.FAILED
     if step.cancelled:
         return Phase.CANCELLED
-    if step.checkpoint is None:
-        return Phase.DEFERRED
+    if step.checkpoint is None or step.is_undone:
+        return Phase.UNDONE if step.is_undone else Phase.DEFERRED
     return Phase.SKIPPED if step.checkpoint.skipped else Phase.COMPLETED
 
 
@@ -99,8 +99,8 @@ def _standing(state: State, definition: Step, step: StepState) -> _Standing:
         return {"skipped": step.checkpoint.skipped}
     if phase is not Phase.WAITING:
         return {}
-    if state.is_paused:
-        return {"held": "the run is paused; %stepwell resume goes on"}
+    if held := _held(state, definition, step):
+        return {"held": held}
     if step.retry_at and definition.retry is not None:
         retries = definition.retry.retries
         return {"retry_at": step.retry_at, "retry": step.failures, "retries": retries}
@@ -262,3 +262,13 @@ def status_of(state: State) -> str:
     if state.owed and not state.settled:
         return "running"
     return state.settled or "idle"
+
+
+def _held(state: State, definition: Step, step: StepState) -> str:
+    if step.doubt is not None:
+        return "it may have happened when the process ended: see %stepwell inbox"
+    if state.is_paused:
+        return "the run is paused; %stepwell resume goes on"
+    if definition.name in state.limited.get(definition.limit, ()):
+        return f"waits for its turn under the limit {definition.limit!r}"
+    return ""

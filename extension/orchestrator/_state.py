@@ -48,6 +48,10 @@ class State:
     # that could be reused and are taken from the front, `ready` are each compared.
     fresh: dict[str, None] = field(default_factory=dict[str, None])
     ready: dict[str, None] = field(default_factory=dict[str, None])
+    limited: dict[str, dict[str, None]] = field(default_factory=dict[str, dict[str, None]])
+    """As `fresh`, of steps that share a limit: by the limit's name."""
+    is_ranked: bool = False
+    """Whether some step has a priority."""
     running: dict[str, None] = field(default_factory=dict[str, None])
     mapped: dict[str, None] = field(default_factory=dict[str, None])
     """Of `running`, the mapped steps: what they do is done by their items."""
@@ -84,6 +88,12 @@ class State:
     budget_since: int = 0
     """When its time began to count."""
     spent: Spent = field(default_factory=Spent)
+    doubtful: dict[str, None] = field(default_factory=dict[str, None])
+    """Steps that do not run before a person has said what came of their last attempt."""
+    undoing: dict[str, str] = field(default_factory=dict[str, str])
+    """Steps that are to undo others, in the order in which they do, and what each undoes."""
+    undo_on_failure: dict[str, str] = field(default_factory=dict[str, str])
+    """If the run fails: steps that undo, and the environment of each."""
     is_paused: bool = False
     superseded: dict[str, int] = field(default_factory=dict[str, int])
     """Attempts under way whose code has been edited since: to be stopped if they can be."""
@@ -157,8 +167,12 @@ class State:
 
     def set_ready(self, step: StepState) -> None:
         """The step waits for nothing any more."""
-        if step.checkpoint is None or step.force:
-            self.fresh[step.name] = None
+        if step.checkpoint is None or step.force or step.is_undone:
+            definition = self.flow.get(step.name)
+            if definition is not None and definition.limit and definition.map is None:
+                self.limited.setdefault(definition.limit, {})[step.name] = None
+            else:
+                self.fresh[step.name] = None
         else:
             self.ready[step.name] = None
 
@@ -166,3 +180,5 @@ class State:
         """The step waits, runs, or is no longer owed."""
         self.fresh.pop(name, None)
         self.ready.pop(name, None)
+        for group in self.limited.values():
+            group.pop(name, None)

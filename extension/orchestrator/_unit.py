@@ -129,6 +129,11 @@ class StepState(Unit):
 
     failed: Running | None = None
     """What the failed attempt depended on: unchanged means that it would fail again."""
+    is_undone: bool = False
+    """It was done, and that was undone: its checkpoint tells what was, and answers nobody."""
+    doubt: Running | None = None
+    """An attempt of which nobody knows how it ended, of a step that must not happen twice: until
+    a person has said, it does not run."""
     cancelled: bool = False
     owed: bool = False
     """Asked for and not yet answered."""
@@ -155,6 +160,7 @@ class StepState(Unit):
         """Whether its outputs may be read."""
         return (
             self.checkpoint is not None
+            and not self.is_undone
             and not self.owed
             and not self.cancelled
             and self.error is None

@@ -91,7 +91,9 @@ def withdraw(state: State, unit: Unit, why: str, *, but_code: str | None = None)
 def withdraw_all(state: State, steps: Collection[str], why: str) -> None:
     """Everything that was asked for these steps' sake, by their items too."""
     for name in state.pending:
-        if state.approvals[name].step in steps:
+        approval = state.approvals[name]
+        # What came of an attempt is still not known when nobody wants the step any more.
+        if approval.step in steps and approval.request.form != "in_doubt":
             state.withdrawn[name] = why
 
 

@@ -39,6 +39,12 @@ def _row(question: Question, current: str) -> InboxRow:
 
 def way_out(asked: ApprovalRequested) -> str:
     """What to type to answer the question."""
+    if asked.form == "in_doubt":
+        which = asked.approval
+        return (
+            f"it happened: %stepwell respond {which} RESULT · run it again: %stepwell approve "
+            f"{which} · it failed: %stepwell reject {which}"
+        )
     if asked.form == "ask":
         return f"%stepwell respond {asked.approval} ANSWER"
     edit = f" [--set {asked.edit[0]}=…]" if asked.edit else ""

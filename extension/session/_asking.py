@@ -10,18 +10,29 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from msgspec.structs import replace
 
-from stepwell.errors import UnknownName, UnknownStep, near_misses
+from stepwell.errors import (
+    InvalidUsage,
+    UnknownName,
+    UnknownStep,
+    near_misses,
+)
 from stepwell.flow import Flow, Step
 from stepwell.orchestrator import (
     AgentDefined,
+    LimitSet,
     RunCancelled,
+    RunContinued,
+    RunPaused,
     SetupDefined,
     State,
     StepForgotten,
     StepRenamed,
     StepsDefined,
+    StepsRequested,
+    UndoRequested,
     closure,
     request,
+    to_be_undone,
 )
 from stepwell.secrecy import refuse_secrets_in
 from stepwell.session._engine import Engine
@@ -34,7 +45,13 @@ __all__ = [
     "check_names",
     "define",
     "forget",
+    "go_on",
+    "limit",
+    "pause",
     "remember_setup",
+    "stop",
+    "undo",
+    "undo_on",
 ]
 
 # What IPython puts into every namespace: nobody meant one of these.
@@ -227,6 +244,76 @@ def cancel(engine: Engine, names: Collection[str] = ()) -> None:
         engine.orchestrator.record(engine.run, RunCancelled(steps=tuple(names)))
 
     engine.orchestrator.call(work)
+
+
+def undo(engine: Engine, names: Collection[str] = (), *, on_failure: bool = False) -> None:
+    """Undo what these steps, or all, have done, the newest first; or do so if the run fails."""
+    state = engine.state
+    check_names(state, names)
+    undoers = [
+        step.name for step in state.flow if step.undo_of and (not names or step.undo_of in names)
+    ]
+    if names and not undoers:
+        raise InvalidUsage(f"nothing undoes {', '.join(names)}: %%step NAME --undo-of STEP")
+    found = {name: engine.surroundings.capture(state.flow[name].reads) for name in undoers}
+    for name, captured in found.items():
+        engine.surroundings.keep(*captured)
+        _refuse_missing(engine, name, captured[1])
+
+    def work() -> None:
+        wanted = found if on_failure else {n: found[n] for n in to_be_undone(state) if n in found}
+        environments = {name: digest for name, (digest, _) in wanted.items()}
+        for digest in dict.fromkeys(environments.values()):
+            _record_environment(engine, digest)
+        if environments:
+            engine.orchestrator.record(engine.run, UndoRequested(environments, on_failure))
+
+    engine.orchestrator.call(work)
+
+
+def undo_on(engine: Engine, names: Collection[str], *, by: str) -> None:
+    """Go on with undoing where that was cut off or has failed."""
+    state = engine.state
+    found = {name: engine.surroundings.capture(state.flow[name].reads) for name in names}
+    for captured in found.values():
+        engine.surroundings.keep(*captured)
+
+    def work() -> None:
+        environments = {name: digest for name, (digest, _) in found.items()}
+        for digest in dict.fromkeys(environments.values()):
+            _record_environment(engine, digest)
+        wish = StepsRequested(environments=environments, by=by, force=tuple(environments))
+        engine.orchestrator.record(engine.run, wish)
+
+    engine.orchestrator.call(work)
+
+
+def pause(engine: Engine) -> None:
+    """Start nothing more until the run is continued; what runs comes to its end."""
+    engine.orchestrator.call(lambda: engine.orchestrator.record(engine.run, RunPaused()))
+
+
+def go_on(engine: Engine) -> None:
+    """The run is no longer paused."""
+    if engine.state.is_paused:
+        engine.orchestrator.call(lambda: engine.orchestrator.record(engine.run, RunContinued()))
+
+
+def stop(engine: Engine) -> None:
+    """What runs comes to its end; what was asked for besides is no longer wanted."""
+
+    def work() -> None:
+        steps = engine.state.steps.values()
+        waiting = tuple(step.name for step in steps if step.owed and step.running is None)
+        if waiting:
+            engine.orchestrator.record(engine.run, RunCancelled(steps=waiting))
+
+    engine.orchestrator.call(work)
+
+
+def limit(engine: Engine, rule: LimitSet) -> None:
+    """So many attempts at most that share this limit, in all runs of the store."""
+    engine.orchestrator.call(lambda: engine.orchestrator.record(engine.run, rule))
 
 
 def forget(engine: Engine, name: str) -> None:

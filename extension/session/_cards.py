@@ -17,6 +17,8 @@ from stepwell.orchestrator import (
     Phase,
     ProgressView,
     RunCancelled,
+    RunContinued,
+    RunPaused,
     Sign,
     State,
     StepForgotten,
@@ -212,7 +214,7 @@ def _concerned(state: State, what: Happened) -> Iterable[str]:
             return [what.step, *state.flow.downstream(what.step)]
         case AttemptFailed() | AttemptInterrupted():
             return [what.step, *(name for name, step in state.steps.items() if step.owed)]
-        case RunCancelled() | StepForgotten():
+        case RunPaused() | RunContinued() | RunCancelled() | StepForgotten():
             return list(state.steps)
         case _:
             return [what.step]

@@ -158,7 +158,10 @@ class Desk:
             raise InvalidUsage("`always` is about the calls of a tool, and this asks about none")
         made = settled_by(asked, decision, has_value=value is not ABSENT)
         output, blobs = asked.payload if made == "answered" else None, list[Blob]()
-        if value is not ABSENT:
+        outputs: dict[str, Output] = {}
+        if asked.form == "in_doubt":
+            outputs, blobs = self._results(question, value)
+        elif value is not ABSENT:
             output, blobs = self._checked(question, value)
 
         def work(state: State) -> ApprovalDecided:
@@ -175,6 +178,7 @@ class Desk:
                 reason,
                 asked.payload.digest if asked.payload is not None else "",
                 always,
+                outputs,
             )
             self._record(state, approval, event, blobs)
             return event
@@ -186,6 +190,20 @@ class Desk:
         output, blob = self._values.encode("", f"the message on {topic!r}", payload)
         event = MessageSent(secrets.token_hex(8), topic, output, self._user)
         self._orchestrator.call(lambda: self._orchestrator.post(run, event, [blob]))
+
+    def _results(self, question: Question, value: object) -> tuple[dict[str, Output], list[Blob]]:
+        """What a step in doubt has made, by the names of its outputs. Raises `InvalidAnswer`."""
+        names, step = question.asked.edit, question.approval.step
+        if value is ABSENT or not names:
+            return {}, []
+        given = {names[0]: value} if len(names) == 1 else value
+        if not isinstance(given, dict) or set(cast("dict[object, object]", given)) != set(names):
+            raise InvalidAnswer([("", f"give all results by name: {', '.join(names)}")])
+        found = {
+            name: self._values.encode(step, name, each)
+            for name, each in cast("dict[str, object]", given).items()
+        }
+        return {name: it for name, (it, _) in found.items()}, [blob for _, blob in found.values()]
 
     def _checked(self, question: Question, value: object) -> tuple[Output, list[Blob]]:
         asked = question.asked

@@ -11,11 +11,13 @@ from stepwell.errors import UnknownRun, near_misses
 from stepwell.orchestrator import (
     AttemptId,
     Clock,
+    LimitSet,
     Listener,
     Orchestrator,
     RunStarted,
     SignListener,
     State,
+    decode,
     interrupted,
     load,
     runs,
@@ -189,6 +191,10 @@ def open_engine(
         outputs = Outputs(surroundings.namespace_of_notebook, values, tell=unreadable)
         orchestrator.listen(listener)
         orchestrator.watch_signs(sign_listener)
+        for row in opened.rows(kinds=["limit_set"]):
+            rule = decode(row)
+            if isinstance(rule, LimitSet):
+                orchestrator.limits.rules[rule.name] = rule
         orchestrator.start()
         desk = Desk(orchestrator, opened, values, user=_user())
         engine = Engine(place, surroundings, opened, values, worker, orchestrator, outputs, desk)

@@ -66,7 +66,9 @@ class SessionNotebook:
         session.define([step])
         session.expect_card(step.name, where)
         try:
-            if not step.defer:
+            if step.name in session.state.undoing:
+                session.ask([step.name], by="cell")
+            elif not step.defer:
                 force = [step.name] if step.always else []
                 session.ask([step.name], by="cell", force=force)
         finally:
@@ -78,7 +80,9 @@ class SessionNotebook:
 
     # -- running -------------------------------------------------------------------------
 
-    def run(self, names: Sequence[str], *, fresh: bool = False) -> View:
+    def run(
+        self, names: Sequence[str], *, fresh: bool = False, undo_on_failure: bool = False
+    ) -> View:
         """Bring these steps, or all, up to date; `fresh` begins a new run."""
         session = self.session
         if names and names[0] not in session.state.flow and session.find_agent(names[0]):
@@ -86,10 +90,13 @@ class SessionNotebook:
         session.check_names(names)
         if fresh:
             session.begin_fresh()
-        wanted = list(names) or session.names()
+        flow = session.state.flow
+        wanted = list(names) or [name for name in session.names() if not flow[name].undo_of]
         if not wanted:
             raise InvalidUsage("there is nothing to run: no cell has been made a step yet")
         always = [name for name in wanted if session.state.flow[name].always]
+        if undo_on_failure:
+            session.undo(on_failure=True)
         session.ask(wanted, by="run", force=always)
         return self.status()
 
@@ -128,9 +135,29 @@ class SessionNotebook:
         session.rerun([*names, *readers])
         return self.status()
 
-    def cancel(self, names: Sequence[str]) -> View:
-        """Stop these steps, or the whole run."""
+    def pause(self) -> View:
+        """Start nothing more until the run is resumed."""
+        self.session.pause()
+        return self.status()
+
+    def stop(self) -> View:
+        """Finish what runs, and stop there."""
+        self.session.stop()
+        return self.status()
+
+    def limit(
+        self, name: str = "", *, concurrent: int = 0, rate: int = 0, per: float = 0.0
+    ) -> View:
+        """Set a limit, or show those that are set."""
+        if name:
+            self.session.limit(name, concurrent=concurrent, rate=rate, per=per)
+        return reports.limits(self.session)
+
+    def cancel(self, names: Sequence[str], *, undo: bool = False) -> View:
+        """Stop these steps, or the whole run; `undo`: and undo what they have done."""
         self.session.cancel(names)
+        if undo:
+            self.session.undo(names)
         return self.status()
 
     def forget(self, name: str) -> View:

@@ -29,6 +29,7 @@ def resume(session: Session, shell: Any, run: str = "") -> list[str]:
     for name, step in state.steps.items():
         if step.is_settled:
             session.bring_back(name)
+    session.go_on()
     pending = [name for name in state.flow.order() if _is_pending(state, name)]
     if pending:
         try:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from stepwell.agents import Agent
-from stepwell.errors import StoreClosed
+from stepwell.errors import InvalidUsage, StoreClosed
 from stepwell.flow import Step
 from stepwell.frontend import Frontend
 from stepwell.inside import Cassette
@@ -24,6 +24,7 @@ from stepwell.orchestrator import (
     AttemptId,
     Clock,
     Happened,
+    LimitSet,
     Sign,
     State,
     StepReused,
@@ -270,8 +271,28 @@ class Session:
 
         Raises `UnknownStep`, and `UnknownName` for a name that nobody makes.
         """
-        engine = self.engine
+        engine, flow = self.engine, self.state.flow
+        if undoers := [name for name in names if name in flow and flow[name].undo_of]:
+            self._undo_on(undoers, by=by)
+            names = [name for name in names if name not in undoers]
+            if not names:
+                return
         self._cards.note(engine, asking.ask(engine, names, by=by, force=force))
+
+    def _undo_on(self, names: Collection[str], *, by: str) -> None:
+        """Go on with undoing. Raises `InvalidUsage` where there is nothing to be undone."""
+        for name in names:
+            undone = self.state.flow[name].undo_of
+            if name not in self.state.undoing:
+                raise InvalidUsage(
+                    f"step {name!r} undoes {undone!r} and runs only then: "
+                    f"%stepwell cancel {undone} --undo"
+                )
+        asking.undo_on(self.engine, names, by=by)
+
+    def undo(self, names: Collection[str] = (), *, on_failure: bool = False) -> None:
+        """Undo what these steps, or all, have done, the newest first; or if the run fails."""
+        asking.undo(self.engine, names, on_failure=on_failure)
 
     def rerun(self, names: Collection[str]) -> None:
         """Run these steps although nothing has changed."""
@@ -308,6 +329,26 @@ class Session:
     def _cancel(self, name: str) -> str:
         self.cancel([name] if name else [])
         return f"{name or 'the run'} is cancelled; what is done stays"
+
+    def pause(self) -> None:
+        """Start nothing more until somebody resumes; what runs comes to its end."""
+        asking.pause(self.engine)
+
+    def go_on(self) -> None:
+        """The run is no longer paused."""
+        asking.go_on(self.engine)
+
+    def stop(self) -> None:
+        """What runs comes to its end, and the run stops there."""
+        asking.stop(self.engine)
+
+    def limit(self, name: str, *, concurrent: int = 0, rate: int = 0, per: float = 0.0) -> None:
+        """So many attempts at most that share this limit; without numbers, any number."""
+        asking.limit(self.engine, LimitSet(name, concurrent, rate, per))
+
+    def limits(self) -> Mapping[str, LimitSet]:
+        """The limits that are set, by name."""
+        return dict(self.engine.orchestrator.limits.rules)
 
     def forget(self, name: str) -> None:
         """Take the step out of the flow; its history stays in the store."""
@@ -446,6 +487,8 @@ class Session:
                 case AttemptCompleted(outputs=outputs):
                     engine.outputs.publish(what.step, outputs, what.objects)
                 case StepReused():
+                    self.bring_back(what.step)
+                case ApprovalDecided(outputs=outputs) if outputs:
                     self.bring_back(what.step)
                 case _:
                     pass

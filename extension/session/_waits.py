@@ -111,7 +111,7 @@ class Wait:
             return True
         state = self._state
         problems = self._engine.outputs.has_problems
-        if not (self._is_in_vain or state.troubled or state.settled or problems):
+        if not (self._is_in_vain or state.troubled or state.settled or problems or state.is_paused):
             return False
         return any(self._is_hopeless(step) for _, step in self._pending)
 
@@ -140,6 +140,8 @@ class Wait:
 
     def _is_hopeless(self, name: str) -> bool:
         step = self._state.steps.get(name)
+        if self._state.is_paused and step is not None and step.owed and step.running is None:
+            return True
         if step is None or not step.is_settled or step.checkpoint is None:
             return is_stuck(self._state, name)
         outputs = self._engine.outputs
@@ -165,6 +167,8 @@ class Wait:
                 way_out = "Its result is stored: run its cell, or %stepwell resume"
                 raise StepNotRun(wanted, name, way_out)
             return
+        if state.is_paused and step is not None and step.owed:
+            raise StepNotRun(wanted, name, "The run is paused: %stepwell resume goes on")
         for other in closure(state, [name]):
             found = state.steps.get(other)
             if found is not None and found.error is not None and not found.owed:

@@ -43,7 +43,7 @@ def test_the_answer_can_be_assigned(shell: Any) -> None:
         ("%%step plan\n\n# note\n", "InvalidUsage: a step needs code below the %%step line"),
         ("%%step plan --on x\nx = 1", "NotYetSupported: %%step --on is not in this version"),
         ("%agent writer() --max-depth x", "InvalidUsage: %agent: --max-depth takes a number"),
-        ("%stepwell limit plan", "NotYetSupported: %stepwell limit is not in this version"),
+        ("%stepwell limit plan", "InvalidUsage: say how many: %stepwell limit plan --concurrent"),
         ("%%stepwell sql", "InvalidUsage: there is no query"),
     ],
 )

@@ -72,9 +72,6 @@ def test_mistakes_are_named(line: str, says: str) -> None:
 
 LATER = [
     "--on process",
-    "--once",
-    "--limit openai",
-    "--undo-of publish",
 ]
 
 

@@ -119,6 +119,26 @@ def test_a_wait_that_code_asks_for_is_kept(notebook: Notebook) -> None:
     assert notebook.done("n", source, policies=told) == 1
 
 
+def test_crash_during_retries_resumes_with_remaining_attempts(notebook: Notebook) -> None:
+    """And with the delay that remains: a restart is no reason to begin counting anew."""
+    told = Policies(retry=Retry(retries=2, backoff=0.4, jitter=0.0))
+    source = "seen.say('tried'); raise TimeoutError('busy')\nn = 1"
+    notebook.step("n", source, policies=told)
+    wait_for(lambda: notebook.session.state.steps["n"].retry_at)
+    due = notebook.session.state.steps["n"].retry_at
+    again = notebook.restarted()
+    again.names |= {"seen": Seen(), "stepwell": stepwell}
+    again.step("n", source, policies=told)
+    assert again.session.state.steps["n"].retry_at == due
+    with pytest.raises(StepFailed, match="busy"):
+        again.session.wait(["n"], timeout=20)
+    assert heard(again) == ["tried", "tried"]
+    step = again.session.state.steps["n"]
+    assert step.attempts == 3
+    assert step.begun < due
+    again.session.close()
+
+
 # -- time -----------------------------------------------------------------------------------
 
 

@@ -1,0 +1,103 @@
+"""How many attempts may be under way, or begin in a while, that share a limit.
+
+A limit holds for all runs that are advanced in this process. What is under way is read off
+their states each time it is asked for, so it cannot be counted wrongly; what has begun
+lately is remembered here, and after a restart forgotten.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterable
+
+from stepwell.orchestrator._events import AttemptStarted, Event, LimitSet
+from stepwell.orchestrator._state import State
+
+__all__ = ["Limits", "Rooms"]
+
+SECOND = 1_000_000
+_MANY = 1 << 30
+
+
+class Limits:
+    """The limits that are set. On the orchestrator's thread alone."""
+
+    def __init__(self, states: Callable[[], Iterable[State]]) -> None:
+        self._states = states
+        self.rules: dict[str, LimitSet] = {}
+        self._begun: dict[str, deque[int]] = {}
+        self.next_due = 0
+        """When one that has begun too often may begin again; 0 while nobody waits for that."""
+
+    def follow(self, state: State, event: Event, step: str, item: str, at: int) -> None:
+        """Something has happened: a limit was set, or an attempt has begun that counts."""
+        match event:
+            case LimitSet():
+                self.rules[event.name] = event
+            case AttemptStarted():
+                definition = state.flow.get(step)
+                if definition is None or not definition.limit:
+                    return
+                if item or definition.map is None:
+                    self._begun.setdefault(definition.limit, deque()).append(at)
+            case _:
+                pass
+
+    def room(self, name: str, now: int) -> int:
+        """How many more attempts that share this limit may begin now."""
+        rule = self.rules.get(name)
+        if rule is None or not (rule.concurrent or rule.rate):
+            return _MANY
+        room = _MANY
+        if rule.concurrent:
+            room = rule.concurrent - sum(map(_counter(name), self._states()))
+        if rule.rate:
+            room = min(room, self._rate_room(name, rule, now))
+        return max(0, room)
+
+    def _rate_room(self, name: str, rule: LimitSet, now: int) -> int:
+        begun = self._begun.setdefault(name, deque())
+        while begun and begun[0] <= now - round(rule.per * SECOND):
+            begun.popleft()
+        room = rule.rate - len(begun)
+        if room <= 0:
+            due = begun[0] + round(rule.per * SECOND)
+            self.next_due = min(self.next_due or due, due)
+        return room
+
+
+def _counter(name: str) -> Callable[[State], int]:
+    def count(state: State) -> int:
+        found = 0
+        for step in state.running:
+            definition = state.flow.get(step)
+            if definition is None or definition.limit != name:
+                continue
+            items = state.steps[step].items if definition.map is not None else None
+            found += len(items.running) if items is not None else definition.map is None
+        return found
+
+    return count
+
+
+class Rooms:
+    """What room there is in one round of deciding, less what the round itself takes."""
+
+    def __init__(self, limits: Limits, now: int) -> None:
+        self._limits = limits
+        self._now = now
+        self._left: dict[str, int] = {}
+
+    def left(self, limit: str) -> int:
+        """How many more may begin; without a limit any number."""
+        if not limit:
+            return _MANY
+        if limit not in self._left:
+            self._left[limit] = self._limits.room(limit, self._now)
+        return self._left[limit]
+
+    def take(self, limit: str) -> bool:
+        """One more begins, if it may."""
+        if self.left(limit) <= 0:
+            return False
+        if limit:
+            self._left[limit] -= 1
+        return True
