@@ -61,6 +61,8 @@ class Cards:
     def expect(self, engine: Engine, name: str, where: object) -> None:
         """This cell is the step's, before anything is asked for: what it says belongs there."""
         engine.surroundings.places[name] = where
+        # A quick step has its say before its card stands, and would be shown above it.
+        engine.surroundings.relay.hold(where)
         self._replays.expect(name, where)
 
     def open(self, engine: Engine, name: str, where: object) -> None:
@@ -75,7 +77,10 @@ class Cards:
 
         # What was asked for has been accepted: a disk that has filled up since is for the
         # card to tell, not an error of the cell's.
-        engine.orchestrator.look(show)
+        try:
+            engine.orchestrator.look(show)
+        finally:
+            engine.surroundings.relay.release(where)
 
     def close(self) -> None:
         """Show everything new, then nothing any more."""

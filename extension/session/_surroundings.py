@@ -50,7 +50,7 @@ class Surroundings:
     """The step, or the run a cell has called, on whose behalf an attempt runs."""
     nursery_of: Callable[[Attempt], Nursery | None] = lambda attempt: None
     """What an attempt's code asks about the agents it calls."""
-    relay: Relay | None = None
+    relay: Relay = field(init=False)
     _signer: Signer | None = None
     _for_children: dict[str, None] = field(default_factory=dict[str, None])
     _worth_it: int = FEW

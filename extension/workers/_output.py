@@ -124,6 +124,20 @@ class Relay:
         # Held from taking to having sent, so that nothing overtakes what was said before.
         self._sending = threading.Lock()
         self._is_running = False
+        # Places in which something else is to be shown first, and who waits for that.
+        self._held: dict[int, list[Recorder]] = {}
+
+    def hold(self, where: object) -> None:
+        """Pass nothing on to this place until it is released."""
+        with self._lock:
+            self._held.setdefault(id(where), [])
+
+    def release(self, where: object) -> None:
+        """Pass on what was held back, and everything after it."""
+        with self._lock:
+            waiting = self._held.pop(id(where), [])
+        for recorder in waiting:
+            self._pass_on(recorder)
 
     def due(self, recorder: Recorder) -> None:
         """The recorder has something to pass on."""
@@ -141,6 +155,10 @@ class Relay:
         self._pass_on(recorder)
 
     def _pass_on(self, recorder: Recorder) -> None:
+        with self._lock:
+            if (waiting := self._held.get(id(recorder.where))) is not None:
+                waiting.append(recorder)
+                return
         with self._sending:
             entries = recorder.take_pending()
             if not entries:
