@@ -161,3 +161,55 @@ def test_a_restart_leaves_a_question_that_can_be_answered(folder: Path, open_lab
     asked(lab).get_by_role("button", name="Approve").click()
     expect(lab.output(STEP)).not_to_contain_text("needs a person")
     assert "approved" in decision(lab, 3)
+
+
+def test_a_step_runs_when_its_question_is_approved(folder: Path, open_lab: Open) -> None:
+    """From the click to what the step does with the changed value."""
+    notebook = lab_notebook(
+        folder,
+        "%load_ext stepwell",
+        "%%step draft\nreport = {'title': 'Heat pumps', 'pages': 12}",
+        "%%step publish --approve 'Publish this report?' --edit report\n"
+        "open('log', 'a').write(report['title'] + '.')\nurl = 'https://example.org'",
+    )
+    lab = open_lab(notebook)
+    lab.run_all()
+    form = asked(lab, 2)
+    expect(form).to_contain_text("Heat pumps")
+    assert not (folder / "log").exists()
+    lab.shoot("approve-step")
+    form.get_by_role("button", name="Edit").click()
+    form.get_by_label("title").fill("Heat pumps today")
+    form.get_by_role("button", name="Approve changes").click()
+    expect(lab.card(2)).to_contain_text("done")
+    assert (folder / "log").read_text() == "Heat pumps today."
+
+
+def test_a_question_wants_a_value(folder: Path, open_lab: Open) -> None:
+    """`stepwell.ask` is answered in a form made from the type it asks for."""
+    notebook = lab_notebook(
+        folder,
+        "%load_ext stepwell",
+        "%%setup\nfrom typing import Literal\nimport stepwell\n"
+        "from pydantic import BaseModel, Field",
+        "%%setup\nclass Order(BaseModel):\n    kind: Literal['small', 'large']\n"
+        "    pieces: int = Field(ge=1)\n",
+        "%%step order\nwanted = await stepwell.ask('What shall be ordered?', schema=Order)\n"
+        "text = f'{wanted.pieces} {wanted.kind}'",
+        "print(text)",
+    )
+    lab = open_lab(notebook)
+    for number in range(4):
+        lab.run(number)
+        lab.expect_done(number)
+    form = lab.output(3).get_by_role("region", name="What shall be ordered?")
+    form.get_by_label("Kind").select_option("large")
+    form.get_by_label("Pieces").fill("0")
+    form.get_by_role("button", name="Answer").click()
+    expect(form.get_by_label("Pieces")).to_have_accessible_description("is less than 1")
+    lab.shoot("ask")
+    form.get_by_label("Pieces").fill("3")
+    form.get_by_role("button", name="Answer").click()
+    expect(lab.card(3)).to_contain_text("done")
+    lab.run(4)
+    expect(lab.output(4)).to_have_text("3 large")

@@ -22,7 +22,9 @@ def messages(kernel: Kernel, kind: str) -> list[dict[str, Any]]:
 
 def said(kernel: Kernel, kind: str) -> list[dict[str, Any]]:
     """What the live view has said."""
-    found = [content["data"].get("content") or {} for content in messages(kernel, "comm_msg")]
+    found: list[dict[str, Any]] = [
+        content["data"].get("content", {}) for content in messages(kernel, "comm_msg")
+    ]
     return [message for message in found if message.get("kind") == kind]
 
 
@@ -38,7 +40,7 @@ def open_view(kernel: Kernel, *, prelude: str = "") -> str:
             content["comm_id"] for content in opened if "_esm" in content["data"].get("state", {})
         ]
 
-    kernel.listen_until(models)
+    kernel.listen_until(lambda: bool(models()))
     return models()[0]
 
 
@@ -71,12 +73,12 @@ def test_a_click_is_heard_while_a_cell_computes(kernel: Kernel) -> None:
     """By a subshell of our own, from a front end that knows nothing of subshells."""
     comm = open_view(kernel)
     tell(kernel, comm, kind="hello")
-    kernel.listen_until(lambda: said(kernel, "snapshot"))
+    kernel.listen_until(lambda: bool(said(kernel, "snapshot")))
     cell = kernel.send(BUSY)
-    kernel.listen_until(lambda: messages(kernel, "stream"))
+    kernel.listen_until(lambda: bool(messages(kernel, "stream")))
     began = time.monotonic()
     tell(kernel, comm, kind="step", id="1", step="a")
-    kernel.listen_until(lambda: said(kernel, "answer"), timeout=2)
+    kernel.listen_until(lambda: bool(said(kernel, "answer")), timeout=2)
     assert time.monotonic() - began < 2
     assert said(kernel, "answer")[0]["value"]["code"] == "x = 1\n"
     kernel.reply(cell)

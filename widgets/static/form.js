@@ -1,7 +1,7 @@
 // @ts-check
 // A form from a JSON schema: a field for each value, what is wrong beside it.
 import { dress, fill, freshId, h, isolated, oneLine } from "./dom.js";
-import { blank, fieldOf, problemWith } from "./schema.js";
+import { blank, fieldOf, problemWith, schemaOf } from "./schema.js";
 
 /**
  * @typedef {{ element: HTMLElement, read: () => any, show: (path: string[], problem: string) => boolean,
@@ -56,7 +56,11 @@ export class Form {
 
 /** @param {any} schema @param {any} value @param {Setting} setting @returns {Part} */
 function partFor(schema, value, setting) {
-  const field = fieldOf(schema, setting.root);
+  let field = fieldOf(schema, setting.root);
+  if (field.kind === "any" && value !== null && value !== undefined) {
+    // Left open by the schema: the value shows what it is.
+    field = { ...fieldOf(schemaOf(value), setting.root), title: field.title, hint: field.hint };
+  }
   if (field.kind === "nested" && setting.depth < 6) return nested(field, value, setting);
   if (field.kind === "list" && setting.depth < 6) return listed(field, value, setting);
   return single(field, value, setting);
