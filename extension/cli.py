@@ -1,6 +1,6 @@
 """The command line: `stepwell …`, also as `jupyter stepwell …`.
 
-Exit codes: 0 done, 1 failed, 2 usage; 3 is kept for a run that waits for a person.
+Exit codes: 0 done, 1 failed, 2 usage, 3 when a run waits for a person.
 Everything is told on standard error, in one or two lines where it can be.
 """
 
@@ -99,6 +99,62 @@ def run(  # noqa: PLR0917 - typer makes the command's arguments and options of t
     )
     _say(report(result, colours=_has_colours()))
     raise typer.Exit(result.exit_code)
+
+
+StoreOrNotebook = Annotated[Path, typer.Argument(help="The store, or its notebook.")]
+Which = Annotated[str, typer.Argument(metavar="STEP|ID", help="The step that asks, or the id.")]
+
+
+@app.command()
+def inbox(store: StoreOrNotebook) -> None:
+    """List what waits for a person in a store's runs."""
+    from stepwell import deciding
+
+    typer.echo(deciding.inbox(store))
+
+
+@app.command()
+def approve(
+    store: StoreOrNotebook,
+    which: Which = "",
+    *,
+    note: Annotated[str, typer.Option(help="A remark that is kept with the decision.")] = "",
+    changes: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="NAME=VALUE", help="Change what is approved."),
+    ] = None,
+    always: Annotated[
+        bool, typer.Option("--always", help="Also for further calls of the same tool.")
+    ] = False,
+) -> None:
+    """Say yes to what a step has asked."""
+    from stepwell import deciding
+
+    _say(deciding.approve(store, which, note, changes or [], always=always))
+
+
+@app.command()
+def reject(
+    store: StoreOrNotebook,
+    which: Which,
+    reason: Annotated[list[str] | None, typer.Argument(help="Why.")] = None,
+) -> None:
+    """Say no to what a step has asked."""
+    from stepwell import deciding
+
+    _say(deciding.reject(store, which, " ".join(reason or [])))
+
+
+@app.command()
+def respond(
+    store: StoreOrNotebook,
+    which: Which,
+    answer: Annotated[str, typer.Argument(help="JSON, or a text.")],
+) -> None:
+    """Answer what a step has asked."""
+    from stepwell import deciding
+
+    _say(deciding.respond(store, which, answer))
 
 
 def _has_colours() -> bool:

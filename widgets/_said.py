@@ -51,7 +51,15 @@ def facts(view: StepView) -> dict[str, object]:
         "waiting_for": [line(name) for name in view.waiting_for[:_LISTED]],
         "blocked_by": [line(name) for name in view.blocked_by[:_LISTED]],
         "stale": [line(reason, 300) for reason in view.stale[:20]],
+        **_question(view),
     }
+
+
+def _question(view: StepView) -> dict[str, object]:
+    approval = view.approval
+    if approval is None or approval.status != "pending":
+        return {}
+    return {"needs_person": line(approval.question, 300)}
 
 
 def _children(view: StepView) -> dict[str, object]:

@@ -47,6 +47,8 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
     error: Trouble | None = None
     waiting_for: tuple[str, ...] = ()
     stale: tuple[str, ...] = ()
+    needs_person: str = ""
+    """The question that it waits with."""
     items: Items | None = None
     """Of a mapped step."""
 

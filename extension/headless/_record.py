@@ -69,8 +69,10 @@ class Record:
         return any(card.phase in {"running", "waiting"} for card in self.steps.values())
 
     def has_running_steps(self) -> bool:
-        """Whether a step is running."""
-        return any(card.phase == "running" for card in self.steps.values())
+        """Whether a step is running that does not wait for a person."""
+        return any(
+            card.phase == "running" and not card.needs_person for card in self.steps.values()
+        )
 
     def heard(self, cell_index: int) -> None:
         """Have the file written soon."""

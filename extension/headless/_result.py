@@ -16,6 +16,7 @@ class Ending(Enum):
     COMPLETED = "completed"
     CELL_FAILED = "a cell failed"
     STEP_FAILED = "a step failed"
+    NEEDS_PERSON = "a person is needed"
     KERNEL_DIED = "the kernel died"
     INTERRUPTED = "interrupted"
     TIMED_OUT = "timed out"
@@ -61,7 +62,9 @@ class Result:
 
     @property
     def exit_code(self) -> int:
-        """0 when everything is done, otherwise 1."""
+        """0 when everything is done, 3 when a person has to decide first, otherwise 1."""
+        if self.ending is Ending.NEEDS_PERSON:
+            return 3
         return 0 if self.ending is Ending.COMPLETED else 1
 
     @property
@@ -98,6 +101,7 @@ def advice(
     executing: int | None,
     steps: Iterable[Card],
     can_resume: bool,
+    store: Path,
 ) -> str:
     """What ended the execution and what to do now, in a line; empty when it completed."""
     again = "; run the same command with --resume to continue" if can_resume else ""
@@ -108,6 +112,10 @@ def advice(
             said = f"{failed.name if failed else 'a cell'} failed: {trouble}"
         case Ending.STEP_FAILED:
             said = trouble.removeprefix("StepFailed: ")
+        case Ending.NEEDS_PERSON:
+            what, _, _ = trouble.removeprefix("NeedsPerson: ").partition(" Answer with ")
+            said = f"{what} `stepwell inbox {store}` lists what is open; answer with `stepwell "
+            said += f"approve {store} STEP`, `reject` or `respond`{again}"
         case Ending.KERNEL_DIED if trouble:
             said = f"the kernel did not start: {trouble}"
         case Ending.KERNEL_DIED | Ending.INTERRUPTED | Ending.TIMED_OUT:

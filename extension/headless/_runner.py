@@ -134,9 +134,13 @@ class Runner:
                     cell, index, execution_count=client.code_cells_executed + 1
                 )
         except CellExecutionError as error:
+            if error.ename == "NeedsPerson":
+                return Ending.NEEDS_PERSON, error.evalue
             return Ending.CELL_FAILED, f"{error.ename}: {error.evalue}"
         trouble = await self._wait_for_steps()
         client.set_widgets_metadata()
+        if trouble.startswith("NeedsPerson: "):
+            return Ending.NEEDS_PERSON, trouble
         return (Ending.STEP_FAILED, trouble) if trouble else (Ending.COMPLETED, "")
 
     async def _let_steps_end(self) -> None:
@@ -190,6 +194,7 @@ class Runner:
                 executing=record.executing,
                 steps=steps,
                 can_resume=bool(steps) or store.exists(),
+                store=store,
             ),
             failed_cell=record.failed_cell if ended[0] is Ending.CELL_FAILED else None,
             kernel_said=kernel_said,

@@ -45,8 +45,9 @@ def decide(state: State, *, slots: int, now: int, limits: Limits = NO_LIMITS) ->
         for name, attempt in state.superseded.items()
         if not state.is_sealed(name)
     ]
-    commands.extend(wake(state, now))
-    commands.extend(from_waits(state))
+    woken = list(wake(state, now))
+    # What is over by now is not closed a second time: that is looked at when it has been noted.
+    commands.extend(woken or from_waits(state))
     under_way = len(state.running) - len(state.mapped) + state.running_items
     rooms = Rooms(limits, now)
     free = slots - under_way + state.parked

@@ -4,9 +4,12 @@ It joins the parts and knows all of them; there is one to a kernel (or script). 
 know how a magic's line is written, how an event is stored, or how a card is drawn.
 """
 
+from stepwell.session._answering import inbox_of
 from stepwell.session._budgets import set_budget
+from stepwell.session._counter import open_desk
 from stepwell.session._desk import ABSENT, Desk, Question
 from stepwell.session._engine import Engine, resolve_run
+from stepwell.session._forking import understood
 from stepwell.session._going_back import StepNamespace, bring
 from stepwell.session._notebook import SessionNotebook
 from stepwell.session._session import Session
@@ -20,6 +23,9 @@ __all__ = [
     "SessionNotebook",
     "StepNamespace",
     "bring",
+    "inbox_of",
+    "open_desk",
     "resolve_run",
     "set_budget",
+    "understood",
 ]

@@ -5,22 +5,29 @@ from collections.abc import Sequence
 from stepwell.errors import InvalidUsage
 from stepwell.inside import answer_from_text
 from stepwell.orchestrator import ApprovalDecided, ApprovalRequested
-from stepwell.session._desk import ABSENT, Question
+from stepwell.session._desk import ABSENT, Desk, Question
 from stepwell.session._forking import understood
 from stepwell.session._session import Session
 from stepwell.widgets import InboxRow, View, inbox_table
 
-__all__ = ["approve", "inbox", "reject", "respond", "way_out"]
+__all__ = ["approve", "inbox", "inbox_of", "reject", "respond"]
+
+WAY_OUT = "%stepwell {verb} {id}"
 
 
 def inbox(session: Session, *, note: str = "") -> View:
     """Everything that waits for a person, in all runs of the store."""
-    current = session.engine.run
-    rows = [_row(question, current) for question in session.inbox()]
-    return inbox_table(rows, now=session.engine.orchestrator.now(), note=note)
+    engine = session.engine
+    return inbox_of(engine.desk, engine.run, note=note)
 
 
-def _row(question: Question, current: str) -> InboxRow:
+def inbox_of(desk: Desk, current: str = "", *, note: str = "", way_out: str = WAY_OUT) -> View:
+    """Everything on a desk. `way_out` is what to type, with `{verb}` and `{id}` in it."""
+    rows = [_row(question, current, way_out) for question in desk.inbox()]
+    return inbox_table(rows, now=desk.now(), note=note)
+
+
+def _row(question: Question, current: str, typed: str) -> InboxRow:
     approval, asked = question.approval, question.asked
     place = f"{approval.step}[{approval.item}]" if approval.item else approval.step
     return InboxRow(
@@ -33,22 +40,20 @@ def _row(question: Question, current: str) -> InboxRow:
         on_timeout=asked.on_timeout,
         run="" if question.run == current else question.run,
         notebook=question.notebook if question.run != current else "",
-        way_out=way_out(asked),
+        way_out=_way_out(asked, typed),
     )
 
 
-def way_out(asked: ApprovalRequested) -> str:
-    """What to type to answer the question."""
+def _way_out(asked: ApprovalRequested, typed: str) -> str:
     if asked.form == "in_doubt":
-        which = asked.approval
-        return (
-            f"it happened: %stepwell respond {which} RESULT · run it again: %stepwell approve "
-            f"{which} · it failed: %stepwell reject {which}"
-        )
-    if asked.form == "ask":
-        return f"%stepwell respond {asked.approval} ANSWER"
+        again = typed.format(verb="approve", id=asked.approval)
+        happened = typed.format(verb="respond", id=asked.approval)
+        failed = typed.format(verb="reject", id=asked.approval)
+        return f"it happened: {happened} RESULT · run it again: {again} · it failed: {failed}"
+    is_question = asked.form == "ask"
+    said = typed.format(verb="respond" if is_question else "approve", id=asked.approval)
     edit = f" [--set {asked.edit[0]}=…]" if asked.edit else ""
-    return f"%stepwell approve {asked.approval}{edit}"
+    return f"{said} ANSWER" if is_question else said + edit
 
 
 def approve(

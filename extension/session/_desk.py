@@ -132,6 +132,10 @@ class Desk:
             name, its_run = rows[-1]
             self._within(its_run, lambda state: _refuse_closed(state.approvals[name]))
 
+    def now(self) -> int:
+        """The time by which questions expire, microseconds UTC."""
+        return self._orchestrator.now()
+
     # -- deciding -------------------------------------------------------------------------
 
     def decide(

@@ -32,7 +32,7 @@ from stepwell.store import Store, open_store
 from stepwell.store.values import Resolve, Signer, Trust
 from stepwell.workers import KernelWorker, Values
 
-__all__ = ["Engine", "open_engine", "resolve_run"]
+__all__ = ["Engine", "open_engine", "resolve_run", "user_name"]
 
 
 @dataclass(slots=True)
@@ -104,7 +104,7 @@ class Engine:
         run = secrets.token_hex(4)
         event = RunStarted(
             notebook=str(self.place.notebook or ""),
-            user=_user(),
+            user=user_name(),
             host=socket.gethostname(),
             forked_from=forked_from,
         )
@@ -196,7 +196,7 @@ def open_engine(
             if isinstance(rule, LimitSet):
                 orchestrator.limits.rules[rule.name] = rule
         orchestrator.start()
-        desk = Desk(orchestrator, opened, values, user=_user())
+        desk = Desk(orchestrator, opened, values, user=user_name())
         engine = Engine(place, surroundings, opened, values, worker, orchestrator, outputs, desk)
         surroundings.caller = engine.caller
         surroundings.nursery_of = lambda attempt: StepNursery(
@@ -212,10 +212,10 @@ def open_engine(
 
 
 def _holder(place: Place) -> dict[str, str]:
-    return {"notebook": str(place.notebook or ""), "user": _user(), "pid": str(os.getpid())}
+    return {"notebook": str(place.notebook or ""), "user": user_name(), "pid": str(os.getpid())}
 
 
-def _user() -> str:
+def user_name() -> str:
     try:
         return getpass.getuser()
     except (KeyError, OSError):  # no entry for this user id, as in some containers
