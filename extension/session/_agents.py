@@ -5,9 +5,10 @@ the same call again is answered by the same run, in a later process too.
 """
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
-from concurrent.futures import Future
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import Future, wait
 from functools import partial
+from time import monotonic
 from typing import Any
 
 from msgspec.structs import replace
@@ -21,7 +22,7 @@ from stepwell.agents import (
     parse_signature,
     result_of,
 )
-from stepwell.errors import InvalidUsage, RunError, StepwellError, near_misses
+from stepwell.errors import InvalidUsage, RunError, StepwellError, WaitTimedOut, near_misses
 from stepwell.flow import Step
 from stepwell.orchestrator import (
     AgentDefined,
@@ -37,9 +38,13 @@ from stepwell.orchestrator import (
 )
 from stepwell.session._engine import Engine
 from stepwell.session._nursery import StepNursery
+from stepwell.session._people import needs_person, question_below
 from stepwell.session._surroundings import Surroundings
 
 __all__ = ["Agents"]
+
+LOOK_SECONDS = 0.1
+"""So often it is looked whether a run waits for a person."""
 
 
 class Agents:
@@ -80,6 +85,12 @@ class Agents:
                 f"there is no agent {name!r}.{near} Declare it above its steps: "
                 f"%agent {name}(…) -> …"
             )
+
+    def find(self, state: State, name: str) -> Agent[..., Any] | None:
+        """The agent of that name, also where an earlier process has declared it."""
+        if name not in self.known and name in state.declared:
+            self.restore(state)
+        return self.known.get(name)
 
     def restore(self, state: State) -> None:
         """The agents of a run that has been brought back, under their names in the notebook."""
@@ -146,11 +157,21 @@ class Agents:
         agent: Agent[..., Any],
         args: Sequence[object],
         kwargs: Mapping[str, object],
+        *,
         where: object,
+        is_patient: Callable[[], bool],
     ) -> Any:
-        """What `await agent(…)` in a cell comes to. Raises as `start`, and `AgentFailed`."""
+        """What `await agent(…)` in a cell comes to. Raises as `start`, and `AgentFailed`.
+
+        Raises `NeedsPerson` when it waits for one, unless `is_patient`: then somebody can
+        decide although the cell runs.
+        """
         key = self.start(engine, agent, args, kwargs, where)
-        call = await asyncio.wrap_future(self.answer(engine, key))
+        answer = asyncio.wrap_future(self.answer(engine, key))
+        while not (await asyncio.wait({answer}, timeout=LOOK_SECONDS))[0]:
+            if not is_patient():
+                _refuse_person(engine, key)
+        call = answer.result()
         scope = StepNursery(self._surroundings).scope(agent.definition)
         return result_of(agent.definition, call, engine.values.load, scope)
 
@@ -183,11 +204,22 @@ class Agents:
             if future.set_running_or_notify_cancel():
                 future.set_exception(RunError("stepwell has been stopped"))
 
-    def wait(self, engine: Engine, timeout: float | None) -> None:
-        """Wait for every run that cells have called and that goes on."""
+    def wait(self, engine: Engine, timeout: float | None, is_patient: Callable[[], bool]) -> None:
+        """Wait for every run that cells have called and that goes on.
+
+        Raises `WaitTimedOut`, and `NeedsPerson` as `call` does.
+        """
         for key, call in list(engine.state.calls.items()):
             if call.form == "child" and not call.is_closed:
-                self.answer(engine, key).result(timeout)
+                answer = self.answer(engine, key)
+                end = None if timeout is None else monotonic() + timeout
+                while not answer.done():
+                    left = LOOK_SECONDS if end is None else min(LOOK_SECONDS, end - monotonic())
+                    if left <= 0:
+                        raise WaitTimedOut(f"agent {call.agent}", timeout or 0.0)
+                    wait([answer], left)
+                    if not (answer.done() or is_patient()):
+                        _refuse_person(engine, key)
 
     # -- mended ---------------------------------------------------------------------------
 
@@ -230,6 +262,13 @@ class Agents:
         nursery = StepNursery(self._surroundings, inputs=_outputs(engine.state))
         birth = birth_of(definition, parameters, (), nursery.prepare(definition))
         return replace(birth, shown=call.parameters)
+
+
+def _refuse_person(engine: Engine, key: str) -> None:
+    """Raises `NeedsPerson` when the call's run cannot go on without one."""
+    asked = question_below(engine.orchestrator, engine.state.calls[key].subject)
+    if asked is not None:
+        raise needs_person(asked.step, asked)
 
 
 def _failed_for(engine: Engine, call: Call, agent: str) -> bool:

@@ -85,7 +85,11 @@ class SessionNotebook:
     ) -> View:
         """Bring these steps, or all, up to date; `fresh` begins a new run."""
         session = self.session
-        if names and names[0] not in session.state.flow and session.find_agent(names[0]):
+        if (
+            names
+            and names[0] not in session.state.flow
+            and session.agents.find(session.state, names[0])
+        ):
             return self._run_agent(names[0], names[1:], fresh=fresh)
         session.check_names(names)
         if fresh:

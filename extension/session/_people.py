@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from stepwell.errors import NeedsPerson
 from stepwell.orchestrator import Approval, Orchestrator, State, closure
 
-__all__ = ["needs_person", "question_before"]
+__all__ = ["needs_person", "question_before", "question_below"]
 
 
 def question_before(orchestrator: Orchestrator, state: State, name: str) -> Approval | None:
@@ -14,6 +14,13 @@ def question_before(orchestrator: Orchestrator, state: State, name: str) -> Appr
         return None
     steps = set(closure(state, [name])) if name in state.flow else {name}
     return next(_open(orchestrator, state, steps), None)
+
+
+def question_below(orchestrator: Orchestrator, run: str) -> Approval | None:
+    """The oldest open question of this run, or of one that it has called."""
+    if not orchestrator.is_advancing(run):
+        return None
+    return next(_open(orchestrator, orchestrator.state(run), None), None)
 
 
 def _open(orchestrator: Orchestrator, state: State, steps: set[str] | None) -> Iterator[Approval]:

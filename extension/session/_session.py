@@ -225,12 +225,6 @@ class Session:
             self.engine, text, max_depth=max_depth, cell=self.frontend.cell_id()
         )
 
-    def find_agent(self, name: str) -> Agent[..., Any] | None:
-        """The agent of that name, also where an earlier process has declared it."""
-        if name not in self.agents.known and name in self.state.declared:
-            self.agents.restore(self.state)
-        return self.agents.known.get(name)
-
     def define_agent_step(self, step: Step) -> None:
         """Make it a step of its agent; what failed for want of it goes on.
 
@@ -264,7 +258,9 @@ class Session:
     ) -> Any:
         """The same, waiting for its result."""
         where = self.frontend.where()
-        return await self.agents.call(self.engine, agent, args, kwargs, where)
+        return await self.agents.call(
+            self.engine, agent, args, kwargs, where=where, is_patient=lambda: self.is_patient
+        )
 
     def ask(self, names: Collection[str], *, by: str, force: Collection[str] = ()) -> None:
         """Have these steps brought up to date in the background.
@@ -436,7 +432,7 @@ class Session:
         steps = {f"step {name}": name for name in wanted}
         Wait(engine, steps, is_patient=self.is_patient, for_all=not names).until(timeout)
         if not names:
-            self.agents.wait(engine, timeout)
+            self.agents.wait(engine, timeout, lambda: self.is_patient)
 
     # -- looking ------------------------------------------------------------------------
 

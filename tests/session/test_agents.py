@@ -412,9 +412,10 @@ def test_an_agent_of_an_earlier_process_is_found(tmp_path: Path) -> None:
     before.session.engine.orchestrator.stop()
     after = Agents(tmp_path, store)
     note_in(after)
-    agent = after.session.find_agent("researcher")
+    session = after.session
+    agent = session.agents.find(session.state, "researcher")
     assert agent is not None
     assert asyncio.run(after.session.call_agent(agent, ("ice",), {})) == "ice"
     assert ran(after) == ["look", "write"]
-    assert after.session.find_agent("researchr") is None
+    assert session.agents.find(session.state, "researchr") is None
     after.close()

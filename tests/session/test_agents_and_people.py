@@ -1,5 +1,6 @@
 """Questions that agents ask: in the same inbox, over restarts, at whatever depth."""
 
+import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -7,9 +8,11 @@ from typing import Any
 import pytest
 
 import stepwell
-from stepwell.errors import StepFailed
+from stepwell.errors import NeedsPerson, StepFailed
+from stepwell.flow import Approve, Policies
 from stepwell.orchestrator import load, runs
 from stepwell.session import Question
+from stepwell.session._desk import ABSENT
 from stepwell.store import MemoryStore
 from tests.support.controlled import wait_for
 from tests.support.sessions import Notebook
@@ -62,9 +65,9 @@ class Place:
         wait_for(lambda: len(session.inbox()) == 1)
         return session.inbox()[0]
 
-    def decide(self, decision: str, *values: object) -> None:
+    def decide(self, decision: str, value: object = ABSENT) -> None:
         """By its id."""
-        self.notebook.session.desk.decide(self.question().id, decision, *values)
+        self.notebook.session.desk.decide(self.question().id, decision, value)
 
 
 @pytest.fixture
@@ -145,3 +148,39 @@ def test_a_person_says_who_speaks_next(place: Place) -> None:
     notebook.session.wait(["talk"], timeout=20)
     talk: Any = notebook.names["talk"]
     assert talk.speakers == ["bob", "ann"]
+
+
+def test_a_step_of_an_agent_asks_before_it_runs(place: Place) -> None:
+    """With its own inputs, which may be edited; over a restart as well."""
+
+    def cells() -> Notebook:
+        notebook = place.notebook
+        notebook.session.define_agent("mailer(text: str) -> sent", max_depth=10)
+        asks = Policies(approve=Approve(text="Send {text}?", edit=("text",)))
+        notebook.step("send", "sent = 'sent ' + text", flow="mailer", policies=asks)
+        notebook.step("b", "b = await mailer('ice')")
+        return notebook
+
+    cells()
+    question = place.question()
+    assert (question.asked.question, question.approval.step) == ("Send ice?", "send")
+    place.kill()
+    place.start()
+    notebook = cells()
+    notebook.session.desk.decide(place.question().id, "edit", {"text": "snow"})
+    notebook.session.wait(["b"], timeout=20)
+    assert notebook.names["b"] == "sent snow"
+
+
+def test_a_cell_that_calls_an_agent_is_told_that_it_needs_a_person(place: Place) -> None:
+    """At once, with what to type; run again, it goes on with the same run."""
+    session, agent = place.notebook.session, place.notebook.names["publisher"]
+    with pytest.raises(NeedsPerson, match="step 'publish' needs a person: Publish"):
+        asyncio.run(session.call_agent(agent, ("ice",), {}))
+    with pytest.raises(NeedsPerson, match="%stepwell approve publish"):
+        session.wait(timeout=20)
+    place.decide("approve")
+    wait_for(lambda: place.question().asked.question == "Where to?")
+    place.decide("answer", "here")
+    assert asyncio.run(session.call_agent(agent, ("ice",), {})) == "here/Ice"
+    assert len(runs(place.store)) == 2
