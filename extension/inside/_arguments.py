@@ -62,6 +62,14 @@ class Signature:
         if all(it.kind is _POSITIONAL for it in parameters):
             self._simple = tuple(self._signature.parameters)
 
+    @property
+    def is_by_name(self) -> bool:
+        """Whether every argument can be given by its name."""
+        if self._signature is None:
+            return False
+        kinds = {it.kind for it in self._signature.parameters.values()}
+        return kinds <= {_POSITIONAL, inspect.Parameter.KEYWORD_ONLY}
+
     def named(self, args: tuple[object, ...], kwargs: Mapping[str, object]) -> Named:
         """The arguments by name, defaults included. Raises `TypeError` as the call would."""
         if self._signature is None:

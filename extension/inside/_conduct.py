@@ -12,11 +12,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from stepwell.errors import AttemptGivenUp, CallNotRecorded, CassetteProblem, StoreError
-from stepwell.inside._arguments import Identity
+from stepwell.inside._approvals import Wish
+from stepwell.inside._arguments import Identity, Named
 from stepwell.inside._current import Answered, Inside
 from stepwell.inside._failures import failure_of
 from stepwell.inside._options import CallOptions
 from stepwell.inside._outcome import error_of, keep_error, keep_result, result_of
+from stepwell.inside._permission import Rule, wish_for
 from stepwell.inside._usage import as_usage, total, usage_of
 from stepwell.orchestrator import (
     Call,
@@ -30,6 +32,7 @@ from stepwell.orchestrator import (
 
 __all__ = [
     "PASSED_ON",
+    "Ask",
     "Command",
     "Conduct",
     "Making",
@@ -49,6 +52,17 @@ class Try:
     """Run the function once; the answer is what it returns or raises."""
 
     inside: Inside
+    changed: Named | None = None
+    """Arguments that a person has changed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """A person; the answer is what they have approved. Raises `ApprovalRejected`."""
+
+    inside: Inside
+    wish: Wish
+    key: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,17 +79,19 @@ class Pause:
     seconds: float
 
 
-Command = Try | Wait | Pause
+Command = Try | Ask | Wait | Pause
 Conduct = Generator[Command, Any, Any]
 
 
-def conduct(inside: Inside, call: Identity, options: CallOptions) -> Conduct:
+def conduct(
+    inside: Inside, call: Identity, options: CallOptions, rule: Rule | None = None
+) -> Conduct:
     """Answer the call from what is remembered, or make it and remember what it came to."""
     key = inside.call_key(call.what)
     known = inside.remembered(key)
     if known is not None and known.is_closed:
         return recalled(inside, call, known)
-    making = Making(inside, call, options, key)
+    making = Making(inside, call, options, key, rule)
     if known is not None and known.attempts:
         yield from making.go_on(known)
     return (yield from making.until_it_ends())
@@ -109,6 +125,8 @@ class Making:
     call: Identity
     options: CallOptions
     key: str
+    rule: Rule | None = None
+    changed: Named | None = None
     tries: int = 0
     began: float = field(default_factory=time.perf_counter)
     spent: list[Usage] = field(default_factory=list[Usage])
@@ -117,13 +135,13 @@ class Making:
 
     def until_it_ends(self) -> Conduct:
         """Try, and try again as the options say."""
-        yield from self.reserve()
         if (recorded := self.recorded()) is not None:
             return (yield from self.replay(recorded))
+        yield from self.permit()
         while True:
             here = self.begin()
             try:
-                result = yield Try(here)
+                result = yield Try(here, self.changed)
             except PASSED_ON:
                 raise
             except Exception as error:
@@ -142,12 +160,27 @@ class Making:
         self.tries = known.attempts
         yield Pause(known.due / 1e6 - time.time())
 
+    def permit(self) -> Conduct:
+        """Have it allowed, by a person where that is wanted, and by the budget."""
+        wish = wish_for(self.rule, self.call, self.inside.values) if self.rule else None
+        if wish is not None:
+            found = yield Ask(self.inside, wish, f"{self.key}?")
+            shown: Any = wish.payload
+            new = {name: it for name, it in found.items() if it is not shown[name]}
+            self.changed = new or None
+        yield from self.reserve()
+        # What it took to be allowed is not the call's time.
+        self.began = time.perf_counter()
+
     def reserve(self) -> Conduct:
         """Have the budget allow it, with what it may consume at most. Once for all tries."""
         options, inside = self.options, self.inside
         wanted = Reserve(self.call.name, options.max_cost, options.max_tokens)
         answer = inside.link.reserve(inside.attempt.id, self.key, wanted)
-        if not answer.done():
+        # Without a budget it is there already, and costs no turn. A refusal may be, too.
+        if answer.done():
+            answer.result()
+        else:
             yield Wait(answer)
 
     def begin(self) -> Inside:

@@ -18,17 +18,19 @@ import anyio
 import anyio.to_thread
 from anyio.lowlevel import RunVar
 
-from stepwell.errors import CallTimedOut
-from stepwell.inside._conduct import Command, Conduct, Pause, Try, Wait
-from stepwell.inside._current import Inside, inside
+from stepwell.errors import CallTimedOut, InvalidUsage
+from stepwell.inside._approvals import Wish, ask_for
+from stepwell.inside._arguments import Named
+from stepwell.inside._conduct import Ask, Command, Conduct, Pause, Try, Wait
+from stepwell.inside._current import Inside, inside, is_on_loop
 
 __all__ = ["drive", "drive_async", "on_a_thread"]
 
 THREADS = 256
 _limiter: RunVar[anyio.CapacityLimiter] = RunVar("stepwell_call_threads")
 
-Function = Callable[[], Any]
-"""What is called, with its arguments."""
+Function = Callable[[Named | None], Any]
+"""What is called, with its arguments; some of them may have been changed."""
 
 
 async def drive_async(conduct: Conduct, function: Function, name: str, limit: float) -> Any:
@@ -50,42 +52,50 @@ async def drive_async(conduct: Conduct, function: Function, name: str, limit: fl
 
 async def _done_async(command: Command, function: Function, name: str, limit: float) -> Any:
     match command:
-        case Try(here):
-            return await _try_async(here, function, name, limit)
+        case Try(here, changed):
+            return await _try_async(here, partial(function, changed), name, limit)
+        case Ask(asking, wish, key):
+            return await ask_for(asking, wish, key=key)
         case Wait(answer):
             return await Inside.awaited(answer)
         case Pause(seconds):
             return await anyio.sleep(max(0.0, seconds))
 
 
-async def _try_async(here: Inside, function: Function, name: str, limit: float) -> Any:
+async def _try_async(here: Inside, made: Callable[[], Any], name: str, limit: float) -> Any:
     token = inside.set(here)
     try:
         if not limit:
-            return await _called(function)
+            return await _called(made)
         with anyio.move_on_after(limit) as scope:
-            return await _called(function)
+            return await _called(made)
         if scope.cancelled_caught:
             raise CallTimedOut(name, limit)
     finally:
         inside.reset(token)
 
 
-async def _called(function: Function) -> Any:
-    result = function()
+async def _called(made: Callable[[], Any]) -> Any:
+    result = made()
     return await result if inspect.isawaitable(result) else result
 
 
 def on_a_thread(function: Function) -> Function:
     """The function as one that awaits its end on a thread. A time-out leaves the thread alone."""
 
-    async def run() -> Any:
+    async def run(changed: Named | None) -> Any:
         limiter = _limiter.get(None)
         if limiter is None:
             limiter = anyio.CapacityLimiter(THREADS)
             _limiter.set(limiter)
         return await _called(
-            partial(anyio.to_thread.run_sync, function, abandon_on_cancel=True, limiter=limiter)
+            partial(
+                anyio.to_thread.run_sync,
+                function,
+                changed,
+                abandon_on_cancel=True,
+                limiter=limiter,
+            )
         )
 
     return run
@@ -109,19 +119,31 @@ def drive(conduct: Conduct, function: Function, name: str, limit: float) -> Any:
 
 def _done(command: Command, function: Function, name: str, limit: float) -> Any:
     match command:
-        case Try(here):
+        case Try(here, changed):
+            made = partial(function, changed)
             token = inside.set(here)
             try:
-                return function() if not limit else _in_time(function, name, limit)
+                return made() if not limit else _in_time(made, name, limit)
             finally:
                 inside.reset(token)
+        case Ask(asking, wish, key):
+            return _ask_here(asking, wish, key, name)
         case Wait(answer):
             return answer.result()
         case Pause(seconds):
             return time.sleep(max(0.0, seconds))
 
 
-def _in_time(function: Function, name: str, limit: float) -> Any:
+def _ask_here(asking: Inside, wish: Wish, key: str, name: str) -> Any:
+    if is_on_loop():
+        raise InvalidUsage(
+            f"{name!r} asks a person, and would stop every other step until they have decided. In "
+            f"code with `await`, write: await stepwell.call({name.rpartition('.')[2]}, …)"
+        )
+    return anyio.run(partial(ask_for, asking, wish, key=key))
+
+
+def _in_time(function: Callable[[], Any], name: str, limit: float) -> Any:
     """Its result, if that comes in time; what takes longer is left to itself."""
     answer: Future[Any] = Future()
     context = copy_context()

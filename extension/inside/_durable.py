@@ -12,6 +12,7 @@ from stepwell.inside._conduct import conduct
 from stepwell.inside._current import Inside, inside
 from stepwell.inside._drive import drive, drive_async, on_a_thread
 from stepwell.inside._options import PLAIN, CallOptions, DurableOptions, call_options
+from stepwell.inside._permission import Rule
 from stepwell.inside._streams import stream
 
 __all__ = ["call", "durable"]
@@ -44,23 +45,42 @@ class Durable:
         self, here: Inside, args: tuple[Any, ...], kwargs: Mapping[str, Any], *, aside: bool
     ) -> Any:
         """The call's answer, in code that awaits; `aside`: a function without `await`."""
-        made: Callable[[], Any] = partial(self.function, *args, **kwargs)
+        made: Callable[[Named | None], Any] = partial(self._run, args, kwargs)
         made = on_a_thread(made) if aside else made
-        doing = conduct(here, self.identity(here, args, kwargs), self.options)
+        identity = self.identity(here, args, kwargs)
+        doing = conduct(here, identity, self.options, self._rule(args, kwargs))
         return await drive_async(doing, made, self.name, self.options.timeout)
 
     def ask_here(self, here: Inside, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
         """The call's answer, in code that does not await."""
-        made = partial(self.function, *args, **kwargs)
-        doing = conduct(here, self.identity(here, args, kwargs), self.options)
+        made = partial(self._run, args, kwargs)
+        identity = self.identity(here, args, kwargs)
+        doing = conduct(here, identity, self.options, self._rule(args, kwargs))
         return drive(doing, made, self.name, self.options.timeout)
 
     def stream(
         self, here: Inside, args: tuple[Any, ...], kwargs: Mapping[str, Any]
     ) -> AsyncIterator[Any]:
         """The pieces of the call's answer."""
-        made = partial(self.function, *args, **kwargs)
-        return stream(here, self.identity(here, args, kwargs), self.options, made)
+        rule = self._rule(args, kwargs)
+        made = partial(self._run, args, kwargs)
+        return stream(here, self.identity(here, args, kwargs), self.options, made, rule)
+
+    def _rule(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Rule | None:
+        """Whether a person is asked about this call."""
+        asked = self.options.approve
+        if not asked:
+            return None
+        may_change = self.signature.is_by_name
+        if callable(asked):
+            return Rule(partial(asked, *args, **kwargs), may_change=may_change)
+        return Rule(lambda: True, asked if isinstance(asked, str) else "", may_change)
+
+    def _run(self, args: tuple[Any, ...], kwargs: Mapping[str, Any], changed: Named | None) -> Any:
+        """Call the function: with other arguments, where a person has changed them."""
+        if changed is None:
+            return self.function(*args, **kwargs)
+        return self.function(**{**self.signature.named(args, kwargs), **changed})
 
 
 @overload
@@ -83,8 +103,10 @@ def durable(
     a function of the arguments, says what a call is where its arguments cannot; `name` what it
     is called. `usage`, a function of the result, says what it has consumed; common ones are
     recognised. `max_cost` and `max_tokens` are what one call may consume at most: with a budget
-    so much is set aside before it is made. `approve` asks a person first; `limit` names a limit
-    that calls share.
+    so much is set aside before it is made. With `approve` a person is asked first, and shown all
+    arguments: True, a question, or a function of the arguments that says whether to ask; one that
+    fails asks. They may change arguments, refuse (`ApprovalRejected`), or decide for all calls of
+    this function in this run.
 
     Raises `InvalidUsage`; inside steps also `CallNotIdentified`, `ValueNotStorable`, and what
     the function raises. A failure that was final is raised again, by its own type, until the
@@ -210,5 +232,5 @@ async def _called(
     here = inside.get()
     if here is None:
         plain = partial(made.function, *args, **kwargs)
-        return await (plain() if is_async else on_a_thread(plain)())
+        return await (plain() if is_async else on_a_thread(lambda _: plain())(None))
     return await made.ask(here, args, kwargs, aside=not is_async)

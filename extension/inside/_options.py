@@ -1,5 +1,6 @@
 """How a durable function's calls are made."""
 
+import inspect
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, TypedDict
@@ -23,7 +24,7 @@ class DurableOptions(TypedDict, total=False):
     max_backoff: float
     retry_on: Kinds
     timeout: float | None
-    approve: bool | Callable[..., object]
+    approve: bool | str | Callable[..., object]
     limit: str
     usage: Measure
     max_cost: float
@@ -38,7 +39,7 @@ class CallOptions:
     key: Callable[..., object] | None = None
     retry: Retry = field(default_factory=Retry)
     timeout: float = 0.0
-    approve: bool | Callable[..., object] = False
+    approve: bool | str | Callable[..., object] = False
     limit: str = ""
     usage: Measure | None = None
     max_cost: float = 0.0
@@ -47,7 +48,7 @@ class CallOptions:
 
 PLAIN = CallOptions()
 
-_LATER = ("approve", "limit")
+_LATER = ("limit",)
 _RETRYING = ("retries", "backoff", "max_backoff")
 _NUMBERS = (*_RETRYING, "timeout", "max_cost", "max_tokens")
 
@@ -62,10 +63,11 @@ def call_options(given: DurableOptions) -> CallOptions:
                 f"@stepwell.durable has no option {name!r}.{near_misses(name, known)}"
             )
         if name in _LATER and value:
-            # Refused rather than passed over: a call that was to be approved must not be made.
             raise NotYetSupported(f"@stepwell.durable({name}=…)")
         if name in _NUMBERS and value is not None and not value >= 0:
             raise InvalidUsage(f"@stepwell.durable({name}={value!r}): it takes 0 or more")
+    if inspect.iscoroutinefunction(found.get("approve")):
+        raise InvalidUsage("@stepwell.durable(approve=…): whether to ask is told without `await`")
     kinds: Kinds = found.pop("retry_on", ())
     named = tuple(kind.__name__ for kind in (kinds if isinstance(kinds, tuple) else (kinds,)))
     times = {

@@ -14,11 +14,12 @@ from typing import Any
 import anyio
 
 from stepwell.errors import CallTimedOut
-from stepwell.inside._arguments import Identity
+from stepwell.inside._arguments import Identity, Named
 from stepwell.inside._conduct import PASSED_ON, Conduct, Making, recalled
 from stepwell.inside._current import Inside, inside
 from stepwell.inside._drive import drive_async
 from stepwell.inside._options import CallOptions
+from stepwell.inside._permission import Rule
 from stepwell.orchestrator import Sign
 from stepwell.store.values import is_immutable, preview
 
@@ -27,11 +28,13 @@ __all__ = ["stream"]
 SHOW_SECONDS = 0.1
 _END: Any = object()
 
-Function = Callable[[], Any]
+Function = Callable[[Named | None], Any]
 Pieces = AsyncGenerator[Any, None]
 
 
-async def stream(here: Inside, call: Identity, options: CallOptions, function: Function) -> Pieces:
+async def stream(
+    here: Inside, call: Identity, options: CallOptions, function: Function, rule: Rule | None
+) -> Pieces:
     """The pieces, from the store or as they come."""
     key = here.call_key(call.what)
     known = here.remembered(key)
@@ -39,15 +42,15 @@ async def stream(here: Inside, call: Identity, options: CallOptions, function: F
         for piece in recalled(here, call, known):
             yield piece
         return
-    making = Making(here, call, options, key)
+    making = Making(here, call, options, key, rule)
     if known is not None and known.attempts:
         await _do(making.go_on(known))
-    await _do(making.reserve())
     if (recorded := making.recorded()) is not None:
-        found = await drive_async(making.replay(recorded), lambda: None, "", 0.0)
+        found = await drive_async(making.replay(recorded), lambda _: None, "", 0.0)
         for piece in found:
             yield piece
         return
+    await _do(making.permit())
     made = _made(making, function)
     async with aclosing(made):
         async for piece in made:
@@ -84,7 +87,7 @@ async def _tried(making: Making, here: Inside, function: Function) -> Pieces:
     """One try's pieces. The code that makes them runs inside the call, who reads them does not."""
     seconds = making.options.timeout
     end = anyio.current_time() + seconds if seconds else float("inf")
-    made = function()
+    made = function(making.changed)
     async with aclosing(made):
         while True:
             piece = _END
@@ -103,7 +106,7 @@ async def _tried(making: Making, here: Inside, function: Function) -> Pieces:
 
 async def _do(doing: Conduct) -> None:
     """What follows from a try; no function is called in it."""
-    await drive_async(doing, lambda: None, "", 0.0)
+    await drive_async(doing, lambda _: None, "", 0.0)
 
 
 @dataclass(slots=True)

@@ -1,14 +1,32 @@
 """What a run may consume: checked before a call, kept with the run, extended by a person."""
 
+from concurrent.futures import Future
+
 import pytest
-from controlled import wait_for
+from controlled import Heard, wait_for
 from effects import Effects, as_if_killed, durable_cells, fails, written
 from hypothesis import given
 from hypothesis import strategies as st
+from inside_bench import Bench
 from sessions import Notebook
 
-from stepwell.errors import InvalidUsage, StepFailed
-from stepwell.orchestrator import ApprovalDecided, Budget, Reserve, Spent, Usage, exceeded, run_view
+from stepwell.defining import step_from_cell
+from stepwell.errors import BudgetExceeded, InvalidUsage, StepFailed
+from stepwell.inside import Inside
+from stepwell.inside._arguments import Identity
+from stepwell.inside._conduct import conduct
+from stepwell.inside._options import PLAIN
+from stepwell.orchestrator import (
+    ApprovalDecided,
+    Attempt,
+    AttemptId,
+    Budget,
+    Reserve,
+    Spent,
+    Usage,
+    exceeded,
+    run_view,
+)
 from stepwell.session._budgets import budget_report, lift_budget, set_budget
 
 MODEL = """
@@ -79,6 +97,26 @@ def test_an_over_budget_call_is_refused_before_it_is_made(
     with pytest.raises(StepFailed, match=r"BudgetExceeded.*was not made"):
         notebook.session.wait(["a"], timeout=20)
     assert effects.take() == []
+
+
+class Refusing(Heard):
+    """A link whose answer is there before anybody has begun to wait for it."""
+
+    def reserve(self, attempt: AttemptId, call: str, wanted: Reserve) -> Future[None]:
+        """No."""
+        answer: Future[None] = Future()
+        answer.set_exception(BudgetExceeded(wanted.name, "nothing is left"))
+        return answer
+
+
+def test_a_refusal_that_comes_at_once_is_heard() -> None:
+    """However fast the decision is, the call is not made."""
+    definition = step_from_cell("a", "1", "1")
+    attempt = Attempt(AttemptId("r", "a", 1), definition, "", {}, "", {})
+    here = Inside(attempt, Refusing(), Bench().values)
+    doing = conduct(here, Identity("f", "f:1", "", {}, {}), PLAIN)
+    with pytest.raises(BudgetExceeded, match="nothing is left"):
+        next(doing)
 
 
 def test_approving_lets_the_run_go_on_with_as_much_again(
