@@ -18,7 +18,9 @@ from stepwell.orchestrator._call_events import (
     ApprovalRequested,
     CallCompleted,
     CallFailed,
+    WaitResumed,
 )
+from stepwell.orchestrator._calls import Approval
 from stepwell.orchestrator._events import Event
 from stepwell.orchestrator._port import AttemptId
 from stepwell.orchestrator._state import State
@@ -34,7 +36,9 @@ class _Runs(Protocol):
 
     def states(self) -> list[State]: ...
 
-    def record(self, run: str, event: Event) -> None: ...
+    def record(
+        self, run: str, event: Event, *, step: str = "", item: str = "", attempt: int = 0
+    ) -> None: ...
 
 
 class Purse:
@@ -64,7 +68,7 @@ class Purse:
             give(answer, None)
             return
         self._waiting[key] = (wanted, answer)
-        self._ask(root, wanted, reason)
+        self._ask(attempt, call, wanted, reason)
 
     def _root_of(self, run: str) -> State | None:
         states = {state.run: state for state in self._runs.states()}
@@ -83,18 +87,25 @@ class Purse:
         seconds = (now - root.budget_since) / 1e6
         return dict(exceeded(root.budget, (calls, tokens, cost), wanted, seconds))
 
-    def _ask(self, root: State, wanted: Reserve, reasons: dict[str, str]) -> None:
-        if any(root.approvals[name].request.form == "budget" for name in root.pending):
-            return
-        number = sum(it.request.form == "budget" for it in root.approvals.values()) + 1
-        question = (
-            f"{'; '.join(reasons.values())}. Call {wanted.name!r} waits. Approve to let the run "
-            f"go on with as much again; or set another limit with %stepwell budget"
+    def _ask(self, attempt: AttemptId, call: str, wanted: Reserve, reasons: dict[str, str]) -> None:
+        """Have a person decide. Once for an attempt: the rest of its calls wait for that, too."""
+        state = next(it for it in self._runs.states() if it.run == attempt.run)
+        asked = [it for it in state.approvals.values() if it.request.form == "budget"]
+        mine = [it for it in asked if it.is_pending and (it.step, it.item) == _place(attempt)]
+        event: ApprovalRequested | WaitResumed
+        if mine:
+            event = WaitResumed(mine[0].request.call)
+        else:
+            # The limits are part of the id: whoever decides cannot change which they are.
+            name = f"budget-{attempt.run}-{len(asked) + 1}-{'+'.join(reasons)}"
+            question = (
+                f"{'; '.join(reasons.values())}. Call {wanted.name!r} waits. Approve to let the "
+                f"run go on with as much again; or set another limit with %stepwell budget"
+            )
+            event = ApprovalRequested(name, f"{call}?{name}", question, "budget")
+        self._runs.record(
+            attempt.run, event, step=attempt.step, item=attempt.item, attempt=attempt.attempt
         )
-        event = ApprovalRequested(
-            f"budget-{root.run}-{number}", question=question, form="budget", edit=tuple(reasons)
-        )
-        self._runs.record(root.run, event)
 
     # -- what follows from what happens -----------------------------------------------------
 
@@ -108,8 +119,9 @@ class Purse:
                 self.look()
                 self._withdraw(state)
                 self._try_again(now)
-            case ApprovalDecided() if self._is_about_budget(state, event):
-                self._decided(state, event, now)
+            case ApprovalDecided(approval=name) if _is_about_budget(state.approvals.get(name)):
+                if (root := self._root_of(state.run)) is not None:
+                    self._decided(root, event, now)
             case _:
                 pass
 
@@ -126,24 +138,28 @@ class Purse:
             deny(answer, error)
         self._waiting.clear()
 
-    def _is_about_budget(self, state: State, event: ApprovalDecided) -> bool:
-        found = state.approvals.get(event.approval)
-        return found is not None and found.request.form == "budget" and state.budget is not None
-
     def _withdraw(self, root: State) -> None:
-        """Somebody has set a budget without answering the question about the last one."""
-        for name in [it for it in root.pending if root.approvals[it].request.form == "budget"]:
-            event = ApprovalDecided(name, "answered", channel="python", note="a budget was set")
-            self._runs.record(root.run, event)
+        """A budget was set: the questions about the one before need no answer any more."""
+        for state in self._runs.states():
+            if self._root_of(state.run) is not root:
+                continue
+            for name in [it for it in state.pending if _is_about_budget(state.approvals[it])]:
+                asked = state.approvals[name]
+                event = ApprovalDecided(
+                    name, "answered", asked.request.call, channel="python", note="a budget was set"
+                )
+                self._runs.record(
+                    state.run, event, step=asked.step, item=asked.item, attempt=asked.attempt
+                )
 
     def _decided(self, root: State, event: ApprovalDecided, now: int) -> None:
         base = root.budget_base
         if event.decision == "approved" and root.budget is not None and base is not None:
-            named = root.approvals[event.approval].request.edit
+            named = event.approval.rpartition("-")[2].split("+")
             budget = root.budget.extended_by(_of_limits(base, named))
             extended = BudgetSet(budget, by=event.by, since=root.budget_since, base=base)
             self._runs.record(root.run, extended)
-        elif event.decision != "answered":
+        elif event.decision not in {"answered", "voided"}:
             for key in [key for key in self._waiting if self._root_of(key[0].run) is root]:
                 wanted, answer = self._waiting.pop(key)
                 reasons = self._reason_against(root, wanted, now)
@@ -159,3 +175,11 @@ def _of_limits(budget: Budget, names: Iterable[str]) -> Budget:
     """The budget's limits of these names alone."""
     found: dict[str, Any] = {name: getattr(budget, name) for name in names}
     return Budget(**found)
+
+
+def _place(attempt: AttemptId) -> tuple[str, str]:
+    return attempt.step, attempt.item
+
+
+def _is_about_budget(approval: Approval | None) -> bool:
+    return approval is not None and approval.request.form == "budget"

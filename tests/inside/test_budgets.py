@@ -17,7 +17,6 @@ from stepwell.inside._arguments import Identity
 from stepwell.inside._conduct import conduct
 from stepwell.inside._options import PLAIN
 from stepwell.orchestrator import (
-    ApprovalDecided,
     Attempt,
     AttemptId,
     Budget,
@@ -66,14 +65,8 @@ def question(notebook: Notebook) -> str:
 
 def decide(notebook: Notebook, decision: str) -> None:
     """A person answers it."""
-    engine = notebook.session.engine
-
-    def work() -> None:
-        (name,) = engine.state.pending
-        event = ApprovalDecided(name, decision, by="ada", channel="python")  # type: ignore[arg-type]
-        engine.orchestrator.record(engine.run, event)
-
-    engine.orchestrator.call(work)
+    (found,) = notebook.session.inbox()
+    notebook.session.decide(found.asked.approval, decision, by="ada")
 
 
 def parked(notebook: Notebook) -> str:
@@ -93,7 +86,7 @@ def test_an_over_budget_call_is_refused_before_it_is_made(
     assert "0.5 of 1.2 is spent and it may cost 1" in said
     assert "'ask'" in said
     assert effects.take() == ["x"]
-    decide(notebook, "rejected")
+    decide(notebook, "reject")
     with pytest.raises(StepFailed, match=r"BudgetExceeded.*was not made"):
         notebook.session.wait(["a"], timeout=20)
     assert effects.take() == []
@@ -127,12 +120,26 @@ def test_approving_lets_the_run_go_on_with_as_much_again(
     notebook.step("a", "a = [plain(n) for n in range(5)]")
     assert "2 of 2 calls" in parked(notebook)
     assert effects.take() == [0, 1]
-    decide(notebook, "approved")
+    decide(notebook, "approve")
     wait_for(lambda: "4 of 4 calls" in question(notebook))
     assert effects.take() == [2, 3]
-    decide(notebook, "approved")
+    decide(notebook, "approve")
     notebook.session.wait(["a"], timeout=20)
     assert notebook.session.state.budget == Budget(calls=6, tokens=1_000_000)
+
+
+def test_a_step_that_waits_for_a_budget_is_parked_like_any_that_waits_for_a_person(
+    notebook: Notebook,
+) -> None:
+    """The question is the step's, takes no slot, and is asked once for all of its calls."""
+    set_budget(notebook.session.engine, {"calls": 1})
+    notebook.step("a", "a = await asyncio.gather(*[ask(n) for n in 'abc'])")
+    parked(notebook)
+    wait_for(lambda: notebook.session.state.parked == 1)
+    (found,) = notebook.session.inbox()
+    assert (found.asked.form, found.approval.step) == ("budget", "a")
+    notebook.session.cancel(["a"])
+    wait_for(lambda: not notebook.session.inbox())
 
 
 def test_setting_a_higher_budget_answers_the_question(notebook: Notebook) -> None:
@@ -185,7 +192,7 @@ def test_a_budget_survives_the_process(notebook: Notebook, effects: Effects) -> 
     again.step("a", "a = [plain(1), plain(2)]")
     assert "1 of 1 calls" in parked(again)
     wait_for(lambda: again.session.state.running)
-    decide(again, "approved")
+    decide(again, "approve")
     again.session.wait(["a"], timeout=20)
     assert effects.take() == [2]
     again.session.close()
