@@ -92,6 +92,9 @@ class Session:
         return self._engine
 
     def _open(self, place: Place, store: Store | None) -> Engine:
+        # First: whatever is wrong with it, nothing is left open.
+        if self._cassette is None and (place.record or place.replay):
+            self._cassette = open_cassette(place)
         engine = open_engine(
             place,
             self.surroundings,
@@ -102,8 +105,6 @@ class Session:
             clock=self._clock,
             unreadable=self._tell,
         )
-        if self._cassette is None and (place.record or place.replay):
-            self._cassette = open_cassette(place)
         engine.worker.tape = self._cassette
         return engine
 
