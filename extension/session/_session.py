@@ -20,7 +20,6 @@ from stepwell.inside import Cassette
 from stepwell.orchestrator import (
     ApprovalDecided,
     AttemptCompleted,
-    AttemptFailed,
     AttemptId,
     Clock,
     Happened,
@@ -38,7 +37,7 @@ from stepwell.session._agents import Agents
 from stepwell.session._cards import Cards
 from stepwell.session._desk import ABSENT, Desk, Question
 from stepwell.session._engine import Engine, open_engine
-from stepwell.session._recording import open_cassette
+from stepwell.session._recording import Recording
 from stepwell.session._surroundings import Surroundings
 from stepwell.session._waits import Wait, is_open_question
 from stepwell.session._window import Act, Window
@@ -47,8 +46,6 @@ from stepwell.widgets import Board
 from stepwell.workers.namespace import Captured
 
 __all__ = ["Session"]
-
-_ENDS = (AttemptCompleted, AttemptFailed)
 
 
 class Session:
@@ -80,7 +77,7 @@ class Session:
         self._place = place
         self._given_store = store
         self._engine: Engine | None = None
-        self._cassette: Cassette | None = None
+        self._recording = Recording()
 
     # -- the parts ----------------------------------------------------------------------
 
@@ -92,9 +89,7 @@ class Session:
         return self._engine
 
     def _open(self, place: Place, store: Store | None) -> Engine:
-        # First: whatever is wrong with it, nothing is left open.
-        if self._cassette is None and (place.record or place.replay):
-            self._cassette = open_cassette(place)
+        cassette = self._recording.of(place)
         engine = open_engine(
             place,
             self.surroundings,
@@ -105,19 +100,13 @@ class Session:
             clock=self._clock,
             unreadable=self._tell,
         )
-        engine.worker.tape = self._cassette
+        engine.worker.tape = cassette
         return engine
 
     def use_cassette(self, cassette: Cassette | None) -> None:
         """Record the calls of steps that start from now on, or answer them from a recording."""
-        self._save_cassette()
-        self._cassette = cassette
+        self._recording.use(cassette)
         self.engine.worker.tape = cassette
-        self._save_cassette()
-
-    def _save_cassette(self) -> None:
-        if self._cassette is not None:
-            self._cassette.save()
 
     @property
     def is_open(self) -> bool:
@@ -153,7 +142,7 @@ class Session:
         """Stop, write everything out, let go of the store."""
         self.window.close()
         engine, self._engine = self._engine, None
-        self._save_cassette()
+        self._recording.save()
         self._cards.close()
         if engine is not None:
             engine.close()
@@ -489,8 +478,7 @@ class Session:
                     self.bring_back(what.step)
                 case _:
                     pass
-        if self._cassette is not None and any(isinstance(it.event, _ENDS) for it in happened):
-            self._save_cassette()
+        self._recording.hear(happened)
         engine.outputs.notify()
         self.agents.hear(engine, happened)
         concerned = self._cards.hear(engine, happened, is_watched=self.window.live.is_open)
