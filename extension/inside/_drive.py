@@ -88,15 +88,10 @@ def on_a_thread(function: Function) -> Function:
         if limiter is None:
             limiter = anyio.CapacityLimiter(THREADS)
             _limiter.set(limiter)
-        return await _called(
-            partial(
-                anyio.to_thread.run_sync,
-                function,
-                changed,
-                abandon_on_cancel=True,
-                limiter=limiter,
-            )
+        result = await anyio.to_thread.run_sync(
+            partial(function, changed), abandon_on_cancel=True, limiter=limiter
         )
+        return await result if inspect.isawaitable(result) else result
 
     return run
 

@@ -16,7 +16,7 @@ from simulation import Process, World, digest, make_step
 from stepwell.errors import AttemptGivenUp
 from stepwell.flow import Retry, Step
 from stepwell.inside._arguments import Identity
-from stepwell.inside._conduct import Pause, Try, Wait, conduct
+from stepwell.inside._conduct import Ask, Pause, Try, Wait, conduct
 from stepwell.inside._current import Inside
 from stepwell.inside._options import CallOptions
 from stepwell.orchestrator import (
@@ -168,8 +168,8 @@ class Code:
         self.attempt = attempt
         link = SimulatedLink(process)
         self._inside = Inside(attempt, link, SimulatedValues(process.world.kept))  # type: ignore[arg-type,attr-defined]
-        plans: dict[str, Plan] = process.world.plans  # type: ignore[attr-defined]
-        self._left = list(plans.get(attempt.id.step, ()))
+        world: Any = process.world
+        self._left: list[Group] = list(world.plans.get(attempt.id.step, ()))
         self._tasks: list[Task] = []
         self._results: list[str] = []
 
@@ -235,6 +235,8 @@ class Code:
                     error = future.exception()  # type: ignore[assignment]
                 case Pause():
                     yield
+                case Ask():
+                    raise AssertionError("nobody is asked here")
 
     def _body(self, planned: Planned, within: Inside, key: str) -> Moves:
         world: Any = self.process.world
