@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from stepwell.agents import Agent
-    from stepwell.api import Run, run, step
+    from stepwell.api import Run, fork, run, step
     from stepwell.declaring import agent
     from stepwell.errors import RetryAfter, StepwellError, TerminalError
     from stepwell.inside import (
@@ -51,6 +51,7 @@ __all__ = [
     "current",
     "decide",
     "durable",
+    "fork",
     "heartbeat",
     "inbox",
     "load_ipython_extension",
@@ -86,6 +87,7 @@ _HOMES = {
     "heartbeat": "stepwell.inside",
     "progress": "stepwell.inside",
     "usage": "stepwell.inside",
+    "fork": "stepwell.api",
     "open": "stepwell.reading",
     "run": "stepwell.api",
     "secret": "stepwell.secrecy",

@@ -8,7 +8,8 @@ with stepwell.run("agent.duckdb", topic="heat pumps") as run:
 """
 
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import update_wrapper
 from os import PathLike
 from pathlib import Path
@@ -20,7 +21,7 @@ from stepwell.defining import step_from_function
 from stepwell.errors import InvalidUsage, NotYetSupported, UnknownName, near_misses
 from stepwell.flow import MapOver, Step, share_of
 
-__all__ = ["FunctionStep", "Registered", "Run", "register", "run", "step"]
+__all__ = ["FunctionStep", "Registered", "Run", "fork", "register", "run", "step"]
 
 Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")
@@ -363,37 +364,97 @@ def run(
     the store and goes on where it stopped when called again), `FlowError`, `StoreError`,
     `WaitTimedOut`.
     """
+    chosen = _chosen(steps)
+    mode = "fresh" if fresh else ""
+    session = _session(
+        store, chosen, parameters, mode=mode, record=record, replay=replay, clock=clock
+    )
+    with _closed_on_error(session):
+        made_run = Run(session)
+        made_run.add(chosen)
+        if wait:
+            made_run.wait(timeout=timeout)
+    return made_run
+
+
+def fork(
+    store: str | PathLike[str],
+    run: str = "",
+    *,
+    start: str = "",
+    given: Mapping[str, Any] | None = None,
+    steps: Sequence[Registered] | None = None,
+    wait: bool = True,
+    timeout: float | None = None,
+) -> Run:
+    """Begin a run with the results of another one, and have only what is changed run again.
+
+    `run` is an id or the beginning of one; without it, the latest. `start` and every step
+    that reads from it run again. `given` are other values, for names of the module that steps
+    read or for outputs of steps. The other run stays as it is. `steps`, `wait` and `timeout`
+    as for `run`, and so are the errors; also `UnknownRun`, `UnknownStep`.
+    """
+    from stepwell.session import fork as begin_fork
+
+    chosen = _chosen(steps)
+    session = _session(store, chosen, {}, mode="resume")
+    with _closed_on_error(session):
+        for made in chosen:
+            if made.function is not None:
+                session.surroundings.functions[made.definition.name] = made.function
+        session.define([made.definition for made in chosen])
+        begin_fork(session, run or "current", start=start, given=given)
+        made_run = Run(session)
+        if wait:
+            made_run.wait(timeout=timeout)
+    return made_run
+
+
+def _chosen(steps: Sequence[Registered] | None) -> list[Registered]:
+    chosen = list(_registered.values()) if steps is None else list(steps)
+    if not chosen:
+        raise InvalidUsage("there is nothing to run: decorate a function with @stepwell.step(…)")
+    return chosen
+
+
+def _session(
+    store: str | PathLike[str] | None,
+    chosen: Sequence[Registered],
+    parameters: Mapping[str, Any],
+    *,
+    mode: str,
+    record: str | PathLike[str] | None = None,
+    replay: str | PathLike[str] | None = None,
+    clock: Any = None,
+) -> Any:
     from stepwell.frontend import NoFrontend
     from stepwell.place import Place
     from stepwell.session import Session
     from stepwell.store import MemoryStore
 
-    chosen = list(_registered.values()) if steps is None else list(steps)
-    if not chosen:
-        raise InvalidUsage("there is nothing to run: decorate a function with @stepwell.step(…)")
     path = Path(store).absolute() if store is not None else Path("memory")
-    session = Session(
+    return Session(
         _script_namespace(chosen, parameters),
         NoFrontend(),
         place=Place(
             None,
             path,
-            "fresh" if fresh else "",
+            mode,
             record=Path(record).absolute() if record is not None else None,
             replay=Path(replay).absolute() if replay is not None else None,
         ),
         store=MemoryStore() if store is None else None,
         clock=clock,
     )
+
+
+@contextmanager
+def _closed_on_error(session: Any) -> Generator[None]:
     try:
-        made_run = Run(session)
-        made_run.add(chosen)
-        if wait:
-            made_run.wait(timeout=timeout)
+        yield
     except BaseException:
         session.close()
         raise
-    return made_run
 
 
 def _script_namespace(

@@ -6,10 +6,15 @@ Everything is told on standard error, in one or two lines where it can be.
 
 import os
 import sys
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+if TYPE_CHECKING:
+    from stepwell.session import Look
 
 __all__ = ["main"]
 
@@ -155,6 +160,90 @@ def respond(
     from stepwell import deciding
 
     _say(deciding.respond(store, which, answer))
+
+
+# -- looking at a store that nobody has open ------------------------------------------------
+
+At = Annotated[
+    Path | None,
+    typer.Argument(
+        metavar="NOTEBOOK|STORE",
+        help="A notebook or its store.  [default: the only store in .stepwell]",
+    ),
+]
+OfRun = Annotated[str, typer.Option("--run", metavar="RUN", help="Another run than the latest.")]
+
+
+@app.command()
+def status(at: At = None, run: OfRun = "") -> None:
+    """A run, step by step."""
+    with _looking(at) as look:
+        print(look.status(run))
+
+
+@app.command()
+def runs(at: At = None) -> None:
+    """Every run in the store."""
+    with _looking(at) as look:
+        print(look.runs())
+
+
+@app.command()
+def show(
+    name: Annotated[str, typer.Argument(metavar="STEP|RUN", help="What to show.")],
+    at: At = None,
+    run: OfRun = "",
+) -> None:
+    """A step's card, or a run step by step."""
+    with _looking(at) as look:
+        print(look.show(name, run))
+
+
+@app.command()
+def plan(
+    at: At = None,
+    is_json: Annotated[bool, typer.Option("--json", help="As data.")] = False,
+) -> None:
+    """What running would do. Exits with 0 for nothing, 4 for something, 3 for a person's turn.
+
+    With a notebook, its cells as they are in the file are compared with what is stored.
+    """
+    # A notebook that has never run has a plan, too.
+    with _looking(at, must_exist=at is None or at.suffix != ".ipynb") as look:
+        view, code = look.plan(is_json=is_json)
+    print(view)
+    raise typer.Exit(code)
+
+
+@app.command()
+def export(
+    at: At = None,
+    file: Annotated[
+        Path | None,
+        typer.Option("--output", help="The script.  [default: beside the notebook or store]"),
+    ] = None,
+    run: OfRun = "",
+) -> None:
+    """Write the steps as a plain Python script that goes on on the same store."""
+    from stepwell.place import locate
+
+    notebook, store = locate(at)
+    with _looking(at) as look:
+        print(look.export(file or (notebook or store).with_suffix(".py"), run))
+
+
+@contextmanager
+def _looking(at: Path | None, *, must_exist: bool = True) -> "Generator[Look]":
+    from stepwell.place import locate
+    from stepwell.session import Look
+    from stepwell.store import MemoryStore, open_store
+
+    notebook, path = locate(at, must_exist=must_exist)
+    store = open_store(path, create=False) if path.exists() else MemoryStore()
+    try:
+        yield Look(store, notebook)
+    finally:
+        store.close()
 
 
 def _has_colours() -> bool:

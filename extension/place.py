@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-__all__ = ["Place", "find_place"]
+from stepwell.errors import InvalidUsage, StoreError
+
+__all__ = ["Place", "find_place", "locate"]
 
 FOLDER = ".stepwell"
 # The kernel of a command that was killed looks once a second whether its parent is there.
@@ -65,6 +67,27 @@ def find_place(namespace: dict[str, Any] | None = None) -> Place:
 def _file(variable: str) -> Path | None:
     named = os.environ.get(variable)
     return Path(named).absolute() if named else None
+
+
+def locate(at: Path | None, *, must_exist: bool = True) -> tuple[Path | None, Path]:
+    """The notebook, if one is named, and the store that a word on the command line means.
+
+    Nothing named means the only store in `.stepwell`. Raises `InvalidUsage`, and `StoreError`
+    where there is no store, unless it need not exist.
+    """
+    if at is None:
+        found = sorted((Path.cwd() / FOLDER).glob("*.duckdb"))
+        if len(found) != 1:
+            listed = ", ".join(path.stem for path in found[:8]) or "no store"
+            raise InvalidUsage(
+                f"name a notebook or a store: there is {listed} in {FOLDER} of this folder"
+            )
+        at = found[0]
+    notebook = at.absolute() if at.suffix == ".ipynb" else None
+    store = at if notebook is None else notebook.parent / FOLDER / f"{notebook.stem}.duckdb"
+    if must_exist and not store.exists():
+        raise StoreError(f"there is no store at {store}. Running the notebook makes one")
+    return notebook, store.absolute()
 
 
 def _notebook(namespace: dict[str, Any]) -> Path | None:

@@ -337,6 +337,8 @@ class Journal:
         import duckdb
 
         self.fold()
+        # Its numbers are those of the old file: it must not be found beside the new one.
+        self._tail.let_go()
         self.checkpoint()
         self._drop_appender()
         try:

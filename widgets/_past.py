@@ -7,7 +7,7 @@ from stepwell.widgets._format import clock_time, duration, plural
 from stepwell.widgets._grid import Cell, State
 from stepwell.widgets._html import Markup, code, details, join
 from stepwell.widgets._rows import Column, DiffRow, HistoryRow
-from stepwell.widgets._sheet import Sheet
+from stepwell.widgets._sheet import MOST_ROWS, Sheet
 from stepwell.widgets._state import DONE, NOT_RUN, STALE, look_of
 from stepwell.widgets._text import line
 from stepwell.widgets._view import View
@@ -32,11 +32,13 @@ _WHERE = {"first": "only in the first", "second": "only in the second", "neither
 def history_table(rows: Sequence[HistoryRow], *, now: int, step: str = "") -> View:
     """Every attempt at a step, in the order given, and how its code changed."""
     changed = [row for row in rows if row.diff][-_MOST_DIFFS:]
+    earlier = max(0, len(rows) - MOST_ROWS)
     return Sheet(
         title=step if rows else "",
         about=plural(len(rows), "attempt") if rows else "",
         columns=_HISTORY_COLUMNS,
-        rows=[_history_row(row, now) for row in rows],
+        rows=[_history_row(row, now) for row in rows[earlier:]],
+        notes=[f"and {plural(earlier, 'earlier attempt')}" if earlier else ""],
         empty=f"{step or 'the step'} has never run",
         extras=[
             _folded(f"{clock_time(row.when, now)}: code changed", row.run, row.diff)

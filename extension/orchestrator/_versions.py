@@ -57,11 +57,15 @@ class Version:
     who: str = ""
 
 
-def versions(store: Store, name: str) -> list[Version]:
-    """Every attempt at a step of this name in every run, in the order they began."""
+def versions(store: Store, name: str, *, items: bool = False) -> list[Version]:
+    """Every attempt at a step of this name in every run, in the order they began.
+
+    Of a mapped step, one to each pass over its items; with `items`, those at each item, too.
+    """
     past = _Past(name, _former_names(store, name))
     for row in store.rows(kinds=_KINDS):
-        past.take(row)
+        if items or not row.item:
+            past.take(row)
     found = list(past.attempts.values())
     known = _previews(store, {digest for it in found for digest in it.inputs.values()})
     return [

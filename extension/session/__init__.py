@@ -9,8 +9,9 @@ from stepwell.session._budgets import set_budget
 from stepwell.session._counter import open_desk
 from stepwell.session._desk import ABSENT, Desk, Question
 from stepwell.session._engine import Engine, resolve_run
-from stepwell.session._forking import understood
+from stepwell.session._forking import fork, understood
 from stepwell.session._going_back import StepNamespace, bring
+from stepwell.session._looking import Look
 from stepwell.session._notebook import SessionNotebook
 from stepwell.session._session import Session
 
@@ -18,11 +19,13 @@ __all__ = [
     "ABSENT",
     "Desk",
     "Engine",
+    "Look",
     "Question",
     "Session",
     "SessionNotebook",
     "StepNamespace",
     "bring",
+    "fork",
     "inbox_of",
     "open_desk",
     "resolve_run",

@@ -144,8 +144,18 @@ class Engine:
         return roots.get(run, "") or run
 
     def resolve(self, run: str) -> str:
-        """The run an id or the unambiguous beginning of one means."""
-        return resolve_run(self.store, run)
+        """The run that an id, or the unambiguous beginning of one, means; or `current`, or
+        `previous`: the run it was forked from, or else the one begun before it.
+        """
+        if run == "current":
+            return self.run
+        return resolve_run(self.store, self._previous() if run == "previous" else run)
+
+    def _previous(self) -> str:
+        origin = self.state.started.forked_from if self.state.started else ""
+        known = [run for run, _, event in runs(self.store) if not event.parent]
+        before = known[: known.index(self.run)] if self.run in known else known
+        return origin or (before or ["previous"])[-1]
 
     def close(self) -> None:
         """Stop taking part, write everything out, let go of the store."""

@@ -9,6 +9,7 @@ from stepwell.orchestrator import Checkpoint, Output, State, inherited, load
 from stepwell.session._restoring import bring_environment_back
 from stepwell.session._session import Session
 from stepwell.store import Blob
+from stepwell.store.values import MASK, SECRETS
 
 __all__ = ["fork", "understood"]
 
@@ -69,9 +70,15 @@ def fork(
             record(forked, it.event, step=it.step, item=it.item, attempt=it.attempt, blobs=carried)
 
     is_past = origin != engine.run
+    at_hand = [step for step in engine.state.flow if step.kind == "function"]
     engine.begin(forked_from=origin, fill=fill)
     notes = bring_environment_back(session, session.state, overwrite=True) if is_past else []
-    session.namespace.update(change.constants)
+    # A function is not kept: it is the one that is at hand that would run.
+    session.define([step for step in at_hand if step.name in session.state.flow])
+    for name, value in change.constants.items():
+        if SECRETS.is_marked(name):
+            SECRETS.keep(name, value)
+        session.namespace[name] = value
     for name, step in session.state.steps.items():
         if step.is_settled:
             session.bring_back(name)
@@ -190,4 +197,8 @@ def _told(state: State, origin: str, wanted: Collection[str]) -> str:
 
 
 def _said(constants: Mapping[str, object]) -> list[str]:
-    return [f"{name} is now {value!r:.200} in this notebook" for name, value in constants.items()]
+    return [
+        f"{name} is now {MASK if SECRETS.is_marked(name) else SECRETS.masked(repr(value))[:200]} "
+        "in this notebook"
+        for name, value in constants.items()
+    ]

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from stepwell.errors import InvalidUsage, StepwellError, UnknownStep, ValueProblem, near_misses
-from stepwell.orchestrator import Checkpoint, Output, State, load_at
+from stepwell.orchestrator import Checkpoint, EnvironmentCaptured, Output, State, load_at
 from stepwell.session._session import Session
 from stepwell.store import Digest, Store
 from stepwell.store.values import Signer, Trust
@@ -45,8 +45,9 @@ def bring(
 ) -> Brought:
     """Fill the namespace as it stood after the step in `state`. Never raises for one name.
 
-    The environment the step ran in comes first, then the outputs of its ancestors, as they
-    were when it read them, then its own. Raises `InvalidUsage` for a step without a result.
+    What it and its ancestors found around them comes first, then the outputs of its
+    ancestors, as they were when it read them, then its own. Raises `InvalidUsage` for a step
+    without a result.
     """
     result = state.steps[step].checkpoint if step in state.steps else None
     if result is None:
@@ -55,7 +56,8 @@ def bring(
             f"%stepwell history {step} lists the runs in which it has one"
         )
     brought = Brought()
-    _environment(state, result, store, values.trust, namespace, brought)
+    for digest in _environments(state, step):
+        _bring_environment(state.environments[digest], store, values.trust, namespace, brought)
     for writer, name, digest, is_stored in _outputs(state, step, result):
         if not is_stored and not values.is_live(digest):
             brought.failures[name] = f"it was not stored; step {writer!r} makes it again"
@@ -69,17 +71,24 @@ def bring(
     return brought
 
 
-def _environment(  # noqa: PLR0917 - the parts of one namespace
-    state: State,
-    result: Checkpoint,
+def _environments(state: State, step: str) -> list[str]:
+    """Of the step and its ancestors, in the order in which they count: its own last."""
+    found = [
+        checkpoint.environment
+        for name in (*state.flow.ancestors(step), step)
+        if name in state.steps and (checkpoint := state.steps[name].checkpoint) is not None
+    ]
+    last = {digest: at for at, digest in enumerate(found)}
+    return [digest for digest in sorted(last, key=last.__getitem__) if digest in state.environments]
+
+
+def _bring_environment(
+    known: EnvironmentCaptured,
     store: Store,
     trust: Trust,
     namespace: dict[str, Any],
     brought: Brought,
 ) -> None:
-    known = state.environments.get(result.environment)
-    if known is None:
-        return
     try:
         blobs = store.blobs(Digest(digest) for digest in known.values.values())
     except ValueProblem as problem:

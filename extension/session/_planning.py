@@ -12,7 +12,16 @@ from stepwell.store import Store
 from stepwell.widgets import PlanRow, View, plan_table
 from stepwell.widgets import duration as spelt
 
-__all__ = ["NEEDS_A_PERSON", "WOULD_RUN", "as_json", "expected", "plan", "plan_rows"]
+__all__ = [
+    "NEEDS_A_PERSON",
+    "WOULD_RUN",
+    "as_json",
+    "exit_code",
+    "expected",
+    "plan",
+    "plan_rows",
+    "show_plan",
+]
 
 Action = Literal["reuse", "stale", "run", "person"]
 
@@ -38,7 +47,12 @@ def plan(session: Session, names: Collection[str] = (), *, is_json: bool = False
     state = session.state
     found = {name: reasons(session, name) for name in _chosen(state, names)}
     rows = plan_rows(state, found, expected(session.engine.store))
-    return as_json(rows) if is_json else plan_table(rows, note=_time(rows))
+    return as_json(rows) if is_json else show_plan(rows)
+
+
+def show_plan(rows: Sequence[PlanRow], *, note: str = "") -> View:
+    """The plan as a table, with the time that all of it is expected to take."""
+    return plan_table(rows, note="\n".join(part for part in (_time(rows), note) if part))
 
 
 def _chosen(state: State, names: Collection[str]) -> Sequence[str]:
@@ -54,6 +68,8 @@ def plan_rows(
     for name, changes in found.items():
         after = state.flow.upstream(name)
         action, why = _action(state, name, changes, [up for up in after if up in running])
+        if action != "reuse" and state.flow[name].approve is not None:
+            action, why = "person", (*why, "somebody has to approve it")
         if action != "reuse":
             running.add(name)
         rows.append(
@@ -61,7 +77,7 @@ def plan_rows(
                 step=name,
                 action=action,
                 why=why,
-                diff="\n".join(it.diff for it in changes if it.diff) if action == "stale" else "",
+                diff="\n".join(it.diff for it in changes if it.diff) if action != "run" else "",
                 seconds=seconds.get(name),
                 after=after,
             )

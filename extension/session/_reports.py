@@ -1,7 +1,7 @@
 """What the session can tell about itself, as tables."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from stepwell.errors import StoreError
 from stepwell.flow import Change, Environment, Fingerprint, changes
@@ -12,6 +12,7 @@ from stepwell.orchestrator import (
     StepView,
     current_inputs,
     is_current,
+    load,
     phase_of,
     run_view,
     runs,
@@ -19,6 +20,7 @@ from stepwell.orchestrator import (
     step_view,
 )
 from stepwell.session._session import Session
+from stepwell.store import Store
 from stepwell.widgets import (
     RunRow,
     ShownView,
@@ -33,6 +35,7 @@ __all__ = [
     "now",
     "reasons",
     "run_ids",
+    "run_list",
     "status",
     "view_with_reasons",
 ]
@@ -119,9 +122,20 @@ def status(session: Session, *, notes: Sequence[str] = ()) -> View:
 
 def all_runs(session: Session) -> View:
     """Every run in the store, the current one marked; those that were called below callers."""
-    known = runs(session.engine.store)
-    listed = _as_tree(known)
-    rows = [_run_row(session, run, started, event) for run, started, event in listed[:MOST_RUNS]]
+    engine = session.engine
+    advancing = {state.run: state for state in engine.orchestrator.states()}
+    return run_list(engine.store, advancing, engine.run)
+
+
+def run_list(opened: Store, advancing: Mapping[str, State], current: str = "") -> View:
+    """Every run in the store; `advancing` are those that somebody advances, by id."""
+    known = runs(opened)
+    listed = _as_tree(known)[:MOST_RUNS]
+    states = {run: advancing.get(run) or load(opened, run) for run, _, _ in listed}
+    rows = [
+        _run_row(it, states[it[0]], is_advancing=it[0] in advancing, is_current=it[0] == current)
+        for it in listed
+    ]
     left_out = len(known) - len(rows)
     note = f"… and {left_out:,} more; %stepwell sql select * from runs" if left_out else ""
     return runs_table(rows, now=now(), note=note)
@@ -142,10 +156,8 @@ def _as_tree(known: Sequence[Known]) -> list[Known]:
     return found
 
 
-def _run_row(session: Session, run: str, started: int, event: RunStarted) -> RunRow:
-    orchestrator = session.engine.orchestrator
-    is_advancing = orchestrator.is_advancing(run)
-    state = orchestrator.state(run) if is_advancing else session.load_run(run)
+def _run_row(known: Known, state: State, *, is_advancing: bool, is_current: bool) -> RunRow:
+    run, started, event = known
     phases = [phase_of(step).value for step in state.steps.values()]
     status = status_of(state)
     return RunRow(
@@ -160,7 +172,7 @@ def _run_row(session: Session, run: str, started: int, event: RunStarted) -> Run
             step.checkpoint.seconds for step in state.steps.values() if step.checkpoint
         ),
         notebook=event.notebook,
-        is_current=run == session.engine.run,
+        is_current=is_current,
         depth=event.depth,
         called_by=event.step,
     )

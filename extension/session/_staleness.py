@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from stepwell.flow import Change, Fingerprint, changes
 from stepwell.orchestrator import Phase, State, current_inputs, phase_of
 
-__all__ = ["Staleness"]
+__all__ = ["Staleness", "changes_within"]
 
 
 class Staleness:
@@ -58,12 +58,12 @@ class Staleness:
             return True
         # Its input may differ although of the step itself nothing else is to be said.
         step = state.steps.get(reader)
-        return step is not None and _changes(state, reader) != self._found.get(reader, ())
+        return step is not None and changes_within(state, reader) != self._found.get(reader, ())
 
     def _look_at(self, state: State, name: str) -> bool:
         """Whether it is to be said otherwise from now on."""
         before = self._found.pop(name, ()), self._above.pop(name, ())
-        found = _changes(state, name)
+        found = changes_within(state, name)
         above: tuple[str, ...] = ()
         if name in state.steps and phase_of(state.steps[name]) is Phase.COMPLETED:
             above = tuple(it for it in state.flow.upstream(name) if self._is_stale(it))
@@ -77,7 +77,8 @@ class Staleness:
         return name in self._found or name in self._above
 
 
-def _changes(state: State, name: str) -> tuple[Change, ...]:
+def changes_within(state: State, name: str) -> tuple[Change, ...]:
+    """Why the step's result no longer matches its code and inputs; its environment not asked."""
     step, definition = state.steps.get(name), state.flow[name]
     checkpoint = step.checkpoint if step is not None else None
     if step is None or checkpoint is None or phase_of(step) is not Phase.COMPLETED:

@@ -33,6 +33,7 @@ FROM (
     FROM records
 )
 """
+_ASKING = "SELECT DISTINCT run FROM approvals WHERE status = 'pending'"
 _LAST_EVENTS = "SELECT run, epoch_us(max(time)) FROM records WHERE run <> '' GROUP BY run"
 
 
@@ -149,8 +150,8 @@ def vacuum(engine: Engine) -> View:
 def prune(engine: Engine, *, runs_kept: int | None = None, seconds: float | None = None) -> View:
     """Drop old runs: all but the latest so many, or those untouched for so long.
 
-    The current run stays, and so does every run that is being advanced, and every value
-    that a kept run refers to.
+    The current run stays, and so does every run that is being advanced or that waits for a
+    person, and every value that a kept run refers to.
     """
     if runs_kept is not None and runs_kept < 1:
         raise InvalidUsage("--keep takes 1 or more runs, or a duration such as 30d")
@@ -163,6 +164,7 @@ def prune(engine: Engine, *, runs_kept: int | None = None, seconds: float | None
 def _old_runs(engine: Engine, runs_kept: int | None, seconds: float | None) -> list[str]:
     parents = {run: event.parent for run, _, event in runs(engine.store)}
     held = {engine.run, *(state.run for state in engine.orchestrator.states())}
+    held |= {run for (run,) in engine.store.sql(_ASKING).fetchall() if run in parents}
     last: dict[str, int] = {}
     for run, at in engine.store.sql(_LAST_EVENTS).fetchall():
         # Whoever was called by a run goes or stays with it.

@@ -20,12 +20,13 @@ from stepwell.store.values._immutable import is_immutable
 from stepwell.store.values._names import type_name
 from stepwell.store.values._plain import from_plain, to_plain
 from stepwell.store.values._preview import masked, preview
-from stepwell.store.values._secrets import SECRETS, Secrets, plain
+from stepwell.store.values._secrets import MASK, SECRETS, Secrets, plain
 from stepwell.store.values._trust import Signer, Trust, store_id
 from stepwell.store.values._user_key import trust, trusted_stores
 
 __all__ = [
     "GATHER",
+    "MASK",
     "MAX_BYTES",
     "SECRETS",
     "Resolve",

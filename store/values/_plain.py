@@ -4,6 +4,7 @@ The tree of codec `data`, with what looks like a secret, by its type, the name i
 its own look, masked. What only pickle could bring back has no place in a file that is shared.
 """
 
+from collections.abc import Sequence
 from typing import Any, cast
 
 import msgspec
@@ -60,8 +61,7 @@ def _masked(node: Node) -> Node:
         case str():
             return masked(node)
         case list():
-            items: list[Node] = node
-            return [_masked(item) for item in items]
+            return [_masked(item) for item in cast("Sequence[Node]", node)]
         case dict():
             pairs = cast("dict[str, Node]", node).items()
             return {

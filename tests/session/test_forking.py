@@ -8,9 +8,11 @@ import pytest
 from sessions import Notebook
 
 from stepwell.errors import InvalidUsage, StepwellError, UnknownRun
+from stepwell.flow import MapOver, Policies
 from stepwell.orchestrator import load
 from stepwell.session import SessionNotebook
 from stepwell.store import MemoryStore
+from stepwell.store.values import SECRETS
 
 
 @pytest.fixture
@@ -167,9 +169,36 @@ def test_restoring_in_a_fork_gives_what_was_there(
     fork(verbs, notebook, notebook.session.engine.run, given=["b=7"])
     verbs.restore("b", into="then")
     then = notebook.names["then"]
-    assert (then.a, then.b, then.k if hasattr(then, "k") else None) == (1, 7, None)
+    assert (then.a, then.b, then.k) == (1, 7, 1)
     verbs.restore("a", into="then")
     assert (notebook.names["then"].a, notebook.names["then"].k) == (1, 1)
+
+
+def test_a_mapped_step_shares_the_items_it_has(notebook: Notebook, verbs: SessionNotebook) -> None:
+    """A list that is given one more element pays for that one."""
+    over = Policies(map=MapOver(item="n", source="numbers"))
+    notebook.done("numbers", "numbers = [1, 2, 3]")
+    notebook.done("squares", "squares = n * n", policies=over)
+    second = fork(verbs, notebook, "current", given=["numbers=[3, 1, 4]"])
+    assert notebook.names["squares"] == [9, 1, 16]
+    query = "select count(*) from attempts where run = ? and item <> ''"
+    assert notebook.session.engine.store.sql(query, [second]).fetchall() == [(1,)]
+    fork(verbs, notebook, "current", start="squares")
+    third = notebook.session.engine.run
+    assert notebook.session.engine.store.sql(query, [third]).fetchall() == [(3,)]
+
+
+def test_current_and_previous_stand_for_runs(notebook: Notebook, verbs: SessionNotebook) -> None:
+    """The run that is gone on with, and the one it was forked from, or that was begun before."""
+    engine = notebook.session.engine
+    first = engine.run
+    with pytest.raises(UnknownRun):
+        engine.resolve("previous")
+    notebook.session.begin_fresh()
+    second = engine.run
+    assert (engine.resolve("current"), engine.resolve("previous")) == (second, first)
+    third = fork(verbs, notebook, first)
+    assert (engine.resolve("current"), engine.resolve("previous")) == (third, first)
 
 
 def test_a_damaged_fork_is_no_fork(notebook: Notebook, verbs: SessionNotebook) -> None:
@@ -230,3 +259,19 @@ def test_values_are_literals_names_or_text(notebook: Notebook, verbs: SessionNot
         notebook.session.wait(timeout=10)
         assert notebook.names["side"] == value
         assert f"is a fork of {first}" in said
+
+
+def test_a_secret_that_is_set_is_not_shown(notebook: Notebook, verbs: SessionNotebook) -> None:
+    """The fork runs with it; what is said of it is a mask, and the store does not hold it."""
+    SECRETS.mark("api_key")
+    try:
+        notebook.names["api_key"] = "first-key-1234"
+        notebook.done("asked", "asked = len(api_key)")
+        said = repr(verbs.fork("current", given=["api_key=another-key-5678"]))
+        notebook.session.wait(timeout=10)
+        assert notebook.names["asked"] == 16
+        assert "another-key" not in said
+        rows = notebook.session.engine.store.rows()
+        assert not any(b"another-key" in row.body for row in rows)
+    finally:
+        SECRETS.forget()

@@ -8,6 +8,8 @@ import pytest
 from sessions import Notebook
 
 from stepwell.errors import InvalidUsage, UnknownRun, UnknownStep
+from stepwell.flow import Approve, MapOver, Policies
+from stepwell.orchestrator import versions
 from stepwell.session import SessionNotebook
 from stepwell.store import MemoryStore
 
@@ -54,7 +56,7 @@ def test_names_come_back_as_they_were_after_a_step(
     said = repr(verbs.restore("b"))
     assert (notebook.names["a"], notebook.names["b"]) == ([10], 20)
     assert notebook.names["twice"](4) == 8
-    assert notebook.names["k"] == "mine"
+    assert notebook.names["k"] == 10
     assert notebook.names["c"] == 21
     assert "after step 'b'" in said
     assert notebook.view("b").attempt == 1
@@ -243,3 +245,23 @@ def test_rerunning_downstream_runs_every_reader_again(
     notebook.session.wait(timeout=10)
     attempts = {name: notebook.view(name).attempt for name in ("a", "b", "c", "other")}
     assert attempts == {"a": 1, "b": 3, "c": 2, "other": 1}
+
+
+def test_the_plan_says_where_a_person_is_needed(notebook: Notebook, verbs: SessionNotebook) -> None:
+    """A step that would run and has to be approved; its exit code is that of a parked run."""
+    notebook.step("publish", "url = 1", defer=True, policies=Policies(approve=Approve()))
+    data: Any = verbs.plan(is_json=True).bundle["application/json"]
+    assert data["steps"][0]["action"] == "person"
+    assert data["exit_code"] == 3
+
+
+def test_the_history_of_a_mapped_step_is_that_of_its_passes(
+    notebook: Notebook, verbs: SessionNotebook
+) -> None:
+    """Ten thousand items are one line; each of them can be asked for in Python."""
+    over = Policies(map=MapOver(item="n", source="numbers"))
+    notebook.done("numbers", "numbers = [1, 2, 3]")
+    notebook.done("squares", "squares = n * n", policies=over)
+    assert "1 attempt" in repr(verbs.history("squares"))
+    store = notebook.session.engine.store
+    assert len(versions(store, "squares", items=True)) == 4

@@ -4,12 +4,14 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 from sessions import Notebook
 
 from stepwell.errors import InvalidUsage
+from stepwell.orchestrator import ApprovalRequested
 from stepwell.session import _upkeep as upkeep
-from stepwell.store import open_store
+from stepwell.store import Record, open_store
 
 
 @pytest.fixture
@@ -53,6 +55,18 @@ def test_pruning_by_age_keeps_what_was_used_lately(notebook: Notebook) -> None:
     assert "nothing" in repr(upkeep.prune(engine, seconds=3600))
     upkeep.prune(engine, seconds=0)
     assert [run for (run,) in engine.store.sql("select run from runs").fetchall()] == known[-1:]
+
+
+def test_pruning_leaves_runs_that_wait_for_a_person(notebook: Notebook) -> None:
+    """A question that nobody has answered is not dropped with its run."""
+    first, *_ = runs(notebook, 3)
+    engine = notebook.session.engine
+    asked = ApprovalRequested("q1", "publish?")
+    body = msgspec.json.encode(asked)
+    engine.store.commit([Record("approval_requested", first, "a", body=body)])
+    upkeep.prune(engine, runs_kept=1)
+    there = [run for (run,) in engine.store.sql("select run from runs").fetchall()]
+    assert there == [first, engine.run]
 
 
 def test_values_that_two_runs_share_outlive_the_one_that_wrote_them(notebook: Notebook) -> None:

@@ -46,10 +46,17 @@ class Pane(NoFrontend):
 class Notebook:
     """Cells, executed."""
 
-    def __init__(self, folder: Path, store: MemoryStore | None, *, mode: str = "") -> None:
+    def __init__(
+        self,
+        folder: Path,
+        store: MemoryStore | None,
+        *,
+        mode: str = "",
+        place: Place | None = None,
+    ) -> None:
         self.pane = Pane()
         self.names: dict[str, Any] = {}
-        self.place = Place(None, folder / "n.duckdb", mode)
+        self.place = place or Place(None, folder / "n.duckdb", mode)
         self.session = Session(self.names, self.pane, place=self.place, store=store)
 
     def step(self, name: str, source: str, **options: Any) -> None:

@@ -17,6 +17,7 @@ from stepwell.orchestrator import (
     AttemptFailed,
     AttemptStarted,
     CancelAttempt,
+    CheckpointShared,
     ErrorInfo,
     Event,
     Output,
@@ -174,7 +175,7 @@ class Process:
         durable = {
             output.digest
             for _, _, _, _, event in self.world.disk
-            if isinstance(event, AttemptCompleted)
+            if isinstance(event, AttemptCompleted | CheckpointShared)
             for output in event.outputs.values()
         }
         missing = [name for name, found in command.inputs.items() if found not in durable]
