@@ -60,7 +60,6 @@ def _start(state: State, step: StepState, event: AttemptStarted, attempt: int, a
     step.waited_before = step.waited
     step.error = None
     step.failed = None
-    step.is_undone = False
     step.cancelled = False
     step.was_forced, step.force, step.keeps_items = step.force, False, False
     step.retry_at = 0
@@ -90,6 +89,7 @@ def _complete(
         run.environment,
     )
     step.checkpoints += 1
+    step.is_undone = False
     step.restored = False
     step.heartbeat = None
     _new_work(step)
@@ -187,6 +187,7 @@ def skip(state: State, step: StepState, event: StepSkipped, attempt: int, at: in
         event.reason,
     )
     step.checkpoints += 1
+    step.is_undone = False
     step.restored = False
     _new_work(step)
     _ask_no_more(state, step, "the step was skipped")
@@ -235,10 +236,12 @@ def request(state: State, event: StepsRequested, at: int) -> None:
         if step.name in event.force:
             step.keeps_items = event.failed_only and (step.keeps_items or not step.force)
             step.force = True
-        if state.unfinished.pop(step.name, "") == "":
+        was_cut_off = state.unfinished.pop(step.name, "") is None
+        if not (was_cut_off or step.name in event.goes_on):
             _try_afresh(state, step)
         if step.running is not None:
-            step.again = True
+            # What undoes another step does so once, however often it is asked to go on.
+            step.again = step.name not in state.undoing
             if step.running.code != state.flow[step.name].digest:
                 state.superseded[step.name] = step.running.attempt
         else:

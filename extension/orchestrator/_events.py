@@ -112,6 +112,8 @@ class StepsRequested(BaseEvent, frozen=True, tag="steps_requested"):
     """Of these, the ones that are to run even if nothing has changed."""
     failed_only: bool = False
     """Of what is to run all the same, the items that are done are kept."""
+    goes_on: tuple[str, ...] = ()
+    """Of these, the ones that the end of a process had cut off: their failures count on."""
 
 
 class AttemptStarted(BaseEvent, frozen=True, tag="attempt_started"):

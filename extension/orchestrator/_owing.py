@@ -19,6 +19,8 @@ def wait_or_ready(state: State, step: StepState) -> None:
         step.waiting = {
             name for name in state.flow.upstream(step.name) if not state.step(name).is_settled
         }
+        # What is just being undone is done again afterwards.
+        step.waiting.update(name for name, it in state.undoing.items() if it == step.name)
     state.unset_ready(step.name)
     if not step.waiting:
         _set_ready(state, step)
@@ -38,7 +40,7 @@ def hold_readers(state: State, step: StepState) -> None:
     """A reader that was about to start waits for the step's new answer."""
     for name in state.flow.downstream(step.name):
         reader = state.steps.get(name)
-        if reader is not None and reader.owed:
+        if reader is not None and reader.owed and name not in state.undoing:
             reader.waiting.add(step.name)
             state.unset_ready(name)
 
@@ -86,7 +88,7 @@ def _undone(state: State, undo: StepState, at: int) -> None:
     step.is_undone, step.since = True, at
     if state.is_replayed:
         return
-    for name in state.undoing:
+    for name in (step.name, *state.undoing):
         release_reader(state, state.step(name), undo.name)
 
 

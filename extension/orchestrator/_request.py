@@ -39,7 +39,13 @@ def request(
     for name in closure(state, named):
         if name in named or _is_due(state, name, environments.get(name, ""), wanted):
             wanted[name] = environments.get(name, "")
-    return StepsRequested(environments=wanted, by=by, force=tuple(force), failed_only=failed_only)
+    return StepsRequested(
+        environments=wanted,
+        by=by,
+        force=tuple(force),
+        failed_only=failed_only,
+        goes_on=tuple(name for name in wanted if name in state.unfinished),
+    )
 
 
 def _is_due(state: State, name: str, environment: str, wanted: Mapping[str, str]) -> bool:

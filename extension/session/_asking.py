@@ -282,7 +282,8 @@ def undo_on(engine: Engine, names: Collection[str], *, by: str) -> None:
         environments = {name: digest for name, (digest, _) in found.items()}
         for digest in dict.fromkeys(environments.values()):
             _record_environment(engine, digest)
-        wish = StepsRequested(environments=environments, by=by, force=tuple(environments))
+        cut_off = tuple(name for name in environments if name in state.unfinished)
+        wish = StepsRequested(environments, by, tuple(environments), goes_on=cut_off)
         engine.orchestrator.record(engine.run, wish)
 
     engine.orchestrator.call(work)
