@@ -26,6 +26,7 @@ def run_facts(view: RunView) -> Message:
         id=view.run,
         flow=line(view.flow),
         status=view.status,
+        is_paused=view.is_paused or None,
         started=view.started,
         notebook=line(view.notebook, 200),
         store=line(view.store, 200),

@@ -163,6 +163,8 @@ class RunView:
     flow: str
     status: str
     """`running`, `completed`, `cancelled`, `idle`; `failed`: a step failed, nothing is lost."""
+    is_paused: bool = False
+    """Nothing further is started until somebody resumes."""
     started: int = 0
     notebook: str = ""
     store: str = ""

@@ -70,6 +70,8 @@ class Session:
         self.acts: dict[str, Act] = {
             "run": self._run,
             "rerun": self._rerun,
+            "pause": self._pause,
+            "continue": self._go_on,
             "cancel": self._cancel,
         }
         """What people can do from the view."""
@@ -315,6 +317,14 @@ class Session:
     def _cancel(self, name: str) -> str:
         self.cancel([name] if name else [])
         return f"{name or 'the run'} is cancelled; what is done stays"
+
+    def _pause(self, _: str) -> str:
+        self.pause()
+        return "paused; what runs comes to its end"
+
+    def _go_on(self, _: str) -> str:
+        self.go_on()
+        return "it goes on"
 
     def pause(self) -> None:
         """Start nothing more until somebody resumes; what runs comes to its end."""

@@ -20,6 +20,8 @@ from stepwell.orchestrator import (
     ApprovalRequested,
     ApprovalView,
     Happened,
+    RunContinued,
+    RunPaused,
     RunStarted,
     RunView,
     State,
@@ -52,8 +54,8 @@ Act = Callable[[str], str]
 _KEPT_UP_TO_DATE = 3
 _MANY = 1000
 _WHILE = 1.0
-_OF_ALL = (RunStarted, StepsDefined, StepForgotten, StepRenamed)
-"""After these there are other steps than before."""
+_OF_ALL = (RunContinued, RunPaused, RunStarted, StepForgotten, StepRenamed, StepsDefined)
+"""After these there are other steps than before, or all of them stand otherwise."""
 
 
 class Decider(Protocol):

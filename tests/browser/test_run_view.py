@@ -93,6 +93,10 @@ def test_it_is_steered_from_the_view(folder: Path, open_lab: Open) -> None:
     view.get_by_role("button", name="Run", exact=True).click()
     expect(view.get_by_role("button", name="b: done")).to_be_visible()
     assert (folder / "log").read_text() == "aab"
+    view.get_by_role("button", name="Pause").click()
+    expect(view).to_contain_text("paused")
+    view.get_by_role("button", name="Continue").click()
+    expect(view.get_by_role("button", name="Pause")).to_be_visible()
     expect(view).to_contain_text("2 of 2 steps done")
 
 

@@ -8,7 +8,7 @@
  *   children: any[], retry_at: number, retry: number, retries: number, held: string,
  *   skipped: string, cost: number, tokens: number }} Step
  * @typedef {[step: string, attempt: number, start: number, end: number, outcome: string]} Span
- * @typedef {{ id: string, flow: string, status: string, started: number, notebook: string,
+ * @typedef {{ id: string, flow: string, status: string, is_paused: boolean, started: number, notebook: string,
  *   store: string, spent: number, saved: number, cost: number, tokens: number,
  *   approvals: any[] }} Run
  * @typedef {{ send: (content: any) => void, on: (event: string, call: any) => void,
@@ -22,7 +22,7 @@ const STEP = {
   skipped: "", cost: 0, tokens: 0,
 };
 const RUN = {
-  id: "", flow: "", status: "idle", started: 0, notebook: "", store: "", spent: 0, saved: 0,
+  id: "", flow: "", status: "idle", is_paused: false, started: 0, notebook: "", store: "", spent: 0, saved: 0,
   cost: 0, tokens: 0, approvals: [],
 };
 

@@ -187,7 +187,7 @@ export class RunPane {
     if (!this._buttons) this._buttons = h("div", { class: "sw-buttons" });
     this._drawButtons();
     fill(this.head ?? this.element,
-      h("span", { class: `sw-chip ${look(state)}` }, `${sign(state)} ${state === "needs a person" ? state : run.status}`),
+      h("span", { class: `sw-chip ${look(state)}` }, `${sign(state)} ${state === "needs a person" ? state : run.is_paused ? "paused" : run.status}`),
       h("span", { class: "sw-name" }, this.around.isChild && run.flow ? isolated(oneLine(run.flow, 60)) : "run ", h("code", {}, run.id)),
       h("span", { class: "sw-muted" }, `${count(done)} of ${plural(total, "step")} done`, said.length ? ` · ${said.join(" · ")}` : ""),
       this._buttons);
@@ -218,7 +218,8 @@ export class RunPane {
   }
 
   _drawButtons() {
-    const verbs = this.around.isChild ? [] : this.state.verbs;
+    const other = this.state.run.is_paused ? "pause" : "continue";
+    const verbs = this.around.isChild ? [] : this.state.verbs.filter((verb) => verb !== other);
     const mark = JSON.stringify([verbs, this.link.isAlive]);
     if (!this._buttons || mark === this._buttonMark) return;
     this._buttonMark = mark;
