@@ -72,6 +72,7 @@ def plan_rows(
             action, why = "person", (*why, "somebody has to approve it")
         if action != "reuse":
             running.add(name)
+            action, why = _with_person(state, name, action, why)
         rows.append(
             PlanRow(
                 step=name,
@@ -83,6 +84,19 @@ def plan_rows(
             )
         )
     return rows
+
+
+def _with_person(
+    state: State, name: str, action: Action, why: tuple[str, ...]
+) -> tuple[Action, tuple[str, ...]]:
+    """What would be done, with the question that comes first, or is open now."""
+    opened = [it for it in map(state.approvals.get, state.pending) if it and it.step == name]
+    approve = state.flow[name].approve
+    if opened:
+        return "person", (f"asks: {opened[0].request.question}", *why)
+    if approve is not None and state.steps[name].running is None:
+        return "person", (f"will ask: {approve.text or 'whether to run it'}", *why)
+    return action, why
 
 
 def _action(

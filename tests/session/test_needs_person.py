@@ -149,3 +149,21 @@ def test_a_question_about_what_is_not_there_is_refused(
     """When the step is defined."""
     with pytest.raises(InvalidStep, match=says):
         notebook.step("a", "a = t", policies=Policies(approve=approve))
+
+
+def test_the_plan_says_that_a_person_is_needed(notebook: Notebook) -> None:
+    """What is asked, and what is going to be."""
+    notebook.step("a", "a = 1", policies=gate("Publish?"))
+    notebook.step("b", "b = 1", policies=gate("Send?"), defer=True)
+    open_questions(notebook)
+    said = repr(planned(notebook))
+    assert "asks: Publish?" in said
+    assert "will ask: Send?" in said
+    assert "2 in need of a person" in said
+
+
+def planned(notebook: Notebook) -> object:
+    """`%stepwell plan`."""
+    from stepwell.session import _planning as planning
+
+    return planning.plan(notebook.session)
