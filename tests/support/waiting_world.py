@@ -7,7 +7,7 @@ came to.
 
 import random
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from simulation import digest, make_step
@@ -56,7 +56,7 @@ class Waiting:
     """The disk, and one process at a time that is made anew from it."""
 
     choose: random.Random
-    bodies: dict[str, Sequence[str]]
+    bodies: Mapping[str, Sequence[str]]
     disk: list[Entry] = field(default_factory=list[Entry])
     batch: list[Entry] = field(default_factory=list[Entry])
     clock: int = 0
