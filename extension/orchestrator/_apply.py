@@ -21,6 +21,7 @@ from stepwell.orchestrator._events import (
     Event,
     HeartbeatKept,
     ItemsExpanded,
+    LimitSet,
     RunCancelled,
     RunContinued,
     RunPaused,
@@ -108,6 +109,8 @@ def apply(  # noqa: PLR0912, PLR0915 - one branch to an event, none of them with
             state.is_paused = True
         case RunContinued():
             state.is_paused = False
+        case LimitSet():
+            pass  # shared by all runs of the process: see `_limits`
         case RunSettled():
             state.settled = event.status
     return state

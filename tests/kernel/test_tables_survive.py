@@ -32,7 +32,9 @@ def kept(store: Path) -> tuple[list[int], list[int]]:
     with stepwell.open(store) as reader:
         tables = reader.sql("select table_name from duckdb_tables() where schema_name = 'data'")
         names = [name for (name,) in tables.fetchall()]
-        rows = reader.sql("select n from hits order by n").fetchall() if "hits" in names else []
+        rows: list[tuple[int]] = []
+        if "hits" in names:
+            rows = reader.sql("select n from hits order by n").fetchall()
         done = reader.sql(
             "select cast(step[2:] as integer) from attempts "
             "where status = 'completed' and step <> 'make' order by 1"
