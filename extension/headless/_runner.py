@@ -169,14 +169,19 @@ class Runner:
         self._file.write()
 
     def _environment(self) -> dict[str, str]:
-        return {
+        order = self._order
+        environment = {
             **os.environ,
-            "STEPWELL_NOTEBOOK": str(self._order.notebook),
-            "STEPWELL_STORE": str(self._order.store),
-            "STEPWELL_RUN": self._order.mode,
-            "STEPWELL_RECORD": str(self._order.record or ""),
-            "STEPWELL_REPLAY": str(self._order.replay or ""),
+            "STEPWELL_NOTEBOOK": str(order.notebook),
+            "STEPWELL_STORE": str(order.store),
+            "STEPWELL_RUN": order.mode,
         }
+        for name, file in (("STEPWELL_RECORD", order.record), ("STEPWELL_REPLAY", order.replay)):
+            # One that is set around us is not meant for this notebook.
+            environment.pop(name, None)
+            if file is not None:
+                environment[name] = str(file)
+        return environment
 
     def _result(self, ended: _Ended, seconds: float, kernel_said: str) -> Result:
         record, store = self._record, self._order.store
