@@ -117,7 +117,8 @@ def test_tab_completes_the_options_of_a_step(folder: Path, open_lab: Open) -> No
     lab.write(1, "%%step plan --a")
     lab.page.keyboard.press("Tab")
     offered = lab.page.locator(".jp-Completer-item")
-    expect(offered.locator(".jp-Completer-match")).to_have_text(["--after", "--agent", "--always"])
+    options = ["--after", "--agent", "--always", "--approve", "--approve-timeout"]
+    expect(offered.locator(".jp-Completer-match")).to_have_text(options)
     lab.shoot("completion")
     offered.filter(has_text="--always").click()
     expect(lab.cell(1).locator(".cm-content")).to_have_text("%%step plan --always")
