@@ -1,10 +1,11 @@
 """A notebook without a person, whose steps ask one."""
 
-import json
 import os
 import subprocess
 import sys
 from pathlib import Path
+
+from written import read_notebook, texts, write_notebook
 
 CELLS = (
     "%load_ext stepwell",
@@ -31,13 +32,7 @@ def test_a_pending_approval_has_an_exit_code_of_its_own_and_a_store_to_go_on_wit
     tmp_path: Path,
 ) -> None:
     """It says what is asked and how to answer; decided in a terminal, the run goes on."""
-    cells = [
-        {"cell_type": "code", "id": f"c{number}", "metadata": {}, "outputs": [], "source": source}
-        | {"execution_count": None}
-        for number, source in enumerate(CELLS)
-    ]
-    notebook = {"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
-    (tmp_path / "n.ipynb").write_text(json.dumps(notebook), "utf-8")
+    write_notebook(tmp_path, *CELLS, name="n.ipynb")
     done = stepwell(tmp_path, "run", "n.ipynb")
     assert done.returncode == 3, done.stderr
     assert "step 'publish' needs a person: Publish 2?" in done.stderr
@@ -55,6 +50,6 @@ def test_a_pending_approval_has_an_exit_code_of_its_own_and_a_store_to_go_on_wit
     assert again.returncode == 1
     done = stepwell(tmp_path, "run", "n.ipynb", "--resume")
     assert done.returncode == 0, done.stderr
-    executed = json.loads((tmp_path / "n.executed.ipynb").read_text("utf-8"))
-    assert "".join(executed["cells"][3]["outputs"][0]["text"]) == "https://example.org/3\n"
+    executed = read_notebook(tmp_path / "n.executed.ipynb")
+    assert texts(executed.cells[3]) == ["https://example.org/3\n"]
     assert "nothing waits for a person" in stepwell(tmp_path, "inbox", "n.ipynb").stdout
