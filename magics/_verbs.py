@@ -196,9 +196,9 @@ _ALL = (
     Verb(
         "limit",
         "[NAME]",
-        "let only so many steps run at once, or begin in a while",
-        "Shared by all steps with `--limit NAME`, in all runs of the store, and kept with it. "
-        "Without a name: the limits there are.",
+        "let only so many steps and calls run at once, or begin in a while",
+        "Shared by all steps with `--limit NAME` and all calls of `@stepwell.durable(limit=…)`, in "
+        "all runs of the store, and kept with it. Without a name: the limits there are.",
         limit,
         at_most=1,
         options=LIMIT_OPTIONS,

@@ -19,6 +19,7 @@ from stepwell.inside._failures import failure_of
 from stepwell.inside._options import CallOptions
 from stepwell.inside._outcome import error_of, keep_error, keep_result, result_of
 from stepwell.inside._permission import Rule, wish_for
+from stepwell.inside._turns import Taken, Turn, take_turn
 from stepwell.inside._usage import as_usage, total, usage_of
 from stepwell.orchestrator import (
     Call,
@@ -79,7 +80,7 @@ class Pause:
     seconds: float
 
 
-Command = Try | Ask | Wait | Pause
+Command = Try | Ask | Turn | Wait | Pause
 Conduct = Generator[Command, Any, Any]
 
 
@@ -139,9 +140,11 @@ class Making:
             return (yield from self.replay(recorded))
         yield from self.permit()
         while True:
+            turn = yield from self.turn()
             here = self.begin()
             try:
-                result = yield Try(here, self.changed)
+                with turn:
+                    result = yield Try(here, self.changed)
             except PASSED_ON:
                 raise
             except Exception as error:
@@ -182,6 +185,13 @@ class Making:
             answer.result()
         else:
             yield Wait(answer)
+
+    def turn(self) -> Generator[Command, Any, Taken]:
+        """Wait until the limit it shares has room for one more try. That is not its time."""
+        since = time.perf_counter()
+        taken = yield from take_turn(self.inside, self.key, self.options.limit)
+        self.began += time.perf_counter() - since
+        return taken
 
     def begin(self) -> Inside:
         """For the code of one more try. Raises `AttemptGivenUp`: then it is not made."""

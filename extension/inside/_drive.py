@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
+from contextlib import closing
 from contextvars import copy_context
 from functools import partial
 from typing import Any
@@ -23,6 +24,7 @@ from stepwell.inside._approvals import Wish, ask_for
 from stepwell.inside._arguments import Named
 from stepwell.inside._conduct import Ask, Command, Conduct, Pause, Try, Wait
 from stepwell.inside._current import Inside, inside, is_on_loop
+from stepwell.inside._turns import Turn
 
 __all__ = ["drive", "drive_async", "on_a_thread"]
 
@@ -35,6 +37,12 @@ Function = Callable[[Named | None], Any]
 
 async def drive_async(conduct: Conduct, function: Function, name: str, limit: float) -> Any:
     """The call's answer, in code that awaits."""
+    # Ended with the call, also where that is cancelled: it hands back what it holds.
+    with closing(conduct):
+        return await _drive_async(conduct, function, name, limit)
+
+
+async def _drive_async(conduct: Conduct, function: Function, name: str, limit: float) -> Any:
     answer: Any = None
     error: Exception | None = None
     while True:
@@ -56,6 +64,8 @@ async def _done_async(command: Command, function: Function, name: str, limit: fl
             return await _try_async(here, partial(function, changed), name, limit)
         case Ask(asking, wish, key):
             return await ask_for(asking, wish, key=key)
+        case Turn(permit):
+            return await Inside.awaited(permit)
         case Wait(answer):
             return await Inside.awaited(answer)
         case Pause(seconds):
@@ -98,6 +108,11 @@ def on_a_thread(function: Function) -> Function:
 
 def drive(conduct: Conduct, function: Function, name: str, limit: float) -> Any:
     """The call's answer, in code that does not await."""
+    with closing(conduct):
+        return _drive(conduct, function, name, limit)
+
+
+def _drive(conduct: Conduct, function: Function, name: str, limit: float) -> Any:
     answer: Any = None
     error: Exception | None = None
     while True:
@@ -123,6 +138,8 @@ def _done(command: Command, function: Function, name: str, limit: float) -> Any:
                 inside.reset(token)
         case Ask(asking, wish, key):
             return _ask_here(asking, wish, key, name)
+        case Turn(permit, wanted):
+            return _wait_here(permit, wanted, name)
         case Wait(answer):
             return answer.result()
         case Pause(seconds):
@@ -136,6 +153,16 @@ def _ask_here(asking: Inside, wish: Wish, key: str, name: str) -> Any:
             f"code with `await`, write: await stepwell.call({name.rpartition('.')[2]}, …)"
         )
     return anyio.run(partial(ask_for, asking, wish, key=key))
+
+
+def _wait_here(permit: "Future[None]", wanted: str, name: str) -> None:
+    if is_on_loop():
+        raise InvalidUsage(
+            f"{name!r} waits for its turn under the limit {wanted!r}, and would stop every other "
+            f"step until then, also those it waits for. In code with `await`, write: await "
+            f"stepwell.call({name.rpartition('.')[2]}, …)"
+        )
+    permit.result()
 
 
 def _in_time(function: Callable[[], Any], name: str, limit: float) -> Any:

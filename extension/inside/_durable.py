@@ -106,7 +106,10 @@ def durable(
     so much is set aside before it is made. With `approve` a person is asked first, and shown all
     arguments: True, a question, or a function of the arguments that says whether to ask; one that
     fails asks. They may change arguments, refuse (`ApprovalRejected`), or decide for all calls of
-    this function in this run.
+    this function in this run. `limit` names what `%stepwell limit` has set: each try waits for
+    its turn, which it shares with steps and other calls; calls inside a limited step or call
+    go, one at a time, under what that holds. A function without `await` is then called through
+    `stepwell.call` in code that awaits.
 
     Raises `InvalidUsage`; inside steps also `CallNotIdentified`, `ValueNotStorable`, and what
     the function raises. A failure that was final is raised again, by its own type, until the

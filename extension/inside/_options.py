@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, TypedDict
 
-from stepwell.errors import InvalidUsage, NotYetSupported, near_misses
+from stepwell.errors import InvalidUsage, near_misses
 from stepwell.flow import Retry
 from stepwell.inside._usage import Measure
 
@@ -48,7 +48,6 @@ class CallOptions:
 
 PLAIN = CallOptions()
 
-_LATER = ("limit",)
 _RETRYING = ("retries", "backoff", "max_backoff")
 _NUMBERS = (*_RETRYING, "timeout", "max_cost", "max_tokens")
 
@@ -62,8 +61,6 @@ def call_options(given: DurableOptions) -> CallOptions:
             raise InvalidUsage(
                 f"@stepwell.durable has no option {name!r}.{near_misses(name, known)}"
             )
-        if name in _LATER and value:
-            raise NotYetSupported(f"@stepwell.durable({name}=…)")
         if name in _NUMBERS and value is not None and not value >= 0:
             raise InvalidUsage(f"@stepwell.durable({name}={value!r}): it takes 0 or more")
     if inspect.iscoroutinefunction(found.get("approve")):

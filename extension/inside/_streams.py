@@ -60,13 +60,15 @@ async def stream(
 async def _made(making: Making, function: Function) -> Pieces:
     given = _Given(making)
     while True:
+        turn = await drive_async(making.turn(), lambda _: None, "", 0.0)
         here = making.begin()
         pieces = _tried(making, here, function)
         try:
-            async with aclosing(pieces):
-                async for piece in pieces:
-                    given.add(piece)
-                    yield piece
+            with turn:
+                async with aclosing(pieces):
+                    async for piece in pieces:
+                        given.add(piece)
+                        yield piece
         except PASSED_ON:
             raise
         except Exception as error:

@@ -236,7 +236,7 @@ class RunContinued(BaseEvent, frozen=True, tag="run_continued"):
 
 
 class LimitSet(BaseEvent, frozen=True, tag="limit_set"):
-    """Attempts that share this limit are no more than so many; holds for all runs of the store."""
+    """Attempts and calls that share this limit are no more than so many, in all runs together."""
 
     name: str
     concurrent: int = 0

@@ -1,8 +1,8 @@
-"""How many attempts may be under way, or begin in a while, that share a limit.
+"""How many attempts and calls may be under way, or begin in a while, that share a limit.
 
-A limit holds for all runs that are advanced in this process. What is under way is read off
-their states each time it is asked for, so it cannot be counted wrongly; what has begun
-lately is remembered here, and after a restart forgotten.
+A limit holds for all runs that are advanced in this process. Which attempts are under way is
+read off their states each time it is asked for, so it cannot be counted wrongly; which calls
+are, `_permits` knows. What has begun lately is remembered here, and after a restart forgotten.
 """
 
 from collections import deque
@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from stepwell.orchestrator._events import AttemptStarted, Event, LimitSet
 from stepwell.orchestrator._state import State
 
-__all__ = ["Limits", "Rooms"]
+__all__ = ["Limits", "Rooms", "is_limited"]
 
 SECOND = 1_000_000
 _MANY = 1 << 30
@@ -20,8 +20,11 @@ _MANY = 1 << 30
 class Limits:
     """The limits that are set. On the orchestrator's thread alone."""
 
-    def __init__(self, states: Callable[[], Iterable[State]]) -> None:
+    def __init__(
+        self, states: Callable[[], Iterable[State]], calls: Callable[[str], int] = lambda _: 0
+    ) -> None:
         self._states = states
+        self._calls = calls
         self.rules: dict[str, LimitSet] = {}
         self._begun: dict[str, deque[int]] = {}
         self.next_due = 0
@@ -34,26 +37,38 @@ class Limits:
                 self.rules[event.name] = event
             case AttemptStarted():
                 definition = state.flow.get(step)
-                if definition is None or not definition.limit:
-                    return
-                if item or definition.map is None:
-                    self._begun.setdefault(definition.limit, deque()).append(at)
+                limit = definition.limit if definition is not None else ""
+                if limit and is_limited(state, step, item, limit):
+                    self._begun.setdefault(limit, deque()).append(at)
             case _:
                 pass
 
     def room(self, name: str, now: int) -> int:
-        """How many more attempts that share this limit may begin now."""
-        rule = self.rules.get(name)
-        if rule is None or not (rule.concurrent or rule.rate):
-            return _MANY
-        room = _MANY
-        if rule.concurrent:
-            room = rule.concurrent - sum(map(_counter(name), self._states()))
-        if rule.rate:
-            room = min(room, self._rate_room(name, rule, now))
-        return max(0, room)
+        """How many more that share this limit may begin now."""
+        return max(0, min(self.at_once(name), self.in_a_while(name, now)))
 
-    def _rate_room(self, name: str, rule: LimitSet, now: int) -> int:
+    def begin(self, name: str, now: int) -> None:
+        """A call has begun that counts."""
+        if (rule := self.rules.get(name)) is not None and rule.rate:
+            self._begun.setdefault(name, deque()).append(now)
+
+    def is_counting(self, name: str) -> bool:
+        """Whether there may be only so many at once."""
+        rule = self.rules.get(name)
+        return rule is not None and rule.concurrent > 0
+
+    def at_once(self, name: str) -> int:
+        """How many more there may be beside those that are under way."""
+        rule = self.rules.get(name)
+        if rule is None or not rule.concurrent:
+            return _MANY
+        return rule.concurrent - sum(map(_counter(name), self._states())) - self._calls(name)
+
+    def in_a_while(self, name: str, now: int) -> int:
+        """How many more may begin after those that have begun lately."""
+        rule = self.rules.get(name)
+        if rule is None or not rule.rate:
+            return _MANY
         begun = self._begun.setdefault(name, deque())
         while begun and begun[0] <= now - round(rule.per * SECOND):
             begun.popleft()
@@ -62,6 +77,14 @@ class Limits:
             due = begun[0] + round(rule.per * SECOND)
             self.next_due = min(self.next_due or due, due)
         return room
+
+
+def is_limited(state: State, step: str, item: str, limit: str) -> bool:
+    """Whether an attempt at this counts under the limit; of a mapped step the elements' do."""
+    definition = state.flow.get(step)
+    if definition is None or definition.limit != limit:
+        return False
+    return bool(item) or definition.map is None
 
 
 def _counter(name: str) -> Callable[[State], int]:

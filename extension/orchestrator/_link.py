@@ -15,6 +15,7 @@ from stepwell.orchestrator._budget import Reserve
 from stepwell.orchestrator._call_events import MessageSent
 from stepwell.orchestrator._calls import Call
 from stepwell.orchestrator._events import Event
+from stepwell.orchestrator._permits import PermitMail
 from stepwell.orchestrator._port import AttemptId, Birth, Note, Report, Sign
 from stepwell.orchestrator._state import State
 from stepwell.orchestrator._unit import Unit
@@ -90,7 +91,9 @@ class ToOrchestrator:
 
     def __init__(
         self,
-        put: Callable[[Report | Noted | Begun | Reserving | Awaited | Posted | Shown], None],
+        put: Callable[
+            [Report | Noted | Begun | Reserving | PermitMail | Awaited | Posted | Shown], None
+        ],
         now: Callable[[], int],
         is_limiting: Callable[[], bool],
     ) -> None:
@@ -122,6 +125,16 @@ class ToOrchestrator:
         else:
             answer.set_result(None)
         return answer
+
+    def permit(self, attempt: AttemptId, call: str, limit: str) -> "Future[None]":
+        """Whether it is the call's turn."""
+        permit: Future[None] = Future()
+        self._put(PermitMail(attempt, permit, call, limit))
+        return permit
+
+    def hand_back(self, attempt: AttemptId, permit: "Future[None]") -> None:
+        """It is not needed any more."""
+        self._put(PermitMail(attempt, permit))
 
     def wait(self, attempt: AttemptId, call: str) -> "Future[Call]":
         """The call's answer."""
@@ -157,8 +170,14 @@ class Waits:
     def __init__(self) -> None:
         self._waiting: dict[AttemptId, dict[str, list[Future[Any]]]] = {}
 
-    def add(self, wait: Awaited, unit: Unit) -> Call | None:
-        """Somebody waits, unless the call is closed: then it is the answer."""
+    def add(self, wait: Awaited, unit: Unit | None) -> Call | None:
+        """Somebody waits, unless the call is closed: then it is the answer.
+
+        Without a unit the attempt was given up, and is told so.
+        """
+        if unit is None:
+            deny(wait.answer, AttemptGivenUp(wait.id.step, wait.id.attempt))
+            return None
         call = unit.calls.get(wait.call) if unit.calls else None
         if call is not None and call.is_closed:
             return call

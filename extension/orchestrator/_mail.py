@@ -11,6 +11,7 @@ from stepwell.errors import StoreClosed, StoreError
 from stepwell.orchestrator._call_events import CallCompleted, CallFailed, CallTried
 from stepwell.orchestrator._events import AttemptCompleted, AttemptStarted, HeartbeatKept
 from stepwell.orchestrator._link import Awaited, Begun, Noted, Posted, Reserving, Shown
+from stepwell.orchestrator._permits import PermitMail
 from stepwell.orchestrator._port import Happened, Report
 from stepwell.orchestrator._sealing import Sealed
 
@@ -73,7 +74,7 @@ class Due(msgspec.Struct, frozen=True, gc=False):
 
 FromAttempt = Noted | Begun | Reserving | Awaited | Posted | Shown
 """What a running attempt says or wants, besides that it has ended."""
-Mail = Asked | Durable | Trouble | Due | Sealed | FromAttempt | Report
+Mail = Asked | Durable | Trouble | Due | Sealed | FromAttempt | PermitMail | Report
 
 
 def check_place(*, is_running: bool, process: int) -> None:

@@ -210,6 +210,19 @@ class Link(Protocol):
         """
         ...
 
+    def permit(self, attempt: AttemptId, call: str, limit: str) -> "Future[None]":
+        """Ask before each try at a call whether there is room for it under this limit.
+
+        The answer comes in order of asking, as room appears; at once for a limit that is not
+        set. It is `AttemptGivenUp` as above. Must be handed back, whether it has come or not;
+        the end of the attempt hands back what is left.
+        """
+        ...
+
+    def hand_back(self, attempt: AttemptId, permit: "Future[None]") -> None:
+        """The try has ended, or is not to be made."""
+        ...
+
     def wait(self, attempt: AttemptId, call: str) -> "Future[Call]":
         """The call's answer, once it is closed and that is on disk; `AttemptGivenUp` as above."""
         ...

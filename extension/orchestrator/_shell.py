@@ -49,6 +49,7 @@ from stepwell.orchestrator._link import (
 from stepwell.orchestrator._listening import Listeners
 from stepwell.orchestrator._mail import Asked, Due, Durable, FromAttempt, Mail, Trouble, check_place
 from stepwell.orchestrator._mailbox import Mailbox
+from stepwell.orchestrator._permits import PermitMail, Permits
 from stepwell.orchestrator._port import (
     AttemptId,
     Expanded,
@@ -106,7 +107,8 @@ class Orchestrator:
         link = ToOrchestrator(self._mailbox.put, self._clock.now, lambda: self._purse.is_limiting)
         self._hands = Hands(worker, link, self.record, self._after, self._clock.now)
         self._seals = Seals(store, self._mailbox.put, self._after, self._clock.now)
-        self.limits = Limits(self._states.values)
+        self._permits = Permits(self._states.get)
+        self.limits = Limits(self._states.values, self._permits.count)
         self.children = Children(self, partial(load, store))
         # Runs in which something has happened that was not decided about yet.
         self._moved: dict[str, None] = {}
@@ -291,6 +293,7 @@ class Orchestrator:
         self._answers.refuse(self._end)
         self._waits.refuse(self._end)
         self._purse.refuse(self._end)
+        self._permits.refuse(self._end)
 
     async def _main(self) -> None:
         async with anyio.create_task_group() as tasks:
@@ -308,6 +311,7 @@ class Orchestrator:
         try:
             for piece in mail:
                 self._handle(piece)
+            self._permits.look(self.limits, self._clock.now())
             self._moved.update(dict.fromkeys(self._states))
             while self._moved:
                 run = next(iter(self._moved))
@@ -342,6 +346,8 @@ class Orchestrator:
                 self._in_trouble(mail.error)
             case Sealed():
                 self._unseal(mail)
+            case PermitMail():
+                self._permits.take(mail)
             case Due():
                 self.limits.next_due = 0
 
@@ -356,7 +362,8 @@ class Orchestrator:
             case Reserving():
                 self._reserve(mail)
             case Awaited():
-                self._await(mail)
+                if (call := self._waits.add(mail, self._unit_of(mail.id))) is not None:
+                    self._after(partial(give, mail.answer, call))
             case Posted():
                 self._write_for(mail.id, mail.answer, partial(self._post, mail))
             case Shown():
@@ -426,14 +433,6 @@ class Orchestrator:
     def _post(self, posted: Posted) -> None:
         self.post(posted.run, posted.event, posted.blobs)
         self._note(posted.id, CallCompleted(posted.call, f"send {posted.event.topic}"))
-
-    def _await(self, wait: Awaited) -> None:
-        unit = self._unit_of(wait.id)
-        if unit is None:
-            deny(wait.answer, AttemptGivenUp(wait.id.step, wait.id.attempt))
-            return
-        if (call := self._waits.add(wait, unit)) is not None:
-            self._after(partial(give, wait.answer, call))
 
     def _advance(self, run: str) -> None:
         state = self._states.get(run)

@@ -198,7 +198,7 @@ def _rule(rule: LimitSet) -> str:
 
 def _sharers(session: Session, name: str) -> str:
     steps = [step.name for step in session.state.flow if step.limit == name]
-    return f"shared by {', '.join(steps)}" if steps else "no step has it yet"
+    return f"shared by {', '.join(steps)}" if steps else "no step of this notebook has it"
 
 
 def run_ids(session: Session) -> list[str]:

@@ -299,16 +299,6 @@ def test_an_unknown_option_is_named() -> None:
         stepwell.durable(timeout=-1)
 
 
-@pytest.mark.parametrize("option", ["limit='model'"])
-def test_what_cannot_be_kept_yet_is_refused(option: str) -> None:
-    """Rather than passed over."""
-    import stepwell
-    from stepwell.errors import NotYetSupported
-
-    with pytest.raises(NotYetSupported, match=option.partition("=")[0]):
-        eval(f"stepwell.durable({option})", {"stepwell": stepwell})
-
-
 def test_secrets_are_not_part_of_a_call(notebook: Notebook, effects: Effects) -> None:
     """A changed key buys nothing again, and is not to be found in what is written."""
     durable_cells(

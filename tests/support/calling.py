@@ -19,6 +19,7 @@ from stepwell.inside._arguments import Identity
 from stepwell.inside._conduct import Ask, Pause, Try, Wait, conduct
 from stepwell.inside._current import Inside
 from stepwell.inside._options import CallOptions
+from stepwell.inside._turns import Turn
 from stepwell.orchestrator import (
     Attempt,
     AttemptCompleted,
@@ -235,8 +236,8 @@ class Code:
                     error = future.exception()  # type: ignore[assignment]
                 case Pause():
                     yield
-                case Ask():
-                    raise AssertionError("nobody is asked here")
+                case Ask() | Turn():
+                    raise AssertionError("nobody is asked, and nothing is limited here")
 
     def _body(self, planned: Planned, within: Inside, key: str) -> Moves:
         world: Any = self.process.world

@@ -1,0 +1,170 @@
+"""Permits for calls that share a limit, with each other and with steps.
+
+A permit is for one try at one call. It comes in order of asking, before steps that wait for
+the same limit: what is under way ends before something else begins. It is held until it is
+handed back or nobody wants the attempt any more. On the orchestrator's thread alone.
+
+Who holds a permit already does not wait for another of the same limit: of the calls that a
+limited step makes, or that are made inside a limited call, one at a time goes under what is
+held around it. Only those beside it count as more. So nobody waits for himself.
+"""
+
+from collections.abc import Callable, Collection, Iterator
+from concurrent.futures import Future
+
+import msgspec
+
+from stepwell.errors import AttemptGivenUp
+from stepwell.orchestrator._answers import deny, give
+from stepwell.orchestrator._limits import Limits, is_limited
+from stepwell.orchestrator._port import AttemptId
+from stepwell.orchestrator._state import State
+
+__all__ = ["PermitMail", "Permits"]
+
+
+class PermitMail(msgspec.Struct, frozen=True, gc=False):
+    """A running attempt asks for a permit, or hands it back."""
+
+    id: AttemptId
+    permit: "Future[None]"
+    call: str = ""
+    limit: str = ""
+    """Empty where it is handed back."""
+
+
+class Permits:
+    """Who holds one, and who waits for one."""
+
+    def __init__(self, state_of: Callable[[str], State | None]) -> None:
+        self._state_of = state_of
+        # Everything that was asked for and not handed back, in order; and which of it waits,
+        # by limit, with those apart that may go under a call that is around them.
+        self._asked: dict[AttemptId, dict[Future[None], PermitMail]] = {}
+        self._waiting: dict[str, dict[Future[None], PermitMail]] = {}
+        self._within: dict[str, dict[Future[None], PermitMail]] = {}
+        self._held: dict[str, dict[AttemptId, dict[Future[None], str]]] = {}
+
+    def take(self, mail: PermitMail) -> None:
+        """Somebody asks, or hands back. What follows is for `look`."""
+        if not mail.limit:
+            if (asked := self._asked.get(mail.id, {}).pop(mail.permit, None)) is not None:
+                self._forget(asked)
+            return
+        self._asked.setdefault(mail.id, {})[mail.permit] = mail
+        self._waiting.setdefault(mail.limit, {})[mail.permit] = mail
+        if "/" in mail.call:
+            self._within.setdefault(mail.limit, {})[mail.permit] = mail
+
+    def count(self, limit: str) -> int:
+        """How many are held, besides what steps count for that hold one themselves."""
+        held = self._held.get(limit, {})
+        return sum(
+            max(0, _at_once(calls.values()) - self._is_limited(attempt, limit))
+            for attempt, calls in held.items()
+        )
+
+    def look(self, limits: Limits, now: int) -> None:
+        """Give what there is room for, to attempts that are under way."""
+        if not self._asked:
+            return
+        for attempt in [it for it in self._asked if not self._is_under_way(it)]:
+            self._give_up(attempt)
+        for limit in [it for it, waiting in self._waiting.items() if waiting]:
+            self._serve(limit, limits, now)
+
+    def refuse(self, error: BaseException) -> None:
+        """The orchestrator ends."""
+        for asked in self._asked.values():
+            for permit in asked:
+                deny(permit, error)
+        for index in (self._asked, self._waiting, self._within, self._held):
+            index.clear()
+
+    # -- giving -----------------------------------------------------------------------------
+
+    def _serve(self, limit: str, limits: Limits, now: int) -> None:
+        room, lately = limits.at_once(limit), limits.in_a_while(limit, now)
+        for mail in [*self._waiting[limit].values()]:
+            if room <= 0 or lately <= 0:
+                break
+            # Counted only where it matters: without a limit there may be very many.
+            room -= limits.is_counting(limit) and self._counts(mail)
+            lately -= 1
+            self._grant(mail, limits, now)
+        for mail in self._covered(limit) if room <= 0 else ():
+            if lately <= 0:
+                return
+            if not self._counts(mail):
+                lately -= 1
+                self._grant(mail, limits, now)
+
+    def _covered(self, limit: str) -> Iterator[PermitMail]:
+        """Those who may go under what is held around them."""
+        waiting = self._waiting[limit]
+        for attempt, asked in self._asked.items():
+            if self._is_limited(attempt, limit) and not self._calls(attempt, limit):
+                found = next((it for permit, it in asked.items() if permit in waiting), None)
+                if found is not None:
+                    yield found
+        yield from [*self._within.get(limit, {}).values()]
+
+    def _counts(self, mail: PermitMail) -> bool:
+        """Whether there would be one more at once than there is."""
+        own = self._is_limited(mail.id, mail.limit)
+        calls = self._calls(mail.id, mail.limit)
+        return max(own, _at_once([*calls, mail.call])) > max(own, _at_once(calls))
+
+    def _grant(self, mail: PermitMail, limits: Limits, now: int) -> None:
+        self._wait_no_more(mail)
+        held = self._held.setdefault(mail.limit, {}).setdefault(mail.id, {})
+        held[mail.permit] = mail.call
+        limits.begin(mail.limit, now)
+        give(mail.permit, None)
+
+    # -- forgetting -------------------------------------------------------------------------
+
+    def _give_up(self, attempt: AttemptId) -> None:
+        """The attempt has come to its end, or nobody wants it: it holds nothing."""
+        for permit, mail in self._asked.pop(attempt).items():
+            self._forget(mail)
+            deny(permit, AttemptGivenUp(attempt.step, attempt.attempt))
+
+    def _forget(self, mail: PermitMail) -> None:
+        if mail.permit in self._waiting.get(mail.limit, ()):
+            self._wait_no_more(mail)
+            return
+        held = self._held[mail.limit]
+        del held[mail.id][mail.permit]
+        if not held[mail.id]:
+            del held[mail.id]
+
+    def _wait_no_more(self, mail: PermitMail) -> None:
+        del self._waiting[mail.limit][mail.permit]
+        self._within.get(mail.limit, {}).pop(mail.permit, None)
+
+    # -- looking ----------------------------------------------------------------------------
+
+    def _calls(self, attempt: AttemptId, limit: str) -> Collection[str]:
+        return self._held.get(limit, {}).get(attempt, {}).values()
+
+    def _is_under_way(self, attempt: AttemptId) -> bool:
+        state = self._state_of(attempt.run)
+        tried = state.tried(attempt.step, attempt.item, attempt.attempt) if state else None
+        return tried is not None
+
+    def _is_limited(self, attempt: AttemptId, limit: str) -> bool:
+        """Whether the attempt itself counts under the limit."""
+        state = self._state_of(attempt.run)
+        return state is not None and is_limited(state, attempt.step, attempt.item, limit)
+
+
+def _at_once(calls: Collection[str]) -> int:
+    """How many calls there are, of those that are inside each other the innermost only."""
+    around: set[str] = set()
+    for call in calls:
+        end = call.rfind("/")
+        while end >= 0:
+            around.add(call[:end])
+            end = call.rfind("/", 0, end)
+    return sum(call not in around for call in calls)
