@@ -46,9 +46,9 @@ from stepwell.orchestrator._link import (
     ToOrchestrator,
     Waits,
 )
-from stepwell.orchestrator._listening import Listeners
 from stepwell.orchestrator._mail import Asked, Due, Durable, FromAttempt, Mail, Trouble, check_place
 from stepwell.orchestrator._mailbox import Mailbox
+from stepwell.orchestrator._news import News
 from stepwell.orchestrator._permits import PermitMail, Permits
 from stepwell.orchestrator._port import (
     AttemptId,
@@ -94,13 +94,9 @@ class Orchestrator:
         self._mailbox: Mailbox[Mail] = Mailbox(self._read, slice_=SLICE)
         self._journal = Journal(store, lambda error: self._mailbox.put(Trouble(error)))
         self._states: dict[str, State] = {}
-        self._listeners = Listeners()
+        self._news = News()
         self._waits = Waits()
         self._records: list[Record] = []
-        self._happened: list[Happened] = []
-        # The newest event of each step that is applied but not yet known to be on disk.
-        # Noted before it is applied: whoever has seen its effect finds it here.
-        self._unwritten: dict[tuple[str, str], Happened] = {}
         self._effects: list[Effect] = []
         self._answers = Answers()
         self._purse = Purse(self)
@@ -142,11 +138,11 @@ class Orchestrator:
 
     def listen(self, listener: Listener) -> None:
         """Tell `listener` of everything that becomes durable from now on."""
-        self._listeners.events.append(listener)
+        self._news.listeners.events.append(listener)
 
     def watch_signs(self, listener: SignListener) -> None:
         """Show `listener` what running attempts show; it is not kept."""
-        self._listeners.signs.append(listener)
+        self._news.listeners.signs.append(listener)
 
     def call(self, work: Callable[[], Answer], *, timeout: float | None = 60.0) -> Answer:
         """Run `work` on the orchestrator's thread; answer when what it wrote is durable.
@@ -182,7 +178,7 @@ class Orchestrator:
 
     def is_durable(self, run: str, step: str) -> bool:
         """Whether all the state says of the step is on disk. Look at the state first, then ask."""
-        return (run, step) not in self._unwritten
+        return self._news.is_written(run, step)
 
     def now(self) -> int:
         """The time by the clock that all timers go by, microseconds UTC."""
@@ -193,7 +189,7 @@ class Orchestrator:
     @property
     def is_all_durable(self) -> bool:
         """Whether everything that has happened is on disk."""
-        return not self._unwritten
+        return self._news.is_all_written
 
     def state(self, run: str) -> State:
         """The state of a run that was adopted. For `work` given to `call`, and listeners."""
@@ -244,11 +240,11 @@ class Orchestrator:
     def _take_in(self, happened: Happened) -> None:
         """Apply what has happened. It is on disk, or on its way there."""
         run, step, item = happened.run, happened.step, happened.item
-        self._unwritten[run, step] = happened
+        # Before it is applied: whoever has seen its effect finds that it is not on disk yet.
+        self._news.add(happened)
         state = self._states[run]
         event, attempt, at = happened.event, happened.attempt, happened.at
         apply(state, event, step=step, item=item, attempt=attempt, at=at)
-        self._happened.append(happened)
         self._moved[run] = None
         for answer, call in self._waits.closed_by(state, event, step, item):
             self._after(partial(give, answer, call))
@@ -329,7 +325,7 @@ class Orchestrator:
 
     def _set_alarm(self) -> None:
         due, is_idle = next_alarm(self._states.values(), self.limits.next_due)
-        is_idle = is_idle and not (len(self._mailbox) or self._unwritten)
+        is_idle = is_idle and self._news.is_all_written and not len(self._mailbox)
         self._clock.wake_at(due, partial(self._mailbox.put, Due()), is_idle=is_idle)
 
     def _handle(self, mail: Mail) -> None:
@@ -368,7 +364,7 @@ class Orchestrator:
                 self._write_for(mail.id, mail.answer, partial(self._post, mail))
             case Shown():
                 if self._unit_of(mail.id) is not None:
-                    self._listeners.show(mail.id, mail.sign)
+                    self._news.listeners.show(mail.id, mail.sign)
 
     def _unit_of(self, attempt: AttemptId) -> Unit | None:
         """What the attempt is at, unless it was given up: that is the fence."""
@@ -444,29 +440,25 @@ class Orchestrator:
                 self._hands.carry_out(state, command)
 
     def _write(self) -> None:
-        if not (self._records or self._effects or self._happened):
+        happened = self._news.take()
+        if not (self._records or self._effects or happened):
             return
-        happened = self._happened
         if happened:
             # Ahead of the answers to callers: who has been answered and looks again by
             # another call finds everything told that the first one was answered after.
             told = Durable(happened)
             tell = self._mailbox.leave if told.can_wait else self._mailbox.put
             self._effects.insert(0, lambda: tell(told))
-            self._mailbox.look_in(LOOK_SECONDS, lambda: bool(self._unwritten))
+            self._mailbox.look_in(LOOK_SECONDS, lambda: not self._news.is_all_written)
         self._journal.write(self._records, self._effects)
-        self._records, self._effects, self._happened = [], [], []
+        self._records, self._effects = [], []
 
     def _written(self, happened: Sequence[Happened]) -> None:
         self._trouble = None
-        for what in happened:
-            if self._unwritten.get((what.run, what.step)) is what:
-                del self._unwritten[what.run, what.step]
-        self._listeners.tell(happened)
-        for what in happened:
-            is_end = isinstance(what.event, RunSettled) and (what.run, "") not in self._unwritten
-            if is_end and self.children.is_over(what.run):
-                del self._states[what.run]
+        self._news.tell(happened)
+        for run in [what.run for what in happened if isinstance(what.event, RunSettled)]:
+            if self._news.is_written(run, "") and self.children.is_over(run):
+                del self._states[run]
 
     def _answer(self, call: Asked) -> None:
         try:
@@ -487,7 +479,7 @@ class Orchestrator:
         """The disk refuses: say so to everybody who waits, and go on trying."""
         self._trouble = error
         self._answers.refuse(error)
-        self._listeners.tell(())
+        self._news.tell(())
         if self._tasks is not None and not self._is_trying_again:
             self._is_trying_again = True
             self._tasks.start_soon(self._try_again)
