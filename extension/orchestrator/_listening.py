@@ -15,16 +15,17 @@ _LOG = logging.getLogger("stepwell.orchestrator")
 class Listeners:
     """Called on the orchestrator's thread."""
 
+    first: list[Listener] = field(default_factory=list[Listener])
     events: list[Listener] = field(default_factory=list[Listener])
     signs: list[SignListener] = field(default_factory=list[SignListener])
 
+    def prepare(self, happened: Sequence[Happened]) -> None:
+        """This is on disk, and nobody has been told yet."""
+        _tell(self.first, happened)
+
     def tell(self, happened: Sequence[Happened]) -> None:
         """This is on disk; nothing, when the disk refuses."""
-        for listener in self.events:
-            try:
-                listener(happened)
-            except Exception:
-                _LOG.exception("a listener failed; what happened is kept all the same")
+        _tell(self.events, happened)
 
     def show(self, attempt: AttemptId, sign: Sign) -> None:
         """A running attempt shows this."""
@@ -33,3 +34,11 @@ class Listeners:
                 listener(attempt, sign)
             except Exception:
                 _LOG.exception("a listener failed")
+
+
+def _tell(listeners: Sequence[Listener], happened: Sequence[Happened]) -> None:
+    for listener in listeners:
+        try:
+            listener(happened)
+        except Exception:
+            _LOG.exception("a listener failed; what happened is kept all the same")

@@ -29,6 +29,8 @@ class News:
 
     def tell(self, happened: Sequence[Happened]) -> None:
         """This is on disk; nothing, when the disk refuses."""
+        # Whoever waits goes on as soon as something is written: what it waits for is there.
+        self.listeners.prepare(happened)
         for what in happened:
             if self._unwritten.get((what.run, what.step)) is what:
                 del self._unwritten[what.run, what.step]

@@ -136,9 +136,13 @@ class Orchestrator:
             self._journal.drain(max(0.0, end - time.monotonic()))
             self._refuse_all([])
 
-    def listen(self, listener: Listener) -> None:
-        """Tell `listener` of everything that becomes durable from now on."""
-        self._news.listeners.events.append(listener)
+    def listen(self, listener: Listener, *, first: bool = False) -> None:
+        """Tell `listener` of everything that becomes durable from now on.
+
+        `first`: before `is_durable` says so, to make ready what others wait for.
+        """
+        listeners = self._news.listeners
+        (listeners.first if first else listeners.events).append(listener)
 
     def watch_signs(self, listener: SignListener) -> None:
         """Show `listener` what running attempts show; it is not kept."""

@@ -4,19 +4,23 @@ import getpass
 import os
 import secrets
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from stepwell.errors import UnknownRun, near_misses
 from stepwell.orchestrator import (
+    ApprovalDecided,
+    AttemptCompleted,
     AttemptId,
     Clock,
+    Happened,
     LimitSet,
     Listener,
     Orchestrator,
     RunStarted,
     SignListener,
     State,
+    StepReused,
     decode,
     interrupted,
     load,
@@ -57,6 +61,27 @@ class Engine:
     def is_durable(self, step: str) -> bool:
         """Whether all that the current run's state says of the step is on disk."""
         return self.orchestrator.is_durable(self.run, step)
+
+    def publish(self, happened: Sequence[Happened]) -> None:
+        """Put what these steps have made into the namespace. On the orchestrator's thread."""
+        for what in happened:
+            if what.run != self.run or what.item:
+                continue
+            match what.event:
+                case AttemptCompleted(outputs=outputs):
+                    self.outputs.publish(what.step, outputs, what.objects)
+                case StepReused():
+                    self.bring_back(what.step)
+                case ApprovalDecided(outputs=outputs) if outputs:
+                    self.bring_back(what.step)
+                case _:
+                    pass
+
+    def bring_back(self, name: str) -> None:
+        """Put a restored step's outputs into the namespace."""
+        step = self.state.steps.get(name)
+        if step is not None and step.checkpoint is not None:
+            self.outputs.restore(name, step.checkpoint.outputs)
 
     def environments_in_use(self) -> set[str]:
         """Environments that an attempt runs in, or is going to. On the orchestrator's thread."""
@@ -180,6 +205,7 @@ def resolve_run(store: Store, run: str) -> str:
 def open_engine(
     place: Place,
     surroundings: Surroundings,
+    publisher: Listener,
     listener: Listener,
     sign_listener: SignListener,
     *,
@@ -190,6 +216,7 @@ def open_engine(
 ) -> Engine:
     """Open the store and start the orchestrator on it. Raises what the store raises.
 
+    `publisher` hears what is on disk before `listener`, and before anybody can know it.
     `unreadable` hears of steps one of whose stored values could not be read back.
     """
     opened = store or open_store(place.store, holder=_holder(place), patience=place.patience)
@@ -199,6 +226,7 @@ def open_engine(
         worker = KernelWorker(surroundings, values, opened.begin)
         orchestrator = Orchestrator(opened, worker, clock=clock)
         outputs = Outputs(surroundings.namespace_of_notebook, values, tell=unreadable)
+        orchestrator.listen(publisher, first=True)
         orchestrator.listen(listener)
         orchestrator.watch_signs(sign_listener)
         for row in opened.rows(kinds=["limit_set"]):

@@ -19,14 +19,12 @@ from stepwell.frontend import Frontend
 from stepwell.inside import Cassette
 from stepwell.orchestrator import (
     ApprovalDecided,
-    AttemptCompleted,
     AttemptId,
     Clock,
     Happened,
     LimitSet,
     Sign,
     State,
-    StepReused,
     StepView,
     has_failed,
     load,
@@ -95,6 +93,7 @@ class Session:
         engine = open_engine(
             place,
             self.surroundings,
+            self._publish,
             self._hear,
             self._see,
             resolve=self.namespace.get,
@@ -360,9 +359,7 @@ class Session:
 
     def bring_back(self, name: str) -> None:
         """Put a restored step's outputs into the namespace."""
-        step = self.state.steps.get(name)
-        if step is not None and step.checkpoint is not None:
-            self.engine.outputs.restore(name, step.checkpoint.outputs)
+        self.engine.bring_back(name)
 
     # -- people ------------------------------------------------------------------------
 
@@ -472,22 +469,14 @@ class Session:
         if engine is not None and attempt.run == engine.run:
             self._cards.see(engine, attempt, sign)
 
+    def _publish(self, happened: Sequence[Happened]) -> None:
+        if self._engine is not None:
+            self._engine.publish(happened)
+
     def _hear(self, happened: Sequence[Happened]) -> None:
         engine = self._engine
         if engine is None:
             return
-        for what in happened:
-            if what.run != engine.run or what.item:
-                continue
-            match what.event:
-                case AttemptCompleted(outputs=outputs):
-                    engine.outputs.publish(what.step, outputs, what.objects)
-                case StepReused():
-                    self.bring_back(what.step)
-                case ApprovalDecided(outputs=outputs) if outputs:
-                    self.bring_back(what.step)
-                case _:
-                    pass
         self._recording.hear(happened)
         engine.outputs.notify()
         self.agents.hear(engine, happened)

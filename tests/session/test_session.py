@@ -3,7 +3,7 @@
 import gc
 import threading
 import weakref
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -20,8 +20,9 @@ from stepwell.errors import (
     TwoWriters,
     UnknownName,
     ValueUnreadable,
+    WaitTimedOut,
 )
-from stepwell.orchestrator import Phase
+from stepwell.orchestrator import Output, Phase
 from stepwell.orchestrator import _shell as shell
 from stepwell.session import _reports as reports
 from stepwell.store import MemoryStore, Record
@@ -101,6 +102,32 @@ def test_a_value_that_cannot_be_read_back_is_told_to_everybody(
     notebook.session.wait(["x"], timeout=60)
     wait_for(lambda: not notebook.pane.says("x:", "too deep"))
     assert notebook.done("z", "z = x") == [1]
+
+
+def test_waiting_does_not_end_before_a_value_is_read_back(notebook: Notebook) -> None:
+    """Also in the moment in which the answer is on disk, and nobody has begun to read."""
+    notebook.done("x", "x = [1]")
+    notebook.names["x"].append(5)
+    outputs, hearing, going_on = (
+        notebook.session.engine.outputs,
+        threading.Event(),
+        threading.Event(),
+    )
+    restore = outputs.restore
+
+    def slowly(step: str, made: Mapping[str, Output]) -> None:
+        hearing.set()
+        going_on.wait(60)
+        restore(step, made)
+
+    outputs.restore = slowly  # type: ignore[method-assign]
+    notebook.session.ask(["x"], by="run")
+    assert hearing.wait(60)
+    with pytest.raises(WaitTimedOut):
+        notebook.session.wait(["x"], timeout=0.05)
+    going_on.set()
+    notebook.session.wait(["x"], timeout=60)
+    assert notebook.names["x"] == [1]
 
 
 def test_an_old_value_that_cannot_be_read_does_not_stand_for_a_new_one(
