@@ -16,17 +16,18 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from functools import partial
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import anyio
 import anyio.abc
 
-from stepwell.errors import AttemptGivenUp, StepwellError, StoreClosed, StoreError
+from stepwell.errors import StoreClosed, StoreError
 from stepwell.orchestrator._answers import Answers, deny, give
 from stepwell.orchestrator._apply import apply
+from stepwell.orchestrator._attempts import Attempts
 from stepwell.orchestrator._body import encoded
 from stepwell.orchestrator._budget import BudgetSet
-from stepwell.orchestrator._call_events import CallCompleted, MessageSent
+from stepwell.orchestrator._call_events import MessageSent
 from stepwell.orchestrator._children import Children
 from stepwell.orchestrator._clock import Clock, SystemClock
 from stepwell.orchestrator._decide import decide
@@ -44,9 +45,8 @@ from stepwell.orchestrator._link import (
     Reserving,
     Shown,
     ToOrchestrator,
-    Waits,
 )
-from stepwell.orchestrator._mail import Asked, Due, Durable, FromAttempt, Mail, Trouble, check_place
+from stepwell.orchestrator._mail import Asked, Due, Durable, Mail, Trouble, check_place
 from stepwell.orchestrator._mailbox import Mailbox
 from stepwell.orchestrator._news import News
 from stepwell.orchestrator._permits import PermitMail, Permits
@@ -57,7 +57,6 @@ from stepwell.orchestrator._port import (
     Finished,
     Happened,
     Listener,
-    Report,
     SignListener,
     Skipped,
     Stopped,
@@ -65,10 +64,9 @@ from stepwell.orchestrator._port import (
 )
 from stepwell.orchestrator._purse import Purse
 from stepwell.orchestrator._recording import message
-from stepwell.orchestrator._reports import as_event, as_records
-from stepwell.orchestrator._sealing import Sealed, Seals, refused, undo_tables
+from stepwell.orchestrator._reports import as_records
+from stepwell.orchestrator._sealing import Sealed, Seals
 from stepwell.orchestrator._state import State
-from stepwell.orchestrator._unit import Unit
 from stepwell.store import Blob, Record, Store
 
 __all__ = ["Orchestrator"]
@@ -95,14 +93,17 @@ class Orchestrator:
         self._journal = Journal(store, lambda error: self._mailbox.put(Trouble(error)))
         self._states: dict[str, State] = {}
         self._news = News()
-        self._waits = Waits()
         self._records: list[Record] = []
         self._effects: list[Effect] = []
         self._answers = Answers()
         self._purse = Purse(self)
         link = ToOrchestrator(self._mailbox.put, self._clock.now, lambda: self._purse.is_limiting)
         self._hands = Hands(worker, link, self.record, self._after, self._clock.now)
-        self._seals = Seals(store, self._mailbox.put, self._after, self._clock.now)
+        seals = Seals(store, self._mailbox.put, self._after, self._clock.now)
+        show = self._news.listeners.show
+        self._attempts = Attempts(
+            self, self._purse, seals, self._answers, after=self._after, show=show
+        )
         self._permits = Permits(self._states.get)
         self.limits = Limits(self._states.values, self._permits.count)
         self.children = Children(self, partial(load, store))
@@ -250,8 +251,7 @@ class Orchestrator:
         event, attempt, at = happened.event, happened.attempt, happened.at
         apply(state, event, step=step, item=item, attempt=attempt, at=at)
         self._moved[run] = None
-        for answer, call in self._waits.closed_by(state, event, step, item):
-            self._after(partial(give, answer, call))
+        self._attempts.follow(state, event, step, item)
         self.children.follow(state, event, step)
         self.limits.follow(state, event, step, item, at)
         if self._purse.is_limiting or isinstance(event, BudgetSet):
@@ -291,7 +291,7 @@ class Orchestrator:
             if isinstance(piece, Asked):
                 deny(piece.answer, self._end)
         self._answers.refuse(self._end)
-        self._waits.refuse(self._end)
+        self._attempts.refuse(self._end)
         self._purse.refuse(self._end)
         self._permits.refuse(self._end)
 
@@ -335,104 +335,22 @@ class Orchestrator:
     def _handle(self, mail: Mail) -> None:
         match mail:
             case Finished() | Failed() | Stopped() | Skipped() | Expanded():
-                self._report(mail)
+                self._attempts.report(mail)
             case Durable():
                 self._written(mail.happened)
             case Asked():
                 self._answer(mail)
             case Noted() | Begun() | Reserving() | Awaited() | Posted() | Shown():
-                self._serve(mail)
+                self._attempts.serve(mail)
             case Trouble():
                 self._in_trouble(mail.error)
             case Sealed():
-                self._unseal(mail)
+                if (happened := self._attempts.unseal(mail)) is not None:
+                    self._take_in(happened)
             case PermitMail():
                 self._permits.take(mail)
             case Due():
                 self.limits.next_due = 0
-
-    def _serve(self, mail: FromAttempt) -> None:
-        """What a running attempt says or wants."""
-        match mail:
-            case Noted(id=attempt, event=event, blobs=blobs):
-                self._write_for(attempt, mail.answer, partial(self._note, attempt, event, blobs))
-            case Begun(id=attempt, call=key, birth=birth):
-                begin = partial(self.children.begin, attempt, key, birth)
-                self._write_for(attempt, mail.answer, begin)
-            case Reserving():
-                self._reserve(mail)
-            case Awaited():
-                if (call := self._waits.add(mail, self._unit_of(mail.id))) is not None:
-                    self._after(partial(give, mail.answer, call))
-            case Posted():
-                self._write_for(mail.id, mail.answer, partial(self._post, mail))
-            case Shown():
-                if self._unit_of(mail.id) is not None:
-                    self._news.listeners.show(mail.id, mail.sign)
-
-    def _unit_of(self, attempt: AttemptId) -> Unit | None:
-        """What the attempt is at, unless it was given up: that is the fence."""
-        state = self._states.get(attempt.run)
-        return state.tried(attempt.step, attempt.item, attempt.attempt) if state else None
-
-    def _report(self, report: Report) -> None:
-        attempt = report.id
-        unit = self._unit_of(attempt)
-        if not isinstance(report, Expanded):
-            self._waits.give_up(attempt)
-            self._purse.give_up(attempt)
-        # The late result of an attempt that was given up is not even written.
-        if unit is None:
-            undo_tables(report)
-            return
-        state = self._states[attempt.run]
-        event, blobs, objects = as_event(state, unit, report, now=self._clock.now())
-        if isinstance(report, Finished) and report.tables is not None:
-            self._seals.commit(state, report, event, blobs)
-            return
-        self._note(attempt, event, blobs, objects)
-
-    def _unseal(self, sealed: Sealed) -> None:
-        self._seals.release(self._states[sealed.report.id.run], sealed)
-        if isinstance(sealed.answer, StoreError):
-            self._report(refused(sealed.report, sealed.answer))
-        else:
-            self._take_in(sealed.happened)
-
-    def _note(
-        self,
-        by: AttemptId,
-        event: Event,
-        blobs: Sequence[Blob] = (),
-        objects: dict[str, object] | None = None,
-    ) -> None:
-        place: Any = {"step": by.step, "item": by.item, "attempt": by.attempt}
-        self.record(by.run, event, **place, blobs=blobs, objects=objects)
-
-    def _write_for(
-        self, attempt: AttemptId, answer: "Future[None]", work: Callable[[], None]
-    ) -> None:
-        """What a running attempt wants written; it is told when it is, or why it is not."""
-        if self._unit_of(attempt) is None:
-            deny(answer, AttemptGivenUp(attempt.step, attempt.attempt))
-            return
-        try:
-            work()
-        except StepwellError as error:
-            deny(answer, error)
-            return
-        self._answers.expect(answer)
-        self._after(partial(give, answer, None))
-
-    def _reserve(self, mail: Reserving) -> None:
-        if self._unit_of(mail.id) is None:
-            deny(mail.answer, AttemptGivenUp(mail.id.step, mail.id.attempt))
-        else:
-            self._purse.reserve(mail.id, mail.call, mail.wanted, mail.answer, self._clock.now())
-
-    def _post(self, posted: Posted) -> None:
-        self.post(posted.run, posted.event, posted.blobs)
-        self._note(posted.id, CallCompleted(posted.call, f"send {posted.event.topic}"))
 
     def _advance(self, run: str) -> None:
         state = self._states.get(run)
