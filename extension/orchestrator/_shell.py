@@ -368,15 +368,17 @@ class Orchestrator:
         if happened:
             # Ahead of the answers to callers: who has been answered and looks again by
             # another call finds everything told that the first one was answered after.
-            told = Durable(happened)
-            tell = self._mailbox.leave if told.can_wait else self._mailbox.put
-            self._effects.insert(0, lambda: tell(told))
+            self._effects.insert(0, partial(self._landed, Durable(happened)))
             self._mailbox.look_in(LOOK_SECONDS, lambda: not self._news.is_all_written)
         self._journal.write(self._records, self._effects)
         self._records, self._effects = [], []
 
-    def _written(self, happened: Sequence[Happened]) -> None:
+    def _landed(self, told: Durable) -> None:
+        # At once, on the store's thread: whoever is answered after this looks at it.
         self._trouble = None
+        (self._mailbox.leave if told.can_wait else self._mailbox.put)(told)
+
+    def _written(self, happened: Sequence[Happened]) -> None:
         self._news.tell(happened)
         for run in [what.run for what in happened if isinstance(what.event, RunSettled)]:
             if self._news.is_written(run, "") and self.children.is_over(run):

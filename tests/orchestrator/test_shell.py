@@ -307,6 +307,18 @@ def test_a_full_disk_is_told_to_callers_and_tried_again(
     assert load(bench.store, "r").steps == bench.state.steps
 
 
+def test_whoever_is_answered_after_trouble_finds_none(bench: Bench) -> None:
+    """The answer says that all before it is on disk: nobody then reads of the trouble there was."""
+    bench.define(make_step("a", []))
+    for number in range(30):
+        bench.store.trouble = FULL
+        with pytest.raises(StoreFull):
+            bench.define(make_step(f"b{number}", []))
+        bench.store.trouble = None
+        bench.orchestrator.call(lambda: None)
+        assert bench.orchestrator.trouble is None
+
+
 def test_a_caller_waiting_when_the_disk_fills_is_told(bench: Bench) -> None:
     """Nobody waits for room that may never come."""
     bench.store.trouble = FULL
