@@ -193,7 +193,7 @@ def describe(rows: Iterable[tuple[str, str]]) -> str:
     lines: list[str] = []
     for typed, text in rows:
         first = f"  {typed}".ljust(left)
-        if len(first) > left:
+        if not first.endswith(" "):
             lines.append(first)
             first = " " * left
         indent = " " * left
