@@ -12,7 +12,9 @@ DuckDB is used under four rules, each of which has cost somebody data or hours:
 
 import ctypes
 import threading
+import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["Instance"]
 
 PORTION_ROWS = 2_048
+DISMISS_SECONDS = 2.0
 
 
 class Instance:
@@ -137,12 +140,16 @@ class Instance:
     def dismiss_guests(self) -> None:
         """Close every connection given to a user: an open transaction keeps the file open."""
         for guest in list(self._guests):
-            guest.close()
+            _dismiss(guest)
         self._guests.clear()
 
     def close(self) -> None:
         """Let go of everything. There is no checkpoint here: the journal makes its own."""
-        self.detach()
+        import duckdb
+
+        # A guest that does not leave keeps the file attached; its process is about to end.
+        with suppress(duckdb.Error):
+            self.detach()
         self._connection.close()
 
     def abandon(self, *others: object) -> None:
@@ -156,3 +163,22 @@ class Instance:
         ours = (self._connection, *self._cursors, *self._guests, *self._answers)
         for leaked in (*ours, *others):
             ctypes.pythonapi.Py_IncRef(ctypes.py_object(leaked))
+
+
+def _dismiss(guest: "duckdb.DuckDBPyConnection") -> None:
+    """Close a connection on which a statement may be under way on another thread."""
+    import duckdb
+
+    until = time.monotonic() + DISMISS_SECONDS
+    while True:
+        try:
+            guest.close()
+        except duckdb.Error:
+            if time.monotonic() > until:
+                return
+            # One that is about to begin does not hear of an interrupt before: so again.
+            with suppress(duckdb.Error):
+                guest.interrupt()
+            time.sleep(0.01)
+        else:
+            return

@@ -357,3 +357,30 @@ def test_a_kill_leaves_both_or_neither(tmp_path: Path) -> None:
         assert recorded in (list(range(acknowledged + 1)), list(range(acknowledged + 2)))
         assert hits(store) == sorted([*recorded, *(-number for number in recorded)])
         store.close()
+
+
+def test_a_store_closes_although_a_statement_is_under_way(tmp_path: Path) -> None:
+    """The statement is interrupted, and what it has written is undone."""
+    store = open_store(tmp_path / "s.duckdb")
+    made(store)
+    tables = store.begin().execute("INSERT INTO hits VALUES (2)")
+    ends: list[BaseException] = []
+    begun = threading.Event()
+
+    def work() -> None:
+        begun.set()
+        try:
+            for _ in range(1000):
+                tables.execute("SELECT count(*) FROM range(100000) a, range(100000) b").fetchall()
+        except (duckdb.Error, StoreError) as error:
+            ends.append(error)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    assert begun.wait(10)
+    store.close()
+    thread.join(30)
+    assert ends
+    with_it = open_store(tmp_path / "s.duckdb")
+    assert hits(with_it) == [1]
+    with_it.close()
