@@ -359,8 +359,11 @@ def test_a_kill_leaves_both_or_neither(tmp_path: Path) -> None:
         store.close()
 
 
-def test_a_store_closes_although_a_statement_is_under_way(tmp_path: Path) -> None:
-    """The statement is interrupted, and what it has written is undone."""
+@pytest.mark.parametrize("milliseconds", [0, 1, 5, 20, 50])
+def test_a_store_closes_although_a_statement_is_under_way(
+    tmp_path: Path, milliseconds: int
+) -> None:
+    """Wherever in it that falls, the statement is interrupted, and what it has written undone."""
     store = open_store(tmp_path / "s.duckdb")
     made(store)
     tables = store.begin().execute("INSERT INTO hits VALUES (2)")
@@ -378,9 +381,10 @@ def test_a_store_closes_although_a_statement_is_under_way(tmp_path: Path) -> Non
     thread = threading.Thread(target=work)
     thread.start()
     assert begun.wait(10)
+    thread.join(milliseconds / 1000)
     store.close()
     thread.join(30)
     assert ends
-    with_it = open_store(tmp_path / "s.duckdb")
-    assert hits(with_it) == [1]
-    with_it.close()
+    again = open_store(tmp_path / "s.duckdb")
+    assert hits(again) == [1]
+    again.close()
