@@ -83,9 +83,7 @@ class Desk:
 
     def inbox(self) -> list[Question]:
         """Everything that waits for a person, in all runs of the store, the oldest first."""
-        found = self._orchestrator.look(
-            lambda: [each for state in self._orchestrator.states() for each in _open(state)]
-        )
+        found = self._at_hand()
         advancing = self._orchestrator.look(
             lambda: {state.run for state in self._orchestrator.states()}
         )
@@ -95,6 +93,12 @@ class Desk:
                 found += _open(load(self._store, run))
         return sorted(found, key=lambda question: question.approval.at)
 
+    def _at_hand(self) -> list[Question]:
+        """What waits in the runs that are being advanced; the store need not be asked."""
+        return self._orchestrator.look(
+            lambda: [each for state in self._orchestrator.states() for each in _open(state)]
+        )
+
     def find(self, which: str = "", *, run: str = "") -> Question:
         """The open question an id, the beginning of one, or a step's name means.
 
@@ -102,6 +106,8 @@ class Desk:
         one there is. Raises `UnknownApproval`, `InvalidUsage` where several are meant, and
         `ApprovalClosed` for one that has been decided.
         """
+        if which and (found := _plainly(self._at_hand(), which, run)) is not None:
+            return found
         everything = self.inbox()
         if not which:
             return self._only(everything, "more than one question is open")
@@ -266,6 +272,17 @@ def _open(state: State) -> list[Question]:
         Question(state.run, state.approvals[name], started.parent, started.notebook)
         for name in state.pending
     ]
+
+
+def _plainly(questions: list[Question], which: str, run: str) -> Question | None:
+    """The one with this whole id, or the only one that the step asks in this very run.
+
+    Nothing that other runs ask could make it another.
+    """
+    by_id = [each for each in questions if each.id == which]
+    by_step = [each for each in questions if each.run == run and each.approval.step == which]
+    found = by_id if by_id and not by_step else by_step if not by_id else []
+    return found[0] if len(found) == 1 else None
 
 
 def _plain(value: object) -> object:

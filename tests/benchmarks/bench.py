@@ -1,6 +1,6 @@
 """What durability costs: measured beside a floor, in the same run.
 
-    python tests/benchmarks/bench.py [chain calls fan items latency item_latency start resume]
+    python tests/benchmarks/bench.py [PART…]    (one of them is `resume`; all without a word)
 
 Durability: every result is on disk (one fdatasync per commit) before the next step starts.
 The floor is the same bytes appended to a file with one fdatasync each. Machines differ and
@@ -17,6 +17,8 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+
+import waits
 
 KB = "x" * 1000
 
@@ -266,6 +268,11 @@ PARTS: dict[str, Callable[[Path], dict[str, float]]] = {
     "latency": latency,
     "item_latency": item_latency,
     "start": start,
+    "agents": waits.agents,
+    "decision": waits.decision,
+    "loading": waits.loading,
+    "restored": waits.restored,
+    "headless": waits.headless,
 }
 RESUMES = (1_000, 10_000, 100_000)
 
