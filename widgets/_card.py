@@ -20,6 +20,7 @@ from stepwell.widgets._said import (
     way_out,
 )
 from stepwell.widgets._state import DONE, FAILED, STALE, Look, chip, look
+from stepwell.widgets._streams import stream_blocks
 from stepwell.widgets._text import block, line
 from stepwell.widgets._view import Bundle
 
@@ -110,6 +111,7 @@ def _in_sight(view: StepView, now: int) -> Iterator[Markup]:
         waiting = join(["waits for ", join(names, ", "), _and_more(len(view.waiting_for))])
         yield element("div", muted(waiting), style=_ROW)
     yield from item_lines(view, now)
+    yield from stream_blocks(view)
     yield from _reasons(view)
     if view.note:
         yield element("div", element("b", "note: "), text(view.note, 600), style=_ROW)

@@ -16,6 +16,7 @@ from stepwell.widgets._said import (
     way_out,
 )
 from stepwell.widgets._state import FAILED, look
+from stepwell.widgets._streams import stream_words
 from stepwell.widgets._text import line
 
 __all__ = ["plain_card", "trouble"]
@@ -30,7 +31,13 @@ def plain_card(view: StepView, now: int) -> str:
     lines = [" · ".join(part for part in head if part)]
     lines += [
         f"  {row}"
-        for row in (*_items(view, now), *standing(view, now), *trouble(view), *_outputs(view))
+        for row in (
+            *_items(view, now),
+            *standing(view, now),
+            *trouble(view),
+            *stream_words(view),
+            *_outputs(view),
+        )
     ]
     return "\n".join(lines[:_LINES])
 

@@ -10,6 +10,7 @@ from typing import Any
 from stepwell.orchestrator import ApprovalView, ItemsView, Output, ProgressView, RunView, StepView
 from stepwell.widgets._said import error_kind, error_line, facts, way_out
 from stepwell.widgets._state import look
+from stepwell.widgets._streams import stream_facts
 from stepwell.widgets._text import line
 
 __all__ = ["Message", "approval_facts", "output_facts", "run_facts", "step_facts"]
@@ -57,6 +58,8 @@ def step_facts(view: StepView) -> Message:
         note=line(view.note, 600),
         items=_items(view.items),
         progress=_progress(view.progress),
+        streams=[stream_facts(stream) for stream in view.streams],
+        more_streams=view.more_streams,
         approval=approval_facts(view.approval) if view.approval else None,
         children=[
             {"run": child.run, "agent": child.agent, "status": child.status}

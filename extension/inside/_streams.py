@@ -6,7 +6,7 @@ Whoever stops reading before the end leaves nothing behind, and the call is made
 
 import time
 from collections.abc import AsyncGenerator, Callable
-from contextlib import aclosing
+from contextlib import aclosing, closing
 from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Any
@@ -26,6 +26,8 @@ from stepwell.store.values import is_immutable, preview
 __all__ = ["stream"]
 
 SHOW_SECONDS = 0.1
+SHOWN = 4000
+"""So many characters are shown at once: what came before them in that time nobody could read."""
 _END: Any = object()
 
 Function = Callable[[Named | None], Any]
@@ -51,14 +53,15 @@ async def stream(
             yield piece
         return
     await _do(making.permit())
-    made = _made(making, function)
-    async with aclosing(made):
-        async for piece in made:
-            yield piece
-
-
-async def _made(making: Making, function: Function) -> Pieces:
     given = _Given(making)
+    made = _made(making, function, given)
+    with closing(given):
+        async with aclosing(made):
+            async for piece in made:
+                yield piece
+
+
+async def _made(making: Making, function: Function, given: "_Given") -> Pieces:
     while True:
         turn = await drive_async(making.turn(), lambda _: None, "", 0.0)
         here = making.begin()
@@ -80,7 +83,6 @@ async def _made(making: Making, function: Function) -> Pieces:
             await _do(making.try_later(error, wait))
         else:
             making.take(here)
-            given.show()
             await _do(making.complete(given.pieces, is_own=not here.has_called))
             return
 
@@ -122,16 +124,21 @@ class _Given:
 
     def add(self, piece: Any) -> None:
         self.pieces.append(piece if is_immutable(piece) else deepcopy(piece))
-        self._unseen.append(piece if isinstance(piece, str) else preview(piece) + "\n")
+        self._unseen.append(piece if isinstance(piece, str) else f"{preview(piece)}\n")
         if time.monotonic() - self._shown_at > SHOW_SECONDS:
             self.show()
 
-    def show(self) -> None:
+    def show(self, *, is_over: bool = False) -> None:
         """To whoever looks; a few times a second at most."""
-        if not self._unseen:
-            return
-        inside, key = self.making.inside, self.making.key
-        text, done = "".join(self._unseen), float(len(self.pieces))
-        inside.link.sign(inside.attempt.id, Sign("piece", text, done, subject=key))
+        inside, call = self.making.inside, self.making
+        text, count = "".join(self._unseen), float(len(self.pieces))
+        total = count if is_over else 0.0
+        sign = Sign("piece", text[-SHOWN:], count, total, call.key, call.call.name)
+        inside.link.sign(inside.attempt.id, sign)
         self._unseen.clear()
         self._shown_at = time.monotonic()
+
+    def close(self) -> None:
+        """No more are to come: all are there, or nobody wants them."""
+        if self.pieces:
+            self.show(is_over=True)

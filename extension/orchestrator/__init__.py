@@ -139,6 +139,7 @@ from stepwell.orchestrator._views import (
     ProgressView,
     RunView,
     StepView,
+    StreamView,
 )
 
 __all__ = [
@@ -238,6 +239,7 @@ __all__ = [
     "StepsDefined",
     "StepsRequested",
     "Stopped",
+    "StreamView",
     "SystemClock",
     "TimeOut",
     "Timer",

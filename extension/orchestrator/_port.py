@@ -170,12 +170,17 @@ Note = CallEvent | HeartbeatKept
 class Sign(msgspec.Struct, frozen=True, gc=False):
     """Something to be shown while an attempt runs, and not kept."""
 
-    kind: Literal["progress", "call", "piece"]
+    kind: Literal["progress", "piece"]
     text: str = ""
+    """A word about it; or the newest of what has come, its end where that is long."""
     done: float = 0.0
+    """So much, or so many pieces."""
     total: float = 0.0
+    """Of so much; of pieces once there are no more to come. 0 when it is not known."""
     subject: str = ""
     """The call's key."""
+    name: str = ""
+    """What the call is known by."""
 
 
 class Link(Protocol):

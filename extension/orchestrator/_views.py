@@ -14,6 +14,7 @@ __all__ = [
     "ProgressView",
     "RunView",
     "StepView",
+    "StreamView",
 ]
 
 
@@ -59,6 +60,27 @@ class ProgressView:
     total: float = 0.0
     """0 when it is not known."""
     text: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StreamView:
+    """A durable call whose result comes in pieces, as far as it has come. Not kept."""
+
+    call: str
+    """The call's key: the same for as long as it goes on."""
+    name: str = ""
+    """What the call is known by."""
+    item: str = ""
+    """The element it belongs to, in a mapped step."""
+    step: str = ""
+    """The step that makes it, where that is one of a child run."""
+    text: str = ""
+    """The end of what has come; pieces that are no text stand in lines of their own."""
+    is_cut: bool = False
+    """Whether more has come before that."""
+    pieces: int = 0
+    is_over: bool = False
+    """No more is to come: the latest one stays until another begins."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,6 +158,10 @@ class StepView:
     items: ItemsView | None = None
     """Of a mapped step."""
     progress: ProgressView | None = None
+    streams: tuple[StreamView, ...] = ()
+    """Results that are coming in pieces now: the few that began first, in that order."""
+    more_streams: int = 0
+    """How many besides these."""
     approval: ApprovalView | None = None
     """The question it waits for, or the latest that was decided."""
     children: tuple[ChildView, ...] = ()

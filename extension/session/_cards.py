@@ -33,6 +33,7 @@ from stepwell.session._asking import Environments
 from stepwell.session._engine import Engine
 from stepwell.session._replays import Replays
 from stepwell.session._staleness import Staleness
+from stepwell.session._streams import Streams
 from stepwell.widgets import Board
 from stepwell.workers.namespace import Captured
 
@@ -56,6 +57,7 @@ class Cards:
         self._notes: dict[str, str] = {}
         # What the latest attempt that said anything has said of its progress.
         self._progress: dict[str, tuple[int, ProgressView]] = {}
+        self._streams = Streams()
         self._views: dict[str, tuple[float, StepView]] = {}
 
     def expect(self, engine: Engine, name: str, where: object) -> None:
@@ -111,14 +113,23 @@ class Cards:
         self._replays.hear(engine, mine)
         return concerned
 
-    def see(self, engine: Engine, attempt: AttemptId, sign: Sign) -> None:
-        """A running attempt says how far it is. Of a mapped step its elements are counted."""
-        name = attempt.step
-        if sign.kind != "progress" or attempt.item or name not in engine.surroundings.places:
-            return
-        said = ProgressView(done=sign.done, total=sign.total, text=sign.text)
-        self._progress[name] = attempt.attempt, said
-        self._update(engine, {name})
+    def see(self, engine: Engine, attempt: AttemptId, sign: Sign) -> set[str]:
+        """A running attempt shows something. The answer names the step of which something
+        else is to be said: what a child run shows is said of the step that called it.
+        """
+        is_own = attempt.run == engine.run
+        name = attempt.step if is_own else engine.caller(attempt)
+        if name not in engine.state.flow:
+            return set()
+        if sign.kind == "piece":
+            self._streams.see(name, attempt, sign, below="" if is_own else attempt.step)
+        elif is_own and not attempt.item:  # of a mapped step its elements are counted
+            said = ProgressView(done=sign.done, total=sign.total, text=sign.text)
+            self._progress[name] = attempt.attempt, said
+        else:
+            return set()
+        self._update(engine, {name}, {name})
+        return {name}
 
     def tell(self, engine: Engine, step: str) -> None:
         """Something else is to be said of this step. Any thread but the orchestrator's."""
@@ -137,7 +148,7 @@ class Cards:
         return view
 
     def _counted(self, engine: Engine, name: str) -> StepView | None:
-        """A running step as it was shown last, its items counted anew.
+        """A running step as it was shown last, its items counted anew, and what it shows.
 
         There may be ten thousand of them, each with calls: adding them all up whenever one is
         done would take longer than their work.
@@ -150,14 +161,12 @@ class Cards:
             return None
         if time.monotonic() - looked > WHOLE_SECONDS:
             return None
-        return dataclasses.replace(view, items=items_view(step))
+        return self._with_signs(engine, dataclasses.replace(view, items=items_view(step)))
 
     def view(self, engine: Engine, name: str) -> StepView:
         """The step as people are shown it: done when that is on disk, and not before."""
         view = step_view(engine.state, name, note=self._note(engine, name))
-        if name in self._progress and view.phase is Phase.RUNNING:
-            attempt, said = self._progress[name]
-            view = dataclasses.replace(view, progress=said if attempt == view.attempt else None)
+        view = self._with_signs(engine, view)
         if engine.is_durable(name):
             return self._with_reasons(view)
         if trouble := engine.orchestrator.trouble:
@@ -165,6 +174,24 @@ class Cards:
         if view.phase is Phase.COMPLETED:
             return dataclasses.replace(view, phase=Phase.RUNNING, restored=False, outputs={})
         return view
+
+    def _with_signs(self, engine: Engine, view: StepView) -> StepView:
+        """With what its attempts show while they run."""
+        name = view.name
+        if view.phase is not Phase.RUNNING:
+            self._streams.forget(name)
+            return view
+        attempt, said = self._progress.get(name, (0, None))
+        streams, more = self._streams.of(name, engine.is_running)
+        if view.approval is not None and view.approval.status == "pending":
+            # A card that asks stands still: somebody may be writing in the form over it.
+            streams, more = (), 0
+        return dataclasses.replace(
+            view,
+            progress=said if attempt == view.attempt else None,
+            streams=streams,
+            more_streams=more,
+        )
 
     def _note(self, engine: Engine, name: str) -> str:
         step = engine.state.steps.get(name)

@@ -109,6 +109,13 @@ class Engine:
             run, step = started.parent, started.step
         return step
 
+    def is_running(self, attempt: AttemptId) -> bool:
+        """Whether the attempt is under way, in whichever run. Any thread."""
+        if not self.orchestrator.is_advancing(attempt.run):
+            return False
+        state = self.orchestrator.state(attempt.run)
+        return state.tried(attempt.step, attempt.item, attempt.attempt) is not None
+
     def choose_run(self) -> None:
         """Go on with the notebook's latest run; begin one if there is none or it is asked for."""
         known = [run for run, _, event in runs(self.store) if not event.parent]

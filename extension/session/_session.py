@@ -465,9 +465,8 @@ class Session:
     # -- hearing (on the orchestrator's thread) -----------------------------------------
 
     def _see(self, attempt: AttemptId, sign: Sign) -> None:
-        engine = self._engine
-        if engine is not None and attempt.run == engine.run:
-            self._cards.see(engine, attempt, sign)
+        if self._engine is not None:
+            self.window.live.changed(self._cards.see(self._engine, attempt, sign))
 
     def _publish(self, happened: Sequence[Happened]) -> None:
         if self._engine is not None:

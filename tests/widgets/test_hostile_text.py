@@ -8,7 +8,7 @@ import pytest
 from page import refused_by_jupyterlab, text_of
 from shown import NOON, a_step
 
-from stepwell.orchestrator import ErrorInfo, Output, Phase, RunView, StepView
+from stepwell.orchestrator import ErrorInfo, Output, Phase, RunView, StepView, StreamView
 from stepwell.widgets import (
     STEP_MIME,
     Bundle,
@@ -61,6 +61,7 @@ def hostile_step(text: str, phase: Phase) -> StepView:
         diff=f"@@ {text}\n+{text}\n-{text}",
         note=text,
         source=text,
+        streams=(StreamView(call=text, name=text, item=text, step=text, text=text, pieces=3),),
     )
 
 

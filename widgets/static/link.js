@@ -2,9 +2,12 @@
 // What is known of the run, and the messages it comes by. Drawing is elsewhere.
 
 /**
+ * @typedef {{ call: string, name: string, item: string, step: string, text: string,
+ *   is_cut: boolean, pieces: number, is_over: boolean }} Stream
  * @typedef {{ name: string, state: string, since: number, attempt: number, seconds: number,
  *   after: string[], writes: string[], error: any, waiting: string[], blocked: string[],
  *   way_out: string, stale: string[], note: string, items: any, progress: any, approval: any,
+ *   streams: Stream[], more_streams: number,
  *   children: any[], retry_at: number, retry: number, retries: number, held: string,
  *   skipped: string, cost: number, tokens: number }} Step
  * @typedef {[step: string, attempt: number, start: number, end: number, outcome: string]} Span
@@ -18,6 +21,7 @@
 const STEP = {
   state: "not run", since: 0, attempt: 0, seconds: 0, after: [], writes: [], error: null,
   waiting: [], blocked: [], way_out: "", stale: [], note: "", items: null, progress: null,
+  streams: [], more_streams: 0,
   approval: null, children: [], retry_at: 0, retry: 0, retries: 0, held: "",
   skipped: "", cost: 0, tokens: 0,
 };
