@@ -12,14 +12,17 @@ MAP_OPTIONS: tuple[Option, ...] = (
         Takes.ONE,
         "ITEM=ITEMS",
         "run the code once for each element of ITEMS, under the name ITEM; what it writes is "
-        "gathered in order into lists",
+        "gathered in order into lists. ITEMS is a name or an expression, for example "
+        "page=pages[:5] or page=[p for p in pages if p.ok]",
         (Kind.OUTPUT,),
+        is_code=True,
     ),
     Option(
         "--key",
         Takes.ONE,
         "EXPR",
         "what tells one element from another, for example item.id; without it, its value does",
+        is_code=True,
     ),
     Option("--max-parallel", Takes.ONE, "N", "work on so many elements at once, at most"),
     Option("--keep-going", help="try every element although some have failed"),
@@ -42,7 +45,7 @@ def map_over(parsed: Parsed) -> MapOver | None:
     if not (equals and item.strip() and source.strip()):
         raise InvalidUsage(
             f"%%step: --map {parsed.one('--map')!r} does not say what is what. Write "
-            "--map item=items: one element's name, and the name of all of them."
+            "--map item=items: one element's name, and what to go over."
         )
     given = parsed.has("--min-success")
     return MapOver(

@@ -14,6 +14,7 @@ from difflib import get_close_matches
 from enum import Enum
 
 from stepwell.errors import InvalidUsage, NotYetSupported, near_misses
+from stepwell.magics._brackets import hold_together
 
 __all__ = ["HELP", "WIDTH", "Kind", "Option", "Parsed", "Takes", "describe", "parse"]
 
@@ -56,6 +57,8 @@ class Option:
     offers: tuple[Kind, ...] = ()
     later: bool = False
     """Part of the design, not of this version."""
+    is_code: bool = False
+    """Its value is Python: brackets hold it together, and quotes in them are its own."""
 
     @property
     def usage(self) -> str:
@@ -90,7 +93,7 @@ def parse(command: str, line: str, options: Sequence[Option]) -> Parsed:
     Raises `InvalidUsage`, and `NotYetSupported` for options of a later version.
     """
     known = {option.name: option for option in options}
-    ahead = deque(_split(command, line))
+    ahead = deque(_split(command, line, [option.name for option in options if option.is_code]))
     words: list[str] = []
     given: dict[str, tuple[str, ...]] = {}
     while ahead:
@@ -110,16 +113,20 @@ def parse(command: str, line: str, options: Sequence[Option]) -> Parsed:
     return Parsed(tuple(words), given)
 
 
-def _split(command: str, line: str) -> list[str]:
+def _split(command: str, line: str, code: Sequence[str]) -> list[str]:
     try:
-        return shlex.split(line, comments=True)
+        return shlex.split(hold_together(line, code), comments=True)
     except ValueError as error:
-        reason = (
-            "a backslash at the end of the line escapes nothing"
-            if "escaped" in str(error)
-            else "a quotation mark is opened and not closed"
-        )
+        reason = _reason(str(error))
         raise InvalidUsage(f"{command}: {reason} in: {line.strip()}") from error
+
+
+def _reason(said: str) -> str:
+    if "bracket" in said:
+        return said
+    if "escaped" in said:
+        return "a backslash at the end of the line escapes nothing"
+    return "a quotation mark is opened and not closed"
 
 
 def _known(command: str, name: str, known: Mapping[str, Option]) -> Option:

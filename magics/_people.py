@@ -58,7 +58,13 @@ PEOPLE_VERBS = (
         _approve,
         at_most=1,
         options=(
-            Option("--set", Takes.EACH, "NAME=VALUE", "change what is approved; can be repeated"),
+            Option(
+                "--set",
+                Takes.EACH,
+                "NAME=VALUE",
+                "change what is approved; can be repeated",
+                is_code=True,
+            ),
             Option("--note", Takes.ONE, "TEXT", "a remark that is kept with the decision"),
             _ALWAYS,
         ),

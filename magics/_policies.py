@@ -21,6 +21,7 @@ POLICY_OPTIONS: tuple[Option, ...] = (
         "EXPR",
         "run only if this is true, for example 'len(hits) > 3'; otherwise the step is skipped, "
         "and so is what reads from it",
+        is_code=True,
     ),
     Option(
         "--even-if-skipped",

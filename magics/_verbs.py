@@ -250,6 +250,7 @@ _ALL = (
                 "NAME=VALUE",
                 "another value for a constant or for a step's output; can be repeated",
                 (Kind.OUTPUT,),
+                is_code=True,
             ),
         ),
         offers=(Kind.RUN,),

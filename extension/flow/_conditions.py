@@ -4,7 +4,7 @@ from msgspec.structs import replace
 
 from stepwell.errors import InvalidStep
 from stepwell.flow._code import code_digest, digest_of
-from stepwell.flow._dataflow import Dataflow, analyse
+from stepwell.flow._formula import looks_at
 from stepwell.flow._step import Step
 
 __all__ = ["conditional"]
@@ -15,7 +15,7 @@ def conditional(step: Step, when: str) -> Step:
 
     Raises `InvalidStep` for what is no expression, or looks at what the step makes itself.
     """
-    found = _looks_at(step, when)
+    found = looks_at(when, option="--when", step=step.name)
     for name in found.reads:
         if name in step.writes:
             reason = f"--when {when!r} looks at {name!r}, which the step itself makes"
@@ -30,12 +30,3 @@ def conditional(step: Step, when: str) -> Step:
         builtins=tuple(dict.fromkeys([*step.builtins, *found.builtins])),
         when=when,
     )
-
-
-def _looks_at(step: Step, when: str) -> Dataflow:
-    try:
-        compile(when, "<when>", "eval", dont_inherit=True)
-    except (SyntaxError, ValueError) as error:
-        reason = f"--when {when!r} is not an expression of Python's"
-        raise InvalidStep(step.name, reason) from error
-    return analyse(f"({when}\n)", name=step.name)

@@ -7,7 +7,8 @@ from msgspec.structs import replace
 
 from stepwell.errors import InvalidStep, InvalidUsage
 from stepwell.flow._code import code_digest, digest_of
-from stepwell.flow._dataflow import analyse
+from stepwell.flow._dataflow import Dataflow, analyse
+from stepwell.flow._formula import looks_at
 from stepwell.flow._policies import MapOver
 from stepwell.flow._step import Step
 
@@ -17,41 +18,63 @@ _SHARE = re.compile(r"(\d+(?:\.\d*)?|\.\d+)\s*(%?)")
 
 
 def mapped(step: Step, over: MapOver) -> Step:
-    """The step, run once for each element of `over.source`.
+    """The step, run once for each element of what `over.source` says: a name or an expression.
 
-    The item's name is no read of it, and no output unless somebody says so; the source, and
-    what the key is made from, are reads. How elements are told apart is part of its digest.
-    Raises `InvalidStep` where the two do not fit.
+    The item's name is no read of it, and no output unless somebody says so; what the source
+    and the key look at are reads. Both are part of its digest. Raises `InvalidStep` where the
+    two do not fit.
     """
-    _check(step, over)
+    source, key = _sources(step, over)
+    _check(step, over, source)
     own = [name for name in step.reads if name != over.item]
-    extra = [name for name in (over.source, *_key_reads(step, over)) if name not in own]
-    parts = ["map", step.digest, over.item, over.source]
+    looked_at = dict.fromkeys([*source.reads, *(it for it in key.reads if it != over.item)])
+    extra = tuple(name for name in looked_at if name not in own)
+    text = over.source if over.is_named else code_digest(over.source, name=step.name)
+    parts = ["map", step.digest, over.item, text]
     if over.key:
         parts.append(code_digest(over.key, name=step.name))
+    builtins = dict.fromkeys([*step.builtins, *source.builtins, *key.builtins])
     return replace(
         step,
         digest=digest_of(*parts),
-        reads=(*own, *dict.fromkeys(extra)),
-        optional=tuple(name for name in step.optional if name not in (over.item, over.source)),
-        builtins=tuple(name for name in step.builtins if name != over.item),
-        map=replace(over, apart=tuple(dict.fromkeys(extra))),
+        reads=(*own, *extra),
+        optional=tuple(it for it in step.optional if it not in (over.item, *source.reads)),
+        builtins=tuple(name for name in builtins if name != over.item),
+        map=replace(over, apart=extra),
     )
 
 
-def _check(step: Step, over: MapOver) -> None:
-    for name in (over.item, over.source):
-        if not name.isidentifier() or iskeyword(name):
-            raise InvalidStep(
-                step.name,
-                f"--map {over.item}={over.source}: {name!r} is not a name. Give what is to be "
-                f"mapped over a name in a cell or step, and name it here",
-            )
-    if over.item == over.source:
+def _sources(step: Step, over: MapOver) -> tuple[Dataflow, Dataflow]:
+    """What is looked at to find the elements, and to tell them apart."""
+    if over.is_named:
+        # `list` and the like are names, too: somebody may have given one a meaning.
+        source = Dataflow(reads=(over.source,))
+    else:
+        source = looks_at(over.source, option=f"--map {over.item}=", step=step.name)
+    if not over.key:
+        return source, Dataflow()
+    return source, looks_at(over.key, option="--key", step=step.name)
+
+
+def _check(step: Step, over: MapOver, source: Dataflow) -> None:
+    if not over.item.isidentifier() or iskeyword(over.item):
         raise InvalidStep(
             step.name,
-            f"--map needs two names, one element's and that of all: --map item={over.source}",
+            f"--map {over.item}={over.source}: {over.item!r} is not a name. Write a name for one "
+            f"element, =, and what to go over: --map item=items",
         )
+    if over.item in source.reads:
+        raise InvalidStep(
+            step.name,
+            f"--map {over.item}={over.source} needs two names, one element's and that of all: "
+            f"--map item={over.source}",
+        )
+    for name in source.reads:
+        if name in step.writes:
+            raise InvalidStep(
+                step.name,
+                f"--map {over.item}={over.source} looks at {name!r}, which the step itself makes",
+            )
     if over.item in step.writes:
         raise InvalidStep(
             step.name, f"{over.item!r} is each element's name (--map) and cannot be an output"
@@ -72,18 +95,6 @@ def _check(step: Step, over: MapOver) -> None:
         raise InvalidStep(
             step.name, "what a mapped step makes is kept element by element: leave out --transient"
         )
-
-
-def _key_reads(step: Step, over: MapOver) -> tuple[str, ...]:
-    if not over.key:
-        return ()
-    try:
-        compile(over.key, "<key>", "eval", dont_inherit=True)
-    except (SyntaxError, ValueError) as error:
-        reason = f"--key {over.key!r} is not an expression of Python's"
-        raise InvalidStep(step.name, reason) from error
-    reads = analyse(over.key, name=step.name).reads
-    return tuple(name for name in reads if name != over.item)
 
 
 def share_of(text: str | float, *, what: str) -> float:

@@ -3,6 +3,7 @@
 None of them changes what a result *is*, except `MapOver`: that is part of a step's digest.
 """
 
+from keyword import iskeyword
 from typing import Literal
 
 import msgspec
@@ -19,7 +20,7 @@ class MapOver(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     item: str
     """The name by which the code knows one element."""
     source: str
-    """The input whose elements they are."""
+    """The input whose elements they are, or an expression that makes what has them."""
     key: str = ""
     """An expression over the element that tells it from the others; empty: its value does."""
     max_parallel: int = 0
@@ -29,8 +30,13 @@ class MapOver(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     min_success: float = 1.0
     """With so large a share of elements done, from 0 to 1, the step is done."""
     apart: tuple[str, ...] = ()
-    """Of the step's reads, those that its code does not look at: the source, and what only the
-    key is made from. An element's result does not depend on them."""
+    """Of the step's reads, those that its code does not look at: what only the source and the
+    key are made from. An element's result does not depend on them."""
+
+    @property
+    def is_named(self) -> bool:
+        """Whether the source is an input itself, and no expression over others."""
+        return self.source.isidentifier() and not iskeyword(self.source)
 
     @property
     def is_whole(self) -> bool:

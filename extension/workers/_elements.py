@@ -30,9 +30,14 @@ def elements_of(value: Any, *, step: str, source: str) -> tuple[list[object], bo
         raise InvalidStep(
             step,
             f"--map goes over {source!r}, and that is a {type_name(value)}. Give it a list, a "
-            f"dict, a table, or anything else that has a length and elements",
+            f"dict, a table, or anything else that has a length and elements{_way_out(value)}",
         )
     return list(value), False
+
+
+def _way_out(value: object) -> str:
+    """What can be gone through once has its elements in a list."""
+    return "; list(…) makes one of it" if isinstance(value, Iterator) else ""
 
 
 def _rows(value: Any) -> Iterator[object] | None:

@@ -12,7 +12,15 @@ from typing import Any, Protocol, cast
 
 from stepwell.errors import InvalidStep, UnknownName
 from stepwell.flow import MapOver, Step
-from stepwell.orchestrator import SKIPPED, Attempt, Expanded, Finished, Gathered, Output
+from stepwell.orchestrator import (
+    SKIPPED,
+    Attempt,
+    Expanded,
+    Finished,
+    Gathered,
+    ItemRef,
+    Output,
+)
 from stepwell.store import Blob
 from stepwell.store.values import is_immutable
 from stepwell.workers._elements import elements_of, item_key, numbered
@@ -51,6 +59,8 @@ class _Pass:
     number: int
     elements: list[object]
     are_stored: bool = False
+    is_remade: bool = False
+    """By an expression, evaluated once more."""
     made: dict[tuple[str, str], tuple[str, object]] = field(
         default_factory=dict[tuple[str, str], tuple[str, object]]
     )
@@ -90,6 +100,8 @@ class Mapped:
             with self._lock:
                 known = self._passes.get(at)
                 if known is not None and known.number == ref.of_pass:
+                    if ref.index >= len(known.elements):
+                        raise _not_the_same(attempt, ref)
                     element = known.elements[ref.index]
                     if known.are_stored or element is not _TAKEN:
                         if not known.are_stored and not is_immutable(element):
@@ -97,8 +109,11 @@ class Mapped:
                         break
             # Another attempt has had it, and may have changed it.
             made, _ = self._elements(attempt, ref.of_pass)
+            made.is_remade = not _over(attempt).is_named
             with self._lock:
                 self._passes[at] = made
+        if known.is_remade and self._values.digest(element) != ref.digest:
+            raise _not_the_same(attempt, ref)
         return self._values.load(cast("str", element)) if known.are_stored else element
 
     def gather(self, attempt: Attempt) -> Finished:
@@ -166,10 +181,7 @@ class Mapped:
         number = number or attempt.id.attempt
         digest = attempt.inputs.get(over.source)
         if digest is None:
-            namespace = self._surroundings.namespace(attempt.definition, attempt.environment, {})
-            if over.source not in namespace:
-                raise UnknownName(attempt.id.step, over.source, "")
-            value = namespace[over.source]
+            value = self._source(attempt, over)
         else:
             parts = self._values.parts(digest)
             if parts is not None and None not in parts:
@@ -181,6 +193,18 @@ class Mapped:
             # Its order differs from process to process.
             found.elements = sorted(elements, key=self._values.digest)
         return found, are_pairs
+
+    def _source(self, attempt: Attempt, over: MapOver) -> object:
+        """What the elements are taken from: something of the notebook, or made of what it reads."""
+        if over.is_named:
+            namespace = self._surroundings.namespace(attempt.definition, attempt.environment, {})
+            if over.source not in namespace:
+                raise UnknownName(attempt.id.step, over.source, "")
+            return namespace[over.source]
+        inputs = dict(self._loaded(attempt))
+        namespace = self._surroundings.namespace(attempt.definition, attempt.environment, inputs)
+        code = compile(over.source, "<map>", "eval", dont_inherit=True)
+        return _evaluated(code, namespace, attempt, f"--map {over.item}={over.source}")
 
     def _digests(self, found: _Pass) -> list[str]:
         if found.are_stored:
@@ -215,20 +239,28 @@ class Mapped:
         namespace = self._surroundings.namespace(attempt.definition, attempt.environment, inputs)
         code = compile(over.key, "<key>", "eval", dont_inherit=True)
         for number, element in enumerate(elements, 1):
-            yield self._text(_evaluated(code, {**namespace, over.item: element}, attempt, number))
+            what = f"--key {over.key} of element {number}"
+            yield self._text(_evaluated(code, {**namespace, over.item: element}, attempt, what))
 
     def _text(self, key: object) -> str:
         return item_key(key, self._values.digest(key))
 
 
-def _evaluated(code: CodeType, namespace: dict[str, Any], attempt: Attempt, number: int) -> object:
+def _evaluated(code: CodeType, namespace: dict[str, Any], attempt: Attempt, what: str) -> object:
     try:
         return eval(code, namespace)
     except Exception as error:
-        raise InvalidStep(
-            attempt.id.step,
-            f"--key {_over(attempt).key} of element {number}: {type(error).__name__}: {error}",
-        ) from error
+        reason = f"{what}: {type(error).__name__}: {error}"
+        raise InvalidStep(attempt.id.step, reason) from error
+
+
+def _not_the_same(attempt: Attempt, ref: ItemRef) -> InvalidStep:
+    over = _over(attempt)
+    return InvalidStep(
+        attempt.id.step,
+        f"--map {over.item}={over.source} gives another element {ref.index + 1} each time it is "
+        f"evaluated. Let a cell or a step make what is to be mapped over, and name it here",
+    )
 
 
 def _over(attempt: Attempt) -> MapOver:

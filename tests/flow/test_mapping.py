@@ -61,6 +61,29 @@ def test_item_source_and_key_are_part_of_the_digest() -> None:
     assert cell("x = 1", MapOver(item="q", source="a", keep_going=True)).digest in digests
 
 
+def test_an_expression_reads_what_it_looks_at() -> None:
+    """Of that no element's result depends on what the code does not use as well."""
+    over = MapOver(item="page", source="[p for p in pages[:most] if p.ok(engine)]")
+    step = cell("hit = look(page, engine)", over)
+    assert step.reads == ("look", "engine", "pages", "most")
+    assert step.map is not None
+    assert step.map.apart == ("pages", "most")
+
+
+def test_the_layout_of_an_expression_is_not_part_of_the_digest() -> None:
+    """What it says is."""
+    made = {
+        text: cell("x = q", MapOver(item="q", source=text)).digest
+        for text in ("range(10)", "range( 10 )", "range(11)")
+    }
+    assert made["range(10)"] == made["range( 10 )"] != made["range(11)"]
+
+
+def test_a_builtin_in_an_expression_may_be_given_a_meaning() -> None:
+    """It is known, so that it is looked for among the notebook's names."""
+    assert "range" in cell("x = i", MapOver(item="i", source="range(10)")).builtins
+
+
 def test_a_function_takes_the_item_as_a_parameter() -> None:
     """Its other parameters are read as ever."""
 
@@ -75,7 +98,10 @@ def test_a_function_takes_the_item_as_a_parameter() -> None:
 @pytest.mark.parametrize(
     ("over", "says"),
     [
-        (MapOver(item="a", source="f(x)"), "'f\\(x\\)' is not a name"),
+        (MapOver(item="a", source="f(x)"), "looks at 'x', which the step itself makes"),
+        (MapOver(item="a", source="f(a)"), "two names"),
+        (MapOver(item="a", source="f("), "--map a= 'f\\(' is not an expression"),
+        (MapOver(item="a,b", source="c"), "'a,b' is not a name"),
         (MapOver(item="1", source="b"), "'1' is not a name"),
         (MapOver(item="a", source="a"), "two names"),
         (MapOver(item="a", source="b", key="a +"), "--key 'a \\+' is not an expression"),

@@ -173,3 +173,19 @@ def test_a_failed_item_is_shown_mended_and_alone_run_again(kernel: Kernel) -> No
     kernel.ok("x")
     assert kernel.value("x") == "['aa', 'bb', 'cc']"
     assert kernel.value("[marks.get() for _ in range(marks.qsize())]") == "['a', 'b', 'b', 'c']"
+
+
+def test_an_expression_is_typed_as_it_is_meant(kernel: Kernel) -> None:
+    """With blanks and quotes; what it looks at is waited for and makes the step stale."""
+    kernel.ok("%%step rows\nrows = [{'n': 1, 'ok': True}, {'n': 2, 'ok': False}]")
+    kernel.ok('%%step good --map row=[r for r in rows if r["ok"]] --key row["n"]\nn = row["n"]')
+    kernel.ok("%%step plain --map i=range(1, 4)\nx = i * 2")
+    kernel.ok("n, x")
+    assert kernel.value("n, x") == "([1], [2, 4, 6])"
+    kernel.ok("%%step rows\nrows = [{'n': 1, 'ok': True}, {'n': 2, 'ok': True}]")
+    kernel.ok("%stepwell run good")
+    kernel.ok("n")
+    assert kernel.value("n") == "[1, 2]"
+    kernel.ok(
+        "%stepwell sql select item, count(*) as n from attempts where step = 'good' group by 1"
+    )

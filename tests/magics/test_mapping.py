@@ -58,3 +58,39 @@ def test_mistakes_are_named(line: str, says: str) -> None:
     with pytest.raises(InvalidUsage) as caught:
         over(line)
     assert says in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "i=range(10)",
+        "i=range(1, 10)",
+        "q=queries[:5]",
+        "page=[p for p in pages if p.ok]",
+        """q=["a b", 'c', "it's"]""",
+        """row=table[table["kind"] == 'a#b'].head( 3 )""",
+        """pair=list(zip(a, {"x": [1, (2, 3)]}))""",
+        """q=f(']')[0]""",
+    ],
+)
+def test_an_expression_is_one_value(text: str) -> None:
+    """Its brackets hold it together, and the quotes inside them are Python's."""
+    item, _, source = text.partition("=")
+    for line in (f"--map {text}", f"--map={text}", f"--defer --map {text} --key f(i, 'x') # why"):
+        found = over(line)
+        assert found is not None
+        assert (found.item, found.source) == (item, source)
+    assert found.key == "f(i, 'x')"
+
+
+def test_quotes_around_an_expression_are_the_lines_own() -> None:
+    """As for any value that has blanks in it."""
+    found = over("""--map 'q=first + ["a"]' --key "q['id']" """)
+    assert found is not None
+    assert (found.source, found.key) == ('first + ["a"]', "q['id']")
+
+
+def test_an_open_bracket_is_an_error_by_that_name() -> None:
+    """And not a step of several names."""
+    with pytest.raises(InvalidUsage, match="a bracket is opened and not closed"):
+        over("--map q=[p for p in pages")
