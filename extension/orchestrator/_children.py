@@ -150,7 +150,7 @@ class Children:
         child = state.run
         self._define(state, birth.steps)
         for event, blobs in birth.environments:
-            if event.environment not in state.environments:
+            if not state.knows(event):
                 self._runs.record(child, event, blobs=blobs)
         names = list(state.unfinished) if is_same else []
         names = names or [step.name for step in birth.steps if not step.defer]

@@ -132,6 +132,11 @@ class State:
         """Whether every attempt that is under way only waits."""
         return len(self.running) - len(self.mapped) + self.running_items == self.parked
 
+    def knows(self, environment: EnvironmentCaptured) -> bool:
+        """Whether it is known, with all that it brings back."""
+        known = self.environments.get(environment.environment)
+        return known is not None and environment.values.keys() <= known.values.keys()
+
     def step(self, name: str) -> StepState:
         """The state of a step, made on first mention."""
         found = self.steps.get(name)

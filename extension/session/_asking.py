@@ -144,9 +144,9 @@ def ask(
 
 
 def _record_environment(engine: Engine, digest: str) -> None:
-    if digest not in engine.state.environments:
+    event = engine.surroundings.event(digest)
+    if not engine.state.knows(event):
         blobs = tuple(engine.surroundings.captured[digest].blobs.values())
-        event = engine.surroundings.event(digest)
         engine.orchestrator.record(engine.run, event, blobs=blobs)
 
 

@@ -12,7 +12,7 @@ from stepwell.frontend import Frontend
 from stepwell.orchestrator import Attempt, AttemptId, EnvironmentCaptured
 from stepwell.store.values import Signer
 from stepwell.workers import Recorder, Relay
-from stepwell.workers.namespace import Captured, build, capture
+from stepwell.workers.namespace import Captured, build, capture, with_names_of
 
 __all__ = ["Surroundings", "environment_digest"]
 
@@ -76,7 +76,7 @@ class Surroundings:
 
     def keep(self, digest: str, captured: Captured) -> None:
         """Somebody is going to run in it."""
-        self.captured[digest] = captured
+        self.captured[digest] = with_names_of(self.captured.get(digest), captured)
         self.agents_in[digest] = {name: it.definition for name, it in self.agents.items()}
 
     def keep_for_child(self, digest: str, captured: Captured, *, of: str) -> None:
@@ -89,7 +89,7 @@ class Surroundings:
         if agents is None:
             agents = {name: it.definition for name, it in self.agents.items()}
         self.agents_in[digest] = agents
-        self.captured.setdefault(digest, captured)
+        self.captured[digest] = with_names_of(captured, self.captured.get(digest, captured))
 
     def let_go(self, in_use: Callable[[], Collection[str]]) -> None:
         """Forget environments that are not in use, if so many are kept that it is worth it.

@@ -9,7 +9,7 @@ step is, why it runs, or where blobs are kept.
 """
 
 from stepwell.workers.namespace._build import build
-from stepwell.workers.namespace._capture import Captured, Opaque, capture
+from stepwell.workers.namespace._capture import Captured, Opaque, capture, with_names_of
 from stepwell.workers.namespace._digest import code_object_digest
 from stepwell.workers.namespace._narrow import has_names, narrowed
 from stepwell.workers.namespace._recipe import source_of
@@ -28,4 +28,5 @@ __all__ = [
     "narrowed",
     "restore",
     "source_of",
+    "with_names_of",
 ]

@@ -4,7 +4,7 @@ import builtins
 import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MethodType
 
 import msgspec
@@ -18,7 +18,7 @@ from stepwell.workers.namespace._kinds import is_dunder, is_history, module_of, 
 from stepwell.workers.namespace._recipe import alias_recipe, import_recipe, recipe_for
 from stepwell.workers.namespace._secrets import secret_binding
 
-__all__ = ["Captured", "Opaque", "capture"]
+__all__ = ["Captured", "Opaque", "capture", "with_names_of"]
 
 MOST_NAMES = 5_000
 
@@ -117,6 +117,23 @@ def capture(
             pending.append(_Wanted(first, wanted.key, at_run=False))
     _keep_known_uses(captured, is_input)
     return captured
+
+
+def with_names_of(other: Captured | None, captured: Captured) -> Captured:
+    """The environment, with what `other` of the same digest has besides.
+
+    Some names are no part of what a result depends on, and needed all the same: `stepwell`
+    itself, what the shell provides. One of two equal environments may lack them.
+    """
+    if other is None or other.objects.keys() <= captured.objects.keys():
+        return captured
+    return replace(
+        captured,
+        blobs={**other.blobs, **captured.blobs},
+        opaque={**other.opaque, **captured.opaque},
+        objects={**other.objects, **captured.objects},
+        plan=None,
+    )
 
 
 def _keep_known_uses(captured: Captured, is_input: Callable[[str], bool]) -> None:
