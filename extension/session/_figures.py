@@ -12,14 +12,16 @@ def show_new_figures() -> None:
     pyplot's list of figures is one for the whole process: of two steps that draw at the
     same moment, either may show the other's. `plt.show()` in the step shows its own at once.
     """
+    # Another step may be in the middle of importing it.
     pyplot: Any = sys.modules.get("matplotlib.pyplot")
-    if pyplot is None or not pyplot.get_fignums():
+    open_figures = getattr(pyplot, "get_fignums", None)
+    if open_figures is None or not open_figures():
         return
     backend = str(sys.modules["matplotlib"].get_backend()).lower()
     if "inline" not in backend:
         return
     ipython: Any = sys.modules["IPython"]
-    for number in pyplot.get_fignums():
+    for number in open_figures():
         figure = pyplot.figure(number)
         ipython.display.display(figure)
         pyplot.close(figure)

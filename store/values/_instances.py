@@ -111,9 +111,10 @@ def _read_enum(reader: Reader, node: Node) -> Enum:
 
 
 def _is_model(kind: type) -> bool:
-    # A model is there only if pydantic is: no need to load it to ask.
-    pydantic = sys.modules.get("pydantic.main")
-    return pydantic is not None and issubclass(kind, pydantic.BaseModel)
+    # A model is there only if pydantic is: no need to load it to ask. Another thread may be
+    # in the middle of loading it.
+    base: type | None = getattr(sys.modules.get("pydantic.main"), "BaseModel", None)
+    return base is not None and issubclass(kind, base)
 
 
 def _write_model(writer: Writer, value: Any) -> Node:

@@ -1,6 +1,13 @@
 """Values bring their libraries along; reading and writing loads no others."""
 
+import sys
 from collections.abc import Callable
+from dataclasses import dataclass
+from types import ModuleType
+
+import pytest
+
+from stepwell.store.values import decode, encode
 
 RunProgram = Callable[..., str]
 
@@ -22,3 +29,18 @@ print(sorted(set(sys.modules) & {"numpy", "pandas", "polars", "pyarrow", "cloudp
 def test_plain_values_load_no_library(run_program: RunProgram) -> None:
     """JSON and plain data need neither numpy nor pandas nor pickling."""
     assert run_program(PROGRAM).splitlines() == ["[]", "[]"]
+
+
+@dataclass(frozen=True)
+class Point:
+    """A value of a class of its own."""
+
+    x: int
+
+
+def test_a_library_that_is_just_being_imported_is_not_in_the_way(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Another thread may have begun to; a module is there before what it defines."""
+    monkeypatch.setitem(sys.modules, "pydantic.main", ModuleType("pydantic.main"))
+    assert decode(encode(Point(1))) == Point(1)
