@@ -54,7 +54,8 @@ POLICY_OPTIONS: tuple[Option, ...] = (
     ),
     Option(
         "--once",
-        help="never run it a second time by itself: after a crash in the middle of it, ask",
+        help="never run it a second time by itself: after a crash in the middle of it, ask; of a "
+        "mapped step each item by itself",
     ),
     Option(
         "--undo-of",

@@ -3,7 +3,8 @@
 import re
 from collections.abc import Iterator
 
-from stepwell.orchestrator import ApprovalView, Output, Phase, StepView
+from stepwell.orchestrator import ApprovalView, Output, Phase, StepView, place_name
+from stepwell.widgets._format import plural
 from stepwell.widgets._html import PRE, Markup, code, details, element, join, muted, pre, text
 from stepwell.widgets._items import item_lines
 from stepwell.widgets._plain import plain_card
@@ -96,6 +97,9 @@ def _in_sight(view: StepView, now: int) -> Iterator[Markup]:
     """
     if view.approval is not None and view.approval.status == "pending":
         yield _question(view.approval)
+        if view.questions > 1:
+            more = plural(view.questions - 1, "more question")
+            yield element("div", muted(f"and {more}: ", code("%stepwell inbox")), style=_ROW)
     elif view.phase is Phase.RUNNING and (bar := progress_bar(view)):
         yield element("div", bar, style=_ROW)
     for said in standing(view, now):
@@ -123,11 +127,22 @@ def _question(asked: ApprovalView) -> Markup:
     parts = [element("div", question, style=_ROW)]
     if asked.payload is not None and asked.payload.preview:
         parts.append(pre(asked.payload.preview, lines=20, columns=200))
-    name = line(asked.step, 60)
-    ways = [code(f"%stepwell approve {name}"), " or ", code(f"%stepwell reject {name}")]
-    parts.append(element("div", muted(*ways), style=_ROW))
+    parts.append(element("div", muted(*_ways(asked)), style=_ROW))
     place = {"class": f"stepwell-question-{_UNSAFE.sub('_', asked.id)}"}
     return element("div", *parts, **place)
+
+
+def _ways(asked: ApprovalView) -> list[str | Markup]:
+    """What to type."""
+    place = place_name(asked.step, asked.item)
+    name = asked.id if " " in place or len(place) > 60 else line(place, 60)
+    approve, reject = code(f"%stepwell approve {name}"), code(f"%stepwell reject {name}")
+    if asked.form != "in_doubt":
+        return [approve, " or ", reject]
+    happened = code(
+        f"%stepwell respond {name} RESULT" if asked.edit else f"%stepwell respond {name}"
+    )
+    return ["it happened: ", happened, " · run it again: ", approve, " · it failed: ", reject]
 
 
 def _reasons(view: StepView) -> Iterator[Markup]:

@@ -34,7 +34,7 @@ class ItemRow:
 
     key: str
     state: str
-    """`done`, `failed`, `running`, `waiting`."""
+    """`done`, `failed`, `running`, `waiting`, `needs a person`."""
     attempts: int = 0
     seconds: float | None = None
     said: str = ""
@@ -110,7 +110,7 @@ def items_table(rows: Sequence[ItemRow]) -> View:
     """Every item; of more than a few those that need a look first, and the rest folded."""
     if len(rows) <= FEW:
         return Sheet(columns=_COLUMNS, rows=[_row(row) for row in rows], title="items").view()
-    order = ("failed", "running", "waiting")
+    order = ("failed", "needs a person", "running", "waiting")
     ranked = sorted(rows, key=lambda row: (*order, row.state).index(row.state))
     first, rest = ranked[:FEW], ranked[FEW:]
     grid = Grid(_COLUMNS, [_row(row) for row in rest[:MOST_ROWS]])

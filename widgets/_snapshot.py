@@ -80,6 +80,7 @@ def approval_facts(view: ApprovalView) -> Message:
     return _filled(
         id=view.id,
         step=view.step,
+        item=line(view.item, 80),
         question=view.question[:4000],
         form=view.form,
         edit=list(view.edit),

@@ -90,6 +90,7 @@ _WORDS = {
     "cancelled": CANCELLED,
     "interrupted": STALE,
     "waiting": WAITING,
+    "needs a person": NEEDED,
 }
 
 

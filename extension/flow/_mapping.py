@@ -85,12 +85,6 @@ def _check(step: Step, over: MapOver, source: Dataflow) -> None:
             f"--when is asked once for the step, not for each {over.item!r}. Leave elements out of "
             f"{over.source!r} instead",
         )
-    if step.once:
-        raise InvalidStep(
-            step.name,
-            "--once is asked of a person for a whole step; for elements there is "
-            "stepwell.current().idempotency_key, the same for every attempt",
-        )
     if step.transient:
         raise InvalidStep(
             step.name, "what a mapped step makes is kept element by element: leave out --transient"

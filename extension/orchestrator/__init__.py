@@ -76,6 +76,7 @@ from stepwell.orchestrator._events import (
     UndoRequested,
 )
 from stepwell.orchestrator._history import decode, load, load_at, runs
+from stepwell.orchestrator._keys import place_name
 from stepwell.orchestrator._limits import Limits
 from stepwell.orchestrator._port import (
     Attempt,
@@ -273,6 +274,7 @@ __all__ = [
     "load",
     "load_at",
     "phase_of",
+    "place_name",
     "recover",
     "references",
     "request",

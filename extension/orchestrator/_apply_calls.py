@@ -193,7 +193,7 @@ def _decided(state: State, event: ApprovalDecided, unit: Unit | None, at: int) -
     if unit is not None and unit.asking:
         unit.asking.pop(event.approval, None)
     if approval.request.form == "in_doubt":
-        settle_doubt(state, approval.step, event, at)
+        settle_doubt(state, approval.step, approval.item, event, at)
     tool = approval.request.tool
     if event.always and tool and tool not in state.always:
         state.always[tool] = event

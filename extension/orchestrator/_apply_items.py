@@ -7,6 +7,8 @@ their checkpoints; the next one reuses those that still match.
 """
 
 from stepwell.flow import MapOver, Step
+from stepwell.orchestrator._base import ErrorInfo
+from stepwell.orchestrator._call_events import ApprovalDecided
 from stepwell.orchestrator._calls import forget_failures
 from stepwell.orchestrator._deadlines import set_deadlines
 from stepwell.orchestrator._events import (
@@ -22,7 +24,16 @@ from stepwell.orchestrator._timers import Timer
 from stepwell.orchestrator._unit import Checkpoint, Items, ItemState, Running, StepState
 from stepwell.orchestrator._waiting import ask_again, end_attempt, withdraw
 
-__all__ = ["add_item", "begin_pass", "end_pass", "expand", "forget_item_failures", "item_attempt"]
+__all__ = [
+    "add_item",
+    "begin_pass",
+    "end_pass",
+    "expand",
+    "forget_item_failures",
+    "item_attempt",
+    "refused_by",
+    "settle_item",
+]
 
 
 def begin_pass(state: State, step: StepState, definition: Step, event: AttemptStarted) -> None:
@@ -41,7 +52,8 @@ def begin_pass(state: State, step: StepState, definition: Step, event: AttemptSt
     if event.fresh:
         items.valid_from = step.attempts
     items.reused = 0
-    for group in (items.ready, items.running, items.waiting, items.failed, items.done):
+    groups = (items.ready, items.running, items.waiting, items.doubtful, items.failed, items.done)
+    for group in groups:
         group.clear()
     state.mapped[step.name] = None
     if event.streams:
@@ -96,7 +108,7 @@ def end_pass(state: State, step: StepState, at: int) -> None:
         items.by_key[key].running = None
     state.running_items -= len(items.running)
     items.is_expanded = False
-    for group in (items.ready, items.running, items.waiting):
+    for group in (items.ready, items.running, items.waiting, items.doubtful):
         group.clear()
     state.mapped.pop(step.name, None)
 
@@ -129,6 +141,12 @@ def add_item(state: State, step: StepState, over: MapOver, unit: ItemState) -> N
         items.done[key] = None
         items.reused += 1
         _pass_on(state, step, items, unit)
+        return
+    if unit.doubt is not None:
+        items.doubtful[key] = None
+        return
+    if key in items.refused:
+        items.failed[key] = None
         return
     if unit.of_pass < items.valid_from:
         unit.calls = unit.heartbeat = None
@@ -189,6 +207,9 @@ def item_attempt(
         case AttemptInterrupted():
             if event.reason == "cancelled":
                 withdraw(state, unit, "the attempt was stopped")
+            elif (definition := state.flow.get(step.name)) is not None and definition.once:
+                unit.doubt = run
+                return
             if step.running is not None and items.is_expanded:
                 items.ready[key] = None
 
@@ -257,9 +278,47 @@ def _fail(
         withdraw(state, unit, "it has failed")
 
 
+def settle_item(state: State, step: StepState, key: str, decided: ApprovalDecided, at: int) -> None:
+    """A person has said what came of an attempt at an item that nobody knew the end of."""
+    items = step.items
+    unit = items.by_key.get(key) if items is not None else None
+    if items is None or unit is None or unit.doubt is None:
+        return
+    run, unit.doubt = unit.doubt, None
+    match decided.decision:
+        case "answered":
+            _complete(unit, run, AttemptCompleted(decided.outputs), at)
+            unit.of_pass = step.attempts
+            unit.error = None
+        case "rejected":
+            unit.error = refused_by(decided)
+            unit.failures += 1
+            items.refused[key] = None
+        case _:
+            pass
+    unit.since = at
+    definition = state.flow.get(step.name)
+    if (
+        items.doubtful.pop(key, "") is None
+        and definition is not None
+        and definition.map is not None
+    ):
+        add_item(state, step, definition.map, unit)
+
+
+def refused_by(decided: ApprovalDecided) -> ErrorInfo:
+    """Somebody says that an attempt that was cut off has failed."""
+    said = f"it was interrupted, and {decided.by or 'somebody'} says that it has failed"
+    note = f"{said}: {decided.note}" if decided.note else said
+    return ErrorInfo("InDoubt", note, is_user_code=False)
+
+
 def forget_item_failures(step: StepState) -> None:
     """Somebody asks for the step anew: its items start counting from nothing."""
     if step.items is None:
+        return
+    step.items.refused.clear()
+    if step.running is not None:
         return
     for unit in step.items.by_key.values():
         unit.failures = unit.begun = unit.waited = unit.retry_at = 0

@@ -1,7 +1,12 @@
 """Attempts at a step: begun, completed, failed, interrupted; and asking for one. Of `apply`."""
 
-from stepwell.orchestrator._apply_items import begin_pass, end_pass, forget_item_failures
-from stepwell.orchestrator._base import ErrorInfo
+from stepwell.orchestrator._apply_items import (
+    begin_pass,
+    end_pass,
+    forget_item_failures,
+    refused_by,
+    settle_item,
+)
 from stepwell.orchestrator._call_events import ApprovalDecided
 from stepwell.orchestrator._calls import forget_failures
 from stepwell.orchestrator._deadlines import set_deadlines
@@ -127,7 +132,8 @@ def _interrupt(
 ) -> None:
     step.since = at
     definition = state.flow.get(step.name)
-    if event.reason != "cancelled" and definition is not None and definition.once:
+    may_have_happened = event.reason != "cancelled" and definition is not None and definition.once
+    if may_have_happened and step.items is None:
         step.doubt = run
         state.doubtful[step.name] = None
     if event.reason == "cancelled":
@@ -146,9 +152,12 @@ def _interrupt(
     owe(state, step, owed=False)
 
 
-def settle_doubt(state: State, name: str, decided: ApprovalDecided, at: int) -> None:
+def settle_doubt(state: State, name: str, item: str, decided: ApprovalDecided, at: int) -> None:
     """A person has said what came of the attempt that nobody knew the end of."""
     step = state.steps.get(name)
+    if item and step is not None:
+        settle_item(state, step, item, decided, at)
+        return
     run = step.doubt if step is not None else None
     if step is None or run is None:
         return
@@ -160,10 +169,7 @@ def settle_doubt(state: State, name: str, decided: ApprovalDecided, at: int) -> 
             _complete(state, step, run, AttemptCompleted(decided.outputs), at)
         case "rejected":
             state.unfinished.pop(name, None)
-            said = f"it was interrupted, and {decided.by or 'somebody'} says that it has failed"
-            note = f"{said}: {decided.note}" if decided.note else said
-            error = ErrorInfo("InDoubt", note, is_user_code=False)
-            _fail(state, step, run, AttemptFailed(error), at)
+            _fail(state, step, run, AttemptFailed(refused_by(decided)), at)
         case _:
             if step.owed and step.running is None and not state.is_replayed:
                 wait_or_ready(state, step)
@@ -263,4 +269,4 @@ def _try_afresh(state: State, step: StepState) -> None:
         step.retry_at = 0
         ask_again(step)
         state.retrying.pop(step.name, None)
-        forget_item_failures(step)
+    forget_item_failures(step)

@@ -9,6 +9,7 @@ import msgspec
 
 from stepwell.orchestrator._base import ErrorInfo, Output
 from stepwell.orchestrator._call_events import ApprovalDecided, ApprovalRequested, Usage
+from stepwell.orchestrator._keys import place_name
 
 __all__ = ["Approval", "Call", "Calls", "Message", "forget_failures"]
 
@@ -80,6 +81,11 @@ class Approval(msgspec.Struct, gc=False):
     decided_at: int = 0
     code: str = ""
     """Digest of the code that asked."""
+
+    @property
+    def place(self) -> str:
+        """Whose question it is, for people: the step, or the item of it."""
+        return place_name(self.step, self.item)
 
     @property
     def is_pending(self) -> bool:

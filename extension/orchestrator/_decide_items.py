@@ -42,7 +42,8 @@ def from_items(
                 yield _start(state, step, items.by_key[key], run)
         if items.running:
             continue
-        if is_doomed or not (is_lost or items.ready or items.waiting or is_open(state, items)):
+        is_to_come = items.ready or items.waiting or items.doubtful or is_open(state, items)
+        if is_doomed or not (is_lost or is_to_come):
             yield _end(step, items, over, run)
         elif is_lost:
             yield CutOff(name, run.attempt)

@@ -2,7 +2,7 @@
 
 from hashlib import blake2b
 
-__all__ = ["idempotency_key"]
+__all__ = ["idempotency_key", "place_name"]
 
 
 def idempotency_key(run: str, step: str, item: str, completed: int) -> str:
@@ -10,3 +10,8 @@ def idempotency_key(run: str, step: str, item: str, completed: int) -> str:
     same piece of work, a second run after success is not.
     """
     return blake2b(f"{run}\0{step}\0{item}\0{completed}".encode(), digest_size=16).hexdigest()
+
+
+def place_name(step: str, item: str) -> str:
+    """What people call a step, or an item of one: `pay`, `pay[Bob]`."""
+    return f"{step}[{item}]" if item else step

@@ -7,6 +7,7 @@ from stepwell.flow import Step
 from stepwell.orchestrator._call_events import ApprovalRequested
 from stepwell.orchestrator._decide import current_inputs, is_current
 from stepwell.orchestrator._events import AttemptInterrupted, StepsRequested
+from stepwell.orchestrator._keys import place_name
 from stepwell.orchestrator._state import State
 from stepwell.orchestrator._unit import Running, StepState
 
@@ -88,19 +89,25 @@ def interrupted(state: State) -> list[Remains]:
     found: list[Remains] = []
     for name in state.running:
         step = state.steps[name]
-        found += [(name, *rest, AttemptInterrupted()) for rest in running_attempts(step)]
+        tried = running_attempts(step)
+        found += [(name, *rest, AttemptInterrupted()) for rest in tried]
         definition = state.flow.get(name)
-        if definition is not None and definition.once and step.running is not None:
-            attempt = step.running.attempt
-            found.append((name, "", attempt, _in_doubt(state, definition, attempt)))
+        if definition is None or not definition.once:
+            continue
+        for item, attempt in tried:
+            # Of a mapped step the items are what happens.
+            if item or step.items is None:
+                found.append((name, item, attempt, _in_doubt(state, definition, item, attempt)))
     return found
 
 
-def _in_doubt(state: State, definition: Step, attempt: int) -> ApprovalRequested:
-    named = f"{state.run}\0{definition.name}\0{attempt}".encode()
+def _in_doubt(state: State, definition: Step, item: str, attempt: int) -> ApprovalRequested:
+    parts = (state.run, definition.name, str(attempt), *([item] if item else ()))
+    named = "\0".join(parts).encode()
     return ApprovalRequested(
         f"d{blake2b(named, digest_size=4).hexdigest()}",
-        question=f"Attempt {attempt} at {definition.name!r} was cut off and may have happened. "
+        question=f"Attempt {attempt} at {place_name(definition.name, item)!r} was cut off and may "
+        "have happened. "
         "What came of it? Respond with its result if it happened, approve to run it again, "
         "reject if it failed.",
         form="in_doubt",

@@ -57,6 +57,7 @@ def step_view(
     checkpoint = step.checkpoint
     waiting = tuple(sorted(step.waiting)) if step.owed and step.running is None else ()
     phase = phase_of(step)
+    asked = [it for key in state.pending if (it := state.approvals[key]).step == name]
     stored = checkpoint.at if checkpoint is not None and phase is Phase.COMPLETED else 0
     return StepView(
         name=name,
@@ -77,7 +78,8 @@ def step_view(
         note=note,
         source=definition.source,
         items=items_view(step),
-        approval=next(_open_questions(state, name), None),
+        approval=approval_view(asked[0]) if asked else None,
+        questions=len(asked),
         children=_children(step),
         **_standing(state, definition, step),
         **_consumed(step.spent),
@@ -133,6 +135,7 @@ def approval_view(approval: Approval) -> ApprovalView:
     return ApprovalView(
         id=approval.id,
         step=approval.step,
+        item=approval.item,
         question=request.question,
         form=request.form,
         payload=request.payload,
@@ -150,11 +153,8 @@ def approval_view(approval: Approval) -> ApprovalView:
     )
 
 
-def _open_questions(state: State, step: str = "") -> Iterator[ApprovalView]:
-    for key in state.pending:
-        approval = state.approvals[key]
-        if step in ("", approval.step):
-            yield approval_view(approval)
+def _open_questions(state: State) -> tuple[ApprovalView, ...]:
+    return tuple(approval_view(state.approvals[key]) for key in state.pending)
 
 
 def _children(step: StepState) -> tuple[ChildView, ...]:
@@ -229,7 +229,7 @@ def run_view(
         steps=steps,
         seconds_spent=sum(view.seconds for view in steps),
         seconds_saved=sum(view.seconds for view in steps if view.restored),
-        approvals=tuple(_open_questions(state)),
+        approvals=_open_questions(state),
         budget=state.budget,
         **_consumed(state.spent),
     )
@@ -251,7 +251,7 @@ def run_head(state: State, *, store: str = "") -> RunView:
         seconds_saved=sum(
             step.checkpoint.seconds for step in done if step.checkpoint and step.restored
         ),
-        approvals=tuple(_open_questions(state)),
+        approvals=_open_questions(state),
         budget=state.budget,
         **_consumed(state.spent),
     )

@@ -46,6 +46,9 @@ class Unit:
     checkpoints: int = 0
     """How many times it has completed; with the run's id this makes the idempotency key."""
     running: Running | None = None
+    doubt: Running | None = None
+    """An attempt of which nobody knows how it ended, of a step that must not happen twice: until
+    a person has said, it is not tried."""
     checkpoint: Checkpoint | None = None
     error: ErrorInfo | None = None
     """Of the latest attempt, if that failed."""
@@ -115,10 +118,14 @@ class Items:
     running: dict[str, None] = field(default_factory=dict[str, None])
     waiting: dict[str, None] = field(default_factory=dict[str, None])
     """Between two attempts: their retry is due later."""
+    doubtful: dict[str, None] = field(default_factory=dict[str, None])
+    """Not tried before a person has said what came of their last attempt."""
     failed: dict[str, None] = field(default_factory=dict[str, None])
     done: dict[str, None] = field(default_factory=dict[str, None])
     reused: int = 0
     """Of `done`, those answered from an earlier pass."""
+    refused: dict[str, None] = field(default_factory=dict[str, None])
+    """Those of which a person has said that they failed: until somebody asks for the step anew."""
     callers: dict[str, None] = field(default_factory=dict[str, None])
     """Those whose code has made calls."""
 
@@ -131,9 +138,6 @@ class StepState(Unit):
     """What the failed attempt depended on: unchanged means that it would fail again."""
     is_undone: bool = False
     """It was done, and that was undone: its checkpoint tells what was, and answers nobody."""
-    doubt: Running | None = None
-    """An attempt of which nobody knows how it ended, of a step that must not happen twice: until
-    a person has said, it does not run."""
     cancelled: bool = False
     owed: bool = False
     """Asked for and not yet answered."""

@@ -89,6 +89,8 @@ class ApprovalView:
 
     id: str
     step: str = ""
+    item: str = ""
+    """Of a mapped step, whose question it is."""
     question: str = ""
     form: str = "approve"
     """`approve`, `ask`, `in_doubt`, `budget`."""
@@ -164,6 +166,8 @@ class StepView:
     """How many besides these."""
     approval: ApprovalView | None = None
     """The question it waits for, or the latest that was decided."""
+    questions: int = 0
+    """How many are open; of a mapped step several items may ask."""
     children: tuple[ChildView, ...] = ()
     retry_at: int = 0
     """When it is tried again after a failed attempt; 0 when it is not."""

@@ -29,10 +29,9 @@ def inbox_of(desk: Desk, current: str = "", *, note: str = "", way_out: str = WA
 
 def _row(question: Question, current: str, typed: str) -> InboxRow:
     approval, asked = question.approval, question.asked
-    place = f"{approval.step}[{approval.item}]" if approval.item else approval.step
     return InboxRow(
         id=question.id,
-        step=place,
+        step=approval.place,
         question=asked.question,
         about=asked.payload.preview if asked.payload is not None else "",
         asked=approval.at,
@@ -49,7 +48,8 @@ def _way_out(asked: ApprovalRequested, typed: str) -> str:
         again = typed.format(verb="approve", id=asked.approval)
         happened = typed.format(verb="respond", id=asked.approval)
         failed = typed.format(verb="reject", id=asked.approval)
-        return f"it happened: {happened} RESULT · run it again: {again} · it failed: {failed}"
+        result = " RESULT" if asked.edit else ""
+        return f"it happened: {happened}{result} · run it again: {again} · it failed: {failed}"
     is_question = asked.form == "ask"
     said = typed.format(verb="respond" if is_question else "approve", id=asked.approval)
     edit = f" [--set {asked.edit[0]}=…]" if asked.edit else ""
@@ -79,17 +79,22 @@ def reject(session: Session, which: str, *, reason: str = "", always: bool = Fal
 def respond(session: Session, text: str) -> View:
     """Answer; the text may begin with whom. Raises as `Desk.decide`."""
     question, answer = _addressed(session, text)
-    if not answer:
+    if not answer and not _says_enough(question):
         raise InvalidUsage(f"there is no answer: %stepwell respond {question.id} ANSWER")
-    value = answer_from_text(answer, question.asked.schema)
+    value = answer_from_text(answer, question.asked.schema) if answer else ABSENT
     return _told(session, session.decide(question.id, "answer", value, channel="magic"))
+
+
+def _says_enough(question: Question) -> bool:
+    """Whether somebody who answers with nothing has said it: what happened gave no result."""
+    return question.asked.form == "in_doubt" and not question.asked.edit
 
 
 def _addressed(session: Session, text: str) -> tuple[Question, str]:
     """The question, and what is left of the text. Without a name it is for the only one open."""
     first, *rest = text.split(maxsplit=1)
     everything = session.inbox()
-    names = {name for each in everything for name in (each.id, each.approval.step)}
+    names = {name for each in everything for name in each.names}
     if len(everything) == 1 and first not in names and not everything[0].id.startswith(first):
         return everything[0], text
     return session.desk.find(first, run=session.engine.run), "".join(rest)

@@ -61,6 +61,11 @@ class Question:
         return self.approval.id
 
     @property
+    def names(self) -> tuple[str, ...]:
+        """What it may be called: its id, its step, and where an item of that asks, the item."""
+        return self.id, self.approval.step, self.approval.place
+
+    @property
     def asked(self) -> ApprovalRequested:
         """The question as it was asked."""
         return self.approval.request
@@ -100,7 +105,8 @@ class Desk:
         )
 
     def find(self, which: str = "", *, run: str = "") -> Question:
-        """The open question an id, the beginning of one, or a step's name means.
+        """The open question an id, the beginning of one, or a step's name means; `STEP[ITEM]`
+        where items of the step ask.
 
         Where several runs ask for the step's sake, `run` decides; nothing means the only
         one there is. Raises `UnknownApproval`, `InvalidUsage` where several are meant, and
@@ -111,13 +117,13 @@ class Desk:
         everything = self.inbox()
         if not which:
             return self._only(everything, "more than one question is open")
-        mine = [each for each in everything if which in (each.id, each.approval.step)]
+        mine = [each for each in everything if which in each.names]
         mine = mine or [each for each in everything if each.id.startswith(which)]
         here = [each for each in mine if each.run == run]
         if mine:
             return self._only(here or mine, f"{which!r} may mean more than one question")
         self._refuse_decided(which, run)
-        known = [name for each in everything for name in (each.approval.step, each.id) if name]
+        known = [name for each in everything for name in reversed(each.names) if name]
         raise UnknownApproval(which, near_misses(which, known))
 
     def _only(self, questions: list[Question], trouble: str) -> Question:
@@ -125,15 +131,18 @@ class Desk:
             raise UnknownApproval("anybody")
         if len(questions) > 1:
             listed = "; ".join(
-                f"{each.id} ({each.approval.step or 'the run'}: {each.asked.question:.60})"
+                f"{each.id} ({each.approval.place or 'the run'}: {each.asked.question:.60})"
                 for each in questions[:5]
             )
             raise InvalidUsage(f"{trouble}; name one by its id: {listed}")
         return questions[0]
 
     def _refuse_decided(self, which: str, run: str) -> None:
-        query = "SELECT approval, run FROM approvals WHERE approval = ? OR (run = ? AND step = ?)"
-        rows = self._store.sql(query, [which, run, which]).fetchall()
+        query = """
+            SELECT approval, run FROM approvals
+            WHERE approval = $1 OR (run = $2 AND $1 IN (step, step || '[' || item || ']'))
+        """
+        rows = self._store.sql(query, [which, run]).fetchall()
         if rows:
             name, its_run = rows[-1]
             self._within(its_run, lambda state: _refuse_closed(state.approvals[name]))
@@ -280,7 +289,7 @@ def _plainly(questions: list[Question], which: str, run: str) -> Question | None
     Nothing that other runs ask could make it another.
     """
     by_id = [each for each in questions if each.id == which]
-    by_step = [each for each in questions if each.run == run and each.approval.step == which]
+    by_step = [each for each in questions if each.run == run and which in each.names[1:]]
     found = by_id if by_id and not by_step else by_step if not by_id else []
     return found[0] if len(found) == 1 else None
 

@@ -30,5 +30,8 @@ def _row(items: Items, key: str, unit: ItemState | None) -> ItemRow:
             seconds=unit.checkpoint.seconds,
             said=", ".join(made),
         )
+    if key in items.doubtful:
+        said = "its last attempt may have happened: see %stepwell inbox"
+        return ItemRow(key=key, state="needs a person", attempts=unit.attempts, said=said)
     state = "running" if key in items.running else "waiting"
     return ItemRow(key=key, state=state, attempts=unit.attempts)

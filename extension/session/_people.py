@@ -27,7 +27,8 @@ def _open(orchestrator: Orchestrator, state: State, steps: set[str] | None) -> I
     # Copies: the orchestrator's thread goes on meanwhile.
     for each in tuple(state.pending):
         approval = state.approvals[each]
-        if approval.is_pending and (steps is None or approval.step in steps):
+        is_meant = steps is None or approval.step in steps
+        if approval.is_pending and is_meant and not _has_failed(state, approval.step):
             yield approval
     for step, children in tuple(state.children.items()):
         if steps is not None and step not in steps:
@@ -37,11 +38,24 @@ def _open(orchestrator: Orchestrator, state: State, steps: set[str] | None) -> I
                 yield from _open(orchestrator, orchestrator.state(child), None)
 
 
+def _has_failed(state: State, name: str) -> bool:
+    """What came of an item of it may not be known; it is not what the step is held by."""
+    step = state.steps.get(name)
+    return step is not None and step.error is not None and not step.owed
+
+
 def needs_person(name: str, approval: Approval) -> NeedsPerson:
     """What is said to whoever waits for the step."""
     asked = approval.request
-    which = approval.step if approval.step == name else approval.id
-    verb = "respond" if asked.form == "ask" else "approve"
-    answer = " ANSWER" if asked.form == "ask" else f" (or reject {which})"
+    is_named = approval.step == name and " " not in approval.place
+    which = approval.place if is_named else approval.id
+    match asked.form:
+        case "ask":
+            said = f"respond {which} ANSWER"
+        case "in_doubt":
+            result = " RESULT" if asked.edit else ""
+            said = f"respond {which}{result} (or approve {which}, or reject {which})"
+        case _:
+            said = f"approve {which} (or reject {which})"
     question = asked.question if asked.question[-1:] in "?!." else f"{asked.question}."
-    return NeedsPerson(name, question, f"%stepwell {verb} {which}{answer}", approval.id)
+    return NeedsPerson(name, question, f"%stepwell {said}", approval.id)

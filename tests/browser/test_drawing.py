@@ -302,3 +302,31 @@ def test_a_kernel_that_does_not_answer_is_explained(blank: BlankPage) -> None:
     [said] = blank.sent("decide")
     blank.tell({"kind": "answer", "id": said["id"], "value": {**asked, "status": "approved"}})
     expect(page.get_by_text("✓ approved")).to_be_visible()
+
+
+def test_whether_an_attempt_has_happened_is_asked_in_three_words(blank: BlankPage) -> None:
+    """Of an item by its name; what it gave is JSON, and a result is needed."""
+    asked = {
+        "id": "q",
+        "step": "pay",
+        "item": "bob",
+        "question": "May have happened",
+        "form": "in_doubt",
+    }
+    asked = {**asked, "edit": ["paid"], "status": "pending"}
+    blank.answers("approval", value={**asked, "can_edit": True, "value": None, "schema": None})
+    blank.answers("decide", value={**asked, "status": "answered", "by": "ana"})
+    blank.snapshot({"name": "pay", "state": "needs a person"}, approvals=[asked])
+    page = blank.page
+    expect(page.get_by_text("pay[bob]")).to_be_visible()
+    for word in ("Run it again", "It failed"):
+        expect(page.get_by_role("button", name=word)).to_be_visible()
+    page.get_by_role("button", name="It happened").click()
+    page.get_by_label("paid").fill("receipt 7")
+    page.get_by_role("button", name="It happened, with this result").click()
+    assert blank.sent("decide") == []
+    page.get_by_label("paid").fill('"receipt 7"')
+    page.get_by_role("button", name="It happened, with this result").click()
+    expect(page.get_by_text("answered")).to_be_visible()
+    [said] = blank.sent("decide")
+    assert (said["decision"], said["value"]) == ("answer", "receipt 7")

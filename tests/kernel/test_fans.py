@@ -1,28 +1,18 @@
 """Mapped steps in a real kernel that is killed in the middle, again and again."""
 
 import os
-import time
 from collections import Counter
-from collections.abc import Callable
 from pathlib import Path
 from random import Random
 
 import pytest
 from kernels import Kernel
+from ledger import NOTE, Ledger, wait_for
 
 import stepwell
 
 KILLS = 4
 ITEMS = 100
-
-NOTE = """
-def note(word, item):
-    import os
-    descriptor = os.open({ledger!r}, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-    os.write(descriptor, f"{{word}} {{item}}\\n".encode())
-    os.fsync(descriptor)
-    os.close(descriptor)
-"""
 
 WORK = {
     "sync": "import time\nnote('begin', i)\ntime.sleep(0.004)\nx = {'n': i * 10}\nnote('end', i)",
@@ -47,16 +37,7 @@ def cells(ledger: Path, kind: str) -> list[str]:
 
 def count(ledger: Path, word: str) -> Counter[str]:
     """Times a word was written for each item."""
-    lines = ledger.read_text().splitlines() if ledger.exists() else []
-    return Counter(item for said, item in map(str.split, lines) if said == word)
-
-
-def wait_for(is_there: Callable[[], bool]) -> None:
-    """Return as soon as the condition holds."""
-    until = time.monotonic() + 60
-    while not is_there():
-        assert time.monotonic() < until, "it did not come about in time"
-        time.sleep(0.001)
+    return Ledger(ledger.parent).count(word)
 
 
 @pytest.mark.parametrize("kind", WORK)

@@ -8,7 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stepwell.flow import Step
-from stepwell.orchestrator import Phase, phase_of
+from stepwell.orchestrator import (
+    ApprovalDecided,
+    AttemptInterrupted,
+    AttemptStarted,
+    Phase,
+    phase_of,
+)
 
 WORLDS = {
     "seed": st.integers(0, 2**32),
@@ -72,6 +78,33 @@ def test_a_completed_item_never_runs_again(
     mapped = {step.name for step in steps if step.map is not None}
     twice = {work: count for work, count in world.paid.items() if work[1] or work[0] not in mapped}
     assert set(twice.values()) <= {1}, twice
+
+
+@settings(max_examples=1500, deadline=None)
+@given(**WORLDS, growth=st.integers(0, 3))
+def test_an_item_that_may_have_happened_is_not_tried_again_before_somebody_has_said_so(
+    seed: int, size: int, crashes: int, slots: int, growth: int
+) -> None:
+    """With `--once`, however often the process dies, and whatever is answered."""
+    world, steps, choose = a_world(seed, size, slots)
+    new = [f"n{place}" for place in range(growth)]
+    play_fan(world, steps, choose, crashes=crashes, growth=new)
+    once = {step.name for step in steps if step.once}
+    doubtful: set[Work] = set()
+    for step, item, _, _, event in world.disk:
+        work = (step, item)
+        if step not in once or not item:
+            continue
+        match event:
+            case AttemptInterrupted(reason="process_died"):
+                doubtful.add(work)
+            case AttemptStarted():
+                assert work not in doubtful, (work, "tried although nobody has said")
+            case ApprovalDecided():
+                doubtful.discard(work)
+            case _:
+                pass
+    assert not doubtful
 
 
 def started(process: FanProcess) -> list[str]:

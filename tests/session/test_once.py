@@ -7,8 +7,8 @@ import pytest
 from controlled import wait_for
 from sessions import Notebook
 
-from stepwell.errors import InvalidAnswer, InvalidStep, StepFailed
-from stepwell.flow import MapOver, Policies
+from stepwell.errors import InvalidAnswer, StepFailed
+from stepwell.flow import Policies
 from stepwell.orchestrator import AttemptStarted, Phase
 from stepwell.store import MemoryStore
 
@@ -107,12 +107,3 @@ def test_a_cancelled_run_still_does_not_know(notebook: Notebook) -> None:
     first = question(notebook)
     notebook.session.cancel()
     assert question(notebook) == first
-
-
-def test_elements_of_a_mapped_step_cannot_be_asked_about() -> None:
-    """The message says what there is for them."""
-    from stepwell.defining import step_from_cell
-
-    over = MapOver(item="n", source="ns")
-    with pytest.raises(InvalidStep, match="idempotency_key"):
-        step_from_cell("a", "x = n", "x = n", policies=Policies(once=True, map=over))

@@ -6,14 +6,16 @@ of is in the world, as it would be in the store.
 
 import random
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
 from simulation import Entry, digest
 
 from stepwell.flow import MapOver, Retry, Step
 from stepwell.orchestrator import (
+    ApprovalDecided,
     Attempt,
     AttemptCompleted,
     AttemptFailed,
@@ -57,6 +59,7 @@ def plain(name: str, reads: Sequence[str]) -> Step:
 def fan(name: str, source: str, reads: Sequence[str] = (), **options: Any) -> Step:
     """A mapped step; `items` as a source is not written by any step."""
     is_whole = options.pop("is_whole", False)
+    once = options.pop("once", False)
     retry = Retry(retries=options.pop("retries", 0), backoff=5e-6, jitter=0)
     over = MapOver(item="it", source=source, apart=() if is_whole else (source,), **options)
     return Step(
@@ -68,6 +71,7 @@ def fan(name: str, source: str, reads: Sequence[str] = (), **options: Any) -> St
         writes=(name,),
         map=over,
         retry=retry,
+        once=once,
     )
 
 
@@ -88,6 +92,8 @@ class FanWorld:
     clock: int = 1
     is_mended: bool = True
     """Until then `play_fan` asks for everything once more when all is quiet."""
+    was_refused: bool = False
+    """Somebody has said that something failed: `play_fan` asks for everything once more."""
     process: "FanProcess | None" = None
 
     def boot(self) -> "FanProcess":
@@ -136,7 +142,7 @@ class FanWorld:
         return {
             output.digest
             for _, _, _, _, event in self.disk
-            if isinstance(event, AttemptCompleted)
+            if isinstance(event, AttemptCompleted | ApprovalDecided)
             for output in event.outputs.values()
         }
 
@@ -250,11 +256,27 @@ class FanProcess:
             assert unit is not None
             due = retry_at(step, unit, Failure(is_transient=True), self.world.clock)
             return AttemptFailed(ErrorInfo("ValueError", "as told"), retry_at=due)
-        apart = step.map.apart if step.map is not None else ()
-        read = [f"{k}={v}" for k, v in sorted(attempt.inputs.items()) if k not in apart]
-        if step.map is not None and step.map.is_whole:
-            read.append(attempt.environment)
-        return AttemptCompleted({name: Output(digest(step.digest, element, *read))})
+        return AttemptCompleted(_made(step, element, attempt.inputs, attempt.environment))
+
+    def answer(self, choose: random.Random) -> None:
+        """Somebody says what came of an attempt that was cut off."""
+        asked = self.state.approvals[choose.choice(sorted(self.state.pending))]
+        unit, definition = self.state.unit(asked.step, asked.item), self.state.flow[asked.step]
+        assert unit is not None
+        assert definition.map is not None
+        # What is content with less would be done without what somebody says has failed.
+        is_strict = not definition.map.keep_going
+        words = ["approved", "answered", "rejected"] if is_strict else ["approved"]
+        decision = choose.choice(words)
+        event = ApprovalDecided(asked.id, decision)  # type: ignore[arg-type]
+        if decision == "answered" and unit.doubt is not None:
+            inputs = dict(unit.doubt.inputs)
+            element = inputs.pop(definition.map.item)
+            made = _made(definition, element, inputs, unit.doubt.environment)
+            event = msgspec.structs.replace(event, outputs=made)
+        self.world.was_refused = self.world.was_refused or decision == "rejected"
+        self.record("r", event, step=asked.step, item=asked.item, attempt=asked.attempt)
+        self.advance()
 
     def _expanded(self, attempt: Attempt) -> Event:
         over = attempt.definition.map
@@ -296,6 +318,16 @@ class FanProcess:
             self.advance()
 
 
+def _made(
+    step: Step, element: str, inputs: Mapping[str, str], environment: str
+) -> dict[str, Output]:
+    apart = step.map.apart if step.map is not None else ()
+    read = [f"{k}={v}" for k, v in sorted(inputs.items()) if k not in apart]
+    if step.map is not None and step.map.is_whole:
+        read.append(environment)
+    return {step.name: Output(digest(step.digest, element, *read))}
+
+
 def play_fan(
     world: FanWorld,
     steps: Sequence[Step],
@@ -320,6 +352,11 @@ def play_fan(
                 world.items.insert(choose.randrange(len(world.items) + 1), new.pop())
             process = world.boot()
             process.define(steps)
+            process.ask(names)
+        elif process.is_quiet and process.state.pending:
+            process.answer(choose)
+        elif process.is_quiet and world.was_refused:
+            world.was_refused = False
             process.ask(names)
         elif process.is_quiet and world.is_mended:
             return
@@ -365,6 +402,7 @@ def random_fans(choose: random.Random, size: int) -> list[Step]:
                 keep_going=keep_going,
                 min_success=0.0 if keep_going else 1.0,
                 retries=2,
+                once=choose.random() < 0.3,
             )
         )
     return steps

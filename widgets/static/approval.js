@@ -8,6 +8,7 @@ import { Form } from "./form.js";
 import { schemaOf } from "./schema.js";
 import { diff, draw } from "./value.js";
 
+const OPENED_BY = { edit: "Edit", reject: "Reject", happened: "It happened" };
 const WORDS = { approved: "approved", rejected: "rejected", edited: "approved with changes", answered: "answered", expired: "expired", voided: "void" };
 const SIGNS_OF = { approved: "✓", edited: "✓", answered: "✓", rejected: "✗" };
 const LOOKS_OF = { approved: "sw-is-done", edited: "sw-is-done", answered: "sw-is-done", rejected: "sw-is-failed" };
@@ -45,7 +46,7 @@ export class Approval {
   tick() {
     if (!this.isOpen) return;
     const due = this.facts.due ? `${elapsed(Math.max(0, this.facts.due - now()) / 1e6)} left, then ${this._fate()}` : "";
-    const rest = [oneLine(this.facts.step, 60), this.facts.requested ? `asked ${clock(this.facts.requested)}` : "", due].filter(Boolean).join(" · ");
+    const rest = [oneLine(this.facts.item ? `${this.facts.step}[${this.facts.item}]` : this.facts.step, 100), this.facts.requested ? `asked ${clock(this.facts.requested)}` : "", due].filter(Boolean).join(" · ");
     if (rest === this._shownRest) return;
     this._shownRest = rest;
     fill(this.head, h("span", { class: "sw-chip" }, "! needs a person"), h("span", { class: "sw-muted" }, isolated(rest)));
@@ -91,12 +92,36 @@ export class Approval {
       if (this.details) this._ask();
       return;
     }
+    if (this.facts.form === "in_doubt") {
+      this._buttons([
+        ["It happened", () => this._happened(), ""],
+        ["Run it again", () => this._send({ decision: "approve" }), ""],
+        ["It failed", () => this._reject(), ""],
+      ]);
+      return;
+    }
     this._buttons([
       ["Approve", () => this._send({ decision: "approve" }), "sw-yes"],
       this.details?.can_edit && ["Edit", () => this._edit(), ""],
       ["Reject", () => this._reject(), ""],
       this.facts.tool && ["Always", () => this._send({ decision: "approve", always: true }), ""],
     ]);
+  }
+
+  /** An attempt that was cut off came to its end: with which results? */
+  _happened() {
+    const names = this.facts.edit ?? [];
+    if (!names.length) {
+      void this._send({ decision: "answer" });
+      return;
+    }
+    this.mode = "happened";
+    const parts = Object.fromEntries(names.map((/** @type {string} */ name) => [name, { title: name }]));
+    const schema = names.length === 1 ? parts[names[0]] : { type: "object", properties: parts, required: names };
+    this.form = new Form(schema, undefined, { label: "Result" });
+    fill(this.work, this.form.element);
+    this._buttons([["It happened, with this result", () => this._sendForm("answer"), "sw-yes"], ["Back", () => this._back("It happened"), ""]]);
+    this.form.focus();
   }
 
   /** A question that wants a value. */
@@ -145,7 +170,7 @@ export class Approval {
     // The notebook has commands of its own for single keys.
     event.stopPropagation();
     if (event.key === "Escape" && this.mode) {
-      this._back(this.mode === "edit" ? "Edit" : "Reject");
+      this._back(OPENED_BY[/** @type {keyof typeof OPENED_BY} */ (this.mode)]);
       event.preventDefault();
     } else if (event.key === "Enter" && (event.ctrlKey || event.metaKey) && !this.isSending && this.isOpen) {
       const first = this.buttons.querySelector("button");
