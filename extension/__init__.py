@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from stepwell.declaring import agent
     from stepwell.errors import RetryAfter, StepwellError, TerminalError
     from stepwell.inside import (
+        Stream,
         approve,
         ask,
         call,
@@ -41,6 +42,7 @@ __all__ = [
     "RetryAfter",
     "Run",
     "StepwellError",
+    "Stream",
     "TerminalError",
     "agent",
     "approve",
@@ -72,6 +74,7 @@ _HOMES = {
     "agent": "stepwell.declaring",
     "Reader": "stepwell.reading",
     "Run": "stepwell.api",
+    "Stream": "stepwell.inside",
     "approve": "stepwell.inside",
     "ask": "stepwell.inside",
     "receive": "stepwell.inside",

@@ -42,6 +42,7 @@ def test_each_call_is_paid_for_once(tutorial: Path) -> None:
     assert shown(tutorial, "bill").startswith("(3,")
     assert shown(tutorial, "bill-again").startswith("(4,")
     assert shown(tutorial, "show-story") == "'once upon a time there was a well'"
+    assert shown(tutorial, "show-block") == "('a well', 2)"
     assert '["city"' not in shown(tutorial, "tries")
     assert "0.04" in shown(tutorial, "costs")
 

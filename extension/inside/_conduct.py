@@ -36,13 +36,17 @@ __all__ = [
     "Ask",
     "Command",
     "Conduct",
+    "Known",
+    "Made",
     "Making",
     "Pause",
     "Try",
     "Wait",
+    "begin",
     "conduct",
-    "recalled",
 ]
+
+SAME: Any = object()
 
 PASSED_ON = (AttemptGivenUp, StoreError, CallNotRecorded, CassetteProblem)
 """Not the call's failures: nothing more of this attempt counts, or nothing can be kept."""
@@ -88,14 +92,37 @@ def conduct(
     inside: Inside, call: Identity, options: CallOptions, rule: Rule | None = None
 ) -> Conduct:
     """Answer the call from what is remembered, or make it and remember what it came to."""
+    found = yield from begin(inside, call, options, rule)
+    if isinstance(found, Known):
+        return found.result
+    return (yield from found.until_it_ends())
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What a call has come to, without being made."""
+
+    result: Any
+
+
+def begin(
+    inside: Inside, call: Identity, options: CallOptions, rule: Rule | None = None
+) -> "Generator[Command, Any, Known | Making]":
+    """What is remembered or recorded of the call; or the call, allowed to be made.
+
+    Raises the error that it came to before.
+    """
     key = inside.call_key(call.what)
     known = inside.remembered(key)
     if known is not None and known.is_closed:
-        return recalled(inside, call, known)
+        return Known(recalled(inside, call, known))
     making = Making(inside, call, options, key, rule)
     if known is not None and known.attempts:
         yield from making.go_on(known)
-    return (yield from making.until_it_ends())
+    if (recorded := making.recorded()) is not None:
+        return Known((yield from making.replay(recorded)))
+    yield from making.permit()
+    return making
 
 
 def tell(inside: Inside, call: Identity, key: str, came: Answered) -> None:
@@ -118,6 +145,15 @@ def recalled(inside: Inside, call: Identity, known: Call) -> Any:
     return result
 
 
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A try that has succeeded. Its turn is not handed back yet."""
+
+    inside: Inside
+    turn: Taken
+    result: Any
+
+
 @dataclass(slots=True)
 class Making:
     """A call that is not remembered: tried until it ends."""
@@ -130,33 +166,46 @@ class Making:
     changed: Named | None = None
     tries: int = 0
     began: float = field(default_factory=time.perf_counter)
+    try_began: float = 0.0
+    is_written: bool = False
     spent: list[Usage] = field(default_factory=list[Usage])
     below: list[Usage] = field(default_factory=list[Usage])
     """By calls inside this one: counted with them, and told with this one's answer."""
 
     def until_it_ends(self) -> Conduct:
         """Try, and try again as the options say."""
-        if (recorded := self.recorded()) is not None:
-            return (yield from self.replay(recorded))
-        yield from self.permit()
+        made = yield from self.made()
+        made.turn.hand_back()
+        yield from self.complete(made.inside, made.result)
+        return made.result
+
+    def made(self) -> "Generator[Command, Any, Made]":
+        """The first try that succeeds; what it has come to is not written down yet."""
         while True:
             turn = yield from self.turn()
             here = self.begin()
             try:
-                with turn:
-                    result = yield Try(here, self.changed)
+                result = yield Try(here, self.changed)
             except PASSED_ON:
+                turn.hand_back()
                 raise
             except Exception as error:
-                self.take(here)
-                if (wait := self.wait_after(error)) is None:
-                    yield from self.fail(error)
-                    raise
-                yield from self.try_later(error, wait)
+                turn.hand_back()
+                yield from self.failed(here, error)
+            except BaseException:
+                turn.hand_back()
+                raise
             else:
-                self.take(here)
-                yield from self.complete(result, is_own=not here.has_called)
-                return result
+                return Made(here, turn, result)
+
+    def failed(self, here: Inside, error: Exception, *, is_final: bool = False) -> Conduct:
+        """A try has failed: let the time pass until the next. Raises the error if there is none."""
+        self.take(here)
+        wait = None if is_final else self.wait_after(error)
+        if wait is None:
+            yield from self.fail(error)
+            raise error
+        yield from self.try_later(error, wait)
 
     def go_on(self, known: Call) -> Conduct:
         """Where an earlier attempt was cut off between two tries."""
@@ -197,6 +246,7 @@ class Making:
         """For the code of one more try. Raises `AttemptGivenUp`: then it is not made."""
         self.inside.check()
         self.tries += 1
+        self.try_began = time.perf_counter()
         return self.inside.within(self.key)
 
     def recorded(self) -> Answered | None:
@@ -215,27 +265,40 @@ class Making:
 
     def take(self, here: Inside) -> None:
         """What was consumed in a try that has ended."""
-        self.spent += here.reported or ()
-        self.below += here.below or ()
+        self.spent += _drained(here.reported)
+        self.below += _drained(here.below)
+
+    def count(self, here: Inside) -> None:
+        """What was consumed in a try and is not written with its end: it was said after that,
+        or the try was left before.
+        """
+        late = total([*([] if self.is_written else self.spent), *_drained(here.reported)])
+        if late is not None:
+            key = here.call_key(f"usage:{self.inside.attempt.id.attempt}")
+            self.inside.note(CallCompleted(key, usage=late))
 
     def wait_after(self, error: Exception) -> float | None:
         """Seconds until another try; None if there is none."""
         return retry_after(self.options.retry, failure_of(error), self.tries - 1, self.key)
 
-    def complete(self, result: object, *, is_own: bool) -> Conduct:
-        """Remember the result. `is_own`: it does not come from calls inside this one.
+    def complete(self, here: Inside, result: object, told_by: object = SAME) -> Conduct:
+        """Remember the result of the try that was made `here`.
 
-        What such a call has consumed was counted with it, and may stand in this result again.
+        What it has consumed may stand in it, or in `told_by`; but not where it comes from calls
+        inside this one: what these have consumed was counted with them.
         """
+        self.take(here)
+        measured = result if told_by is SAME else told_by
         measure, told = self.options.usage, None
-        if measure is not None or is_own:
-            told = usage_of(result) if measure is None else as_usage(measure(result))
+        if measure is not None or not here.has_called:
+            told = usage_of(measured) if measure is None else as_usage(measure(measured))
         self.spent += [told] if told is not None else []
         yield from self.keep(result)
 
     def keep(self, result: object) -> Conduct:
         """Write the result down."""
         self._tell(result, None)
+        self.is_written = True
         output, blob = keep_result(self.inside, self.call.name, result)
         event = CallCompleted(
             self.key,
@@ -252,6 +315,7 @@ class Making:
     def fail(self, error: Exception) -> Conduct:
         """Remember that it has failed for good."""
         self._tell(None, error)
+        self.is_written = True
         info, value, blobs = keep_error(self.inside, self.call.name, error)
         event = CallFailed(
             self.key,
@@ -282,3 +346,11 @@ class Making:
     @property
     def _seconds(self) -> float:
         return round(time.perf_counter() - self.began, 6)
+
+
+def _drained(told: list[Usage] | None) -> list[Usage]:
+    """What was told since the last time."""
+    found = list(told or ())
+    if told:
+        told.clear()
+    return found

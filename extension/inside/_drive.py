@@ -5,10 +5,11 @@ on a thread, so that other tasks go on. Called directly it runs where it is call
 function does.
 """
 
+import asyncio
 import inspect
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from concurrent.futures import Future
 from contextlib import closing
 from contextvars import copy_context
@@ -26,7 +27,7 @@ from stepwell.inside._conduct import Ask, Command, Conduct, Pause, Try, Wait
 from stepwell.inside._current import Inside, inside, is_on_loop
 from stepwell.inside._turns import Turn
 
-__all__ = ["drive", "drive_async", "on_a_thread"]
+__all__ = ["awaited_in_time", "drive", "drive_async", "in_time", "on_a_thread"]
 
 THREADS = 256
 _limiter: RunVar[anyio.CapacityLimiter] = RunVar("stepwell_call_threads")
@@ -90,6 +91,23 @@ async def _called(made: Callable[[], Any]) -> Any:
     return await result if inspect.isawaitable(result) else result
 
 
+async def awaited_in_time(
+    answer: Awaitable[Any], name: str, seconds: float | None, limit: float
+) -> Any:
+    """What is awaited, if it comes in time. Raises `CallTimedOut`, with the call's `limit`."""
+    if seconds is None:
+        return await answer
+    # Not a scope of anyio's: what is awaited may leave one of its own open.
+    timer = asyncio.timeout(seconds)
+    try:
+        async with timer:
+            return await answer
+    except TimeoutError as error:
+        if not timer.expired():
+            raise
+        raise CallTimedOut(name, limit) from error
+
+
 def on_a_thread(function: Function) -> Function:
     """The function as one that awaits its end on a thread. A time-out leaves the thread alone."""
 
@@ -133,7 +151,7 @@ def _done(command: Command, function: Function, name: str, limit: float) -> Any:
             made = partial(function, changed)
             token = inside.set(here)
             try:
-                return made() if not limit else _in_time(made, name, limit)
+                return in_time(made, name, limit)
             finally:
                 inside.reset(token)
         case Ask(asking, wish, key):
@@ -165,8 +183,13 @@ def _wait_here(permit: "Future[None]", wanted: str, name: str) -> None:
     permit.result()
 
 
-def _in_time(function: Callable[[], Any], name: str, limit: float) -> Any:
-    """Its result, if that comes in time; what takes longer is left to itself."""
+def in_time(function: Callable[[], Any], name: str, seconds: float, limit: float = 0.0) -> Any:
+    """Its result, if that comes in time; what takes longer is left to itself. 0 is any time.
+
+    Raises `CallTimedOut`, with `limit` where these seconds are what is left of it.
+    """
+    if not seconds:
+        return function()
     answer: Future[Any] = Future()
     context = copy_context()
 
@@ -178,8 +201,8 @@ def _in_time(function: Callable[[], Any], name: str, limit: float) -> Any:
 
     threading.Thread(target=run, name="stepwell-call", daemon=True).start()
     try:
-        return answer.result(limit)
+        return answer.result(max(0.0, seconds))
     except TimeoutError as error:
         if answer.done():  # its own
             raise
-        raise CallTimedOut(name, limit) from error
+        raise CallTimedOut(name, limit or seconds) from error

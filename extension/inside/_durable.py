@@ -1,16 +1,26 @@
 """Functions whose calls inside a step are remembered one by one."""
 
 import inspect
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
+from collections.abc import (
+    AsyncGenerator,
+    Awaitable,
+    Callable,
+    Coroutine,
+    Generator,
+    Mapping,
+)
+from contextlib import aclosing, closing
 from dataclasses import replace
 from functools import lru_cache, partial, update_wrapper
 from typing import Any, ParamSpec, TypeVar, Unpack, overload
 
 from stepwell.errors import InvalidUsage
 from stepwell.inside._arguments import Identity, Named, Signature, call_name
+from stepwell.inside._blocks import AsyncBlock, Block, Opening
 from stepwell.inside._conduct import conduct
 from stepwell.inside._current import Inside, inside
 from stepwell.inside._drive import drive, drive_async, on_a_thread
+from stepwell.inside._generators import generate
 from stepwell.inside._options import PLAIN, CallOptions, DurableOptions, call_options
 from stepwell.inside._permission import Rule
 from stepwell.inside._streams import stream
@@ -60,11 +70,24 @@ class Durable:
 
     def stream(
         self, here: Inside, args: tuple[Any, ...], kwargs: Mapping[str, Any]
-    ) -> AsyncIterator[Any]:
+    ) -> AsyncGenerator[Any]:
         """The pieces of the call's answer."""
         rule = self._rule(args, kwargs)
         made = partial(self._run, args, kwargs)
         return stream(here, self.identity(here, args, kwargs), self.options, made, rule)
+
+    def generate(
+        self, here: Inside, args: tuple[Any, ...], kwargs: Mapping[str, Any]
+    ) -> Generator[Any, None, Any]:
+        """The same in code that does not await."""
+        rule = self._rule(args, kwargs)
+        made = partial(self._run, args, kwargs)
+        return generate(here, self.identity(here, args, kwargs), self.options, made, rule)
+
+    def opening(self, here: Inside, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Opening:
+        """The call, for a block that gives its pieces."""
+        made, rule = partial(self._run, args, kwargs), self._rule(args, kwargs)
+        return Opening(here, self.identity(here, args, kwargs), self.options, made, rule)
 
     def _rule(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Rule | None:
         """Whether a person is asked about this call."""
@@ -95,8 +118,12 @@ def durable(
     When the step runs again, after a crash, a failure or an edit of its cell, calls that were
     completed are answered from the store: a call is known by its name, its arguments and
     how-many-th of the same it is, so calls may run side by side and loops may be edited.
-    Outside of steps the function is just the function. It may be `async` or not, a method, or
-    an async generator, whose pieces are stored when it has ended.
+    Outside of steps the function is just the function. It may be `async` or not, or a method.
+
+    It may give its result in pieces: as a generator, `async` or not, or by `asynccontextmanager`
+    (or `contextmanager`) if that yields what comes in pieces, or a `stepwell.Stream`. Pieces are
+    shown as they come, and stored when the last of them has come; from then on they come from
+    the store, and no block enters anything. Who stops reading before leaves nothing behind.
 
     `retries`, `backoff`, `max_backoff`, `retry_on`, `timeout` (seconds, for one try) say what
     happens when it fails; without `retry_on` only what is likely to pass is tried again. `key`,
@@ -133,20 +160,30 @@ def _wrapped(made: Durable) -> Callable[..., Any]:
         return _stream_wrapper(made)
     if inspect.iscoroutinefunction(function):
         return _async_wrapper(made)
-    if inspect.isgeneratorfunction(function) or _makes_context(function):
-        raise InvalidUsage(
-            f"{made.name!r} cannot be durable: what it gives is used while it runs, and could not "
-            f"be brought back. Make durable what is called with it, or an `async def` that yields"
-        )
+    if inspect.isgeneratorfunction(function):
+        return _generator_wrapper(made)
+    if (kind := _block_of(function)) is not None:
+        return _block_wrapper(made, kind)
     return _sync_wrapper(made)
 
 
-def _makes_context(function: Callable[..., Any]) -> bool:
-    """Whether it was made by `contextmanager` or `asynccontextmanager`."""
-    below = getattr(function, "__wrapped__", None)
-    return inspect.isgeneratorfunction(below) or (
-        inspect.isasyncgenfunction(below) and not hasattr(function, _MARK)
-    )
+def _block_of(function: Callable[..., Any]) -> type[AsyncBlock | Block] | None:
+    """What stands for what it gives, if it was made by `contextmanager` or its async twin."""
+    # Others that wrap a generator may make of it whatever they like.
+    if getattr(function, "__globals__", {}).get("__name__") != "contextlib":
+        return None
+    below = inspect.unwrap(function)
+    return AsyncBlock if inspect.isasyncgenfunction(below) else Block
+
+
+def _ways_in(function: Callable[..., Any]) -> str:
+    """How what it gives in pieces is read; empty for a function that gives a value."""
+    if inspect.isasyncgenfunction(function):
+        return "go through them with `async for`"
+    if inspect.isgeneratorfunction(function):
+        return "go through them with `for`"
+    kind = _block_of(function)
+    return "" if kind is None else f"use `{'async with' if kind is AsyncBlock else 'with'}`"
 
 
 def _async_wrapper(made: Durable) -> Callable[..., Any]:
@@ -170,13 +207,49 @@ def _sync_wrapper(made: Durable) -> Callable[..., Any]:
 
 
 def _stream_wrapper(made: Durable) -> Callable[..., Any]:
-    async def durable_stream(*args: Any, **kwargs: Any) -> AsyncIterator[Any]:
+    async def durable_stream(*args: Any, **kwargs: Any) -> AsyncGenerator[Any, Any]:
         here = inside.get()
         pieces = made.function(*args, **kwargs) if here is None else made.stream(here, args, kwargs)
-        async for piece in pieces:
-            yield piece
+        async with aclosing(pieces):
+            async for piece in pieces:
+                _check_nothing_is_sent(made.name, (yield piece))
 
     return durable_stream
+
+
+def _generator_wrapper(made: Durable) -> Callable[..., Any]:
+    def durable_generator(*args: Any, **kwargs: Any) -> Generator[Any, Any, Any]:
+        here = inside.get()
+        if here is None:
+            source: Generator[Any, Any, Any] = made.function(*args, **kwargs)
+            return (yield from source)
+        with closing(made.generate(here, args, kwargs)) as pieces:
+            while True:
+                try:
+                    piece = next(pieces)
+                except StopIteration as end:
+                    return end.value
+                _check_nothing_is_sent(made.name, (yield piece))
+
+    return durable_generator
+
+
+def _check_nothing_is_sent(name: str, sent: object) -> None:
+    if sent is not None:
+        raise InvalidUsage(
+            f"nothing can be sent to {name!r}, which is durable: its pieces come from the store "
+            f"when the step runs again. Pass what it needs as arguments"
+        )
+
+
+def _block_wrapper(made: Durable, kind: type[AsyncBlock | Block]) -> Callable[..., Any]:
+    def durable_block(*args: Any, **kwargs: Any) -> Any:
+        here = inside.get()
+        if here is None:
+            return made.function(*args, **kwargs)
+        return kind(made.opening(here, args, kwargs))
+
+    return durable_block
 
 
 @overload
@@ -226,10 +299,9 @@ async def _called(
     made = known or _plain(function)
     if known is not None and (owner := getattr(function, "__self__", None)) is not None:
         args = (owner, *args)
-    if inspect.isasyncgenfunction(made.function):
+    if way_in := _ways_in(made.function):
         raise InvalidUsage(
-            f"{made.name!r} gives its result in pieces: make it @stepwell.durable, and go through "
-            f"them with `async for`"
+            f"{made.name!r} gives its result in pieces: make it @stepwell.durable, and {way_in}"
         )
     is_async = inspect.iscoroutinefunction(made.function)
     here = inside.get()

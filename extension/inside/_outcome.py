@@ -25,11 +25,20 @@ def keep_result(inside: Inside, name: str, result: object) -> tuple[Output, Blob
             step=step,
             variable=f"{name}()",
             path=error.facts["path"],
-            way_out=(
-                "The call was made, and its result is lost. Have it return plain data, or make it "
-                "without stepwell: then it is made again whenever the step is"
-            ),
+            way_out=_way_out(result),
         ) from error
+
+
+def _way_out(result: object) -> str:
+    if hasattr(result, "__aenter__") or hasattr(result, "__enter__"):
+        return (
+            "It is to be entered with `with`, and lives only as long. Enter it inside the durable "
+            "function: make that an asynccontextmanager which yields the pieces that come"
+        )
+    return (
+        "The call was made, and its result is lost. Have it return plain data, or make it "
+        "without stepwell: then it is made again whenever the step is"
+    )
 
 
 def result_of(inside: Inside, call: Call) -> object:

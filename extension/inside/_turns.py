@@ -21,7 +21,7 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """It is the call's turn, until the block is left: however that happens."""
+    """It is the call's turn until it is handed back. Once too often does no harm."""
 
     inside: Inside
     permit: "Future[None] | None" = None
@@ -34,6 +34,10 @@ class Taken:
         error: BaseException | None,
         at: TracebackType | None,
     ) -> None:
+        self.hand_back()
+
+    def hand_back(self) -> None:
+        """Others may have their turn."""
         if self.permit is not None:
             self.inside.link.hand_back(self.inside.attempt.id, self.permit)
 
@@ -47,6 +51,6 @@ def take_turn(inside: Inside, key: str, limit: str) -> Generator[Turn, Any, Take
     try:
         yield Turn(permit, limit)
     except BaseException:
-        taken.__exit__(None, None, None)
+        taken.hand_back()
         raise
     return taken

@@ -270,22 +270,19 @@ def test_a_result_that_cannot_be_stored_is_named_and_the_step_is_not_tried_again
     assert effects.take() == ["made"]
 
 
-def test_a_generator_or_context_manager_is_refused_where_it_is_made() -> None:
-    """What it gives is used while it runs."""
-    from contextlib import asynccontextmanager, contextmanager
-
-    import stepwell
-    from stepwell.errors import InvalidUsage
-
-    async def connection():  # type: ignore[no-untyped-def]
-        yield 1
-
-    def pieces():  # type: ignore[no-untyped-def]
-        yield 1
-
-    for refused in (asynccontextmanager(connection), contextmanager(pieces), pieces):
-        with pytest.raises(InvalidUsage, match="cannot be durable"):
-            stepwell.durable(refused)
+def test_what_wraps_a_generator_is_a_function_like_any_other(notebook: Notebook) -> None:
+    """Only what `contextlib` has made is entered."""
+    source = (
+        "import functools\n"
+        "def listed(f):\n"
+        "    @functools.wraps(f)\n"
+        "    def made(*args): return list(f(*args))\n"
+        "    return made\n"
+        "@stepwell.durable\n@listed\n"
+        "def upto(n):\n    yield from range(n)\n"
+        "a = upto(3)"
+    )
+    assert notebook.done("a", source) == [0, 1, 2]
 
 
 def test_an_unknown_option_is_named() -> None:

@@ -137,33 +137,84 @@ def test_a_kill_between_effect_and_commit_repeats_the_call_with_the_same_key(
     assert other[1] != first[1]
 
 
-def test_a_stream_that_is_cut_off_is_made_again_from_its_beginning(tmp_path: Path) -> None:
-    """Half a stream is not a result; the calls before it are kept."""
-    tools = TOOLS + (
-        "@stepwell.durable\n"
-        "async def write():\n"
-        "    for n in range(5):\n"
-        "        effect('piece', n, 0)\n"
-        "        if n == 3 and not os.path.exists('died'):\n"
-        "            open('died', 'w').close()\n"
-        "            os.kill(os.getpid(), signal.SIGKILL)\n"
-        "        yield n\n"
+PIECES = """
+from contextlib import asynccontextmanager, contextmanager
+
+def piece(n):
+    effect("piece", n, 0)
+    if n == 3 and not os.path.exists("died"):
+        open("died", "w").close()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return n
+
+async def pieces():
+    for n in range(5):
+        yield piece(n)
+
+@stepwell.durable
+async def write():
+    async for n in pieces():
+        yield n
+
+@stepwell.durable
+def count():
+    for n in range(5):
+        yield piece(n)
+
+@stepwell.durable
+@asynccontextmanager
+async def writing():
+    effect("in", 0, 0)
+    yield stepwell.Stream(pieces(), result=lambda: "end")
+
+@stepwell.durable
+@contextmanager
+def reading():
+    effect("in", 0, 0)
+    yield map(piece, range(5))
+"""
+READERS = {
+    "async generator": "a = [n async for n in write()]",
+    "generator": "a = list(count())",
+    "async with": "async with writing() as it:\n    a = [n async for n in it]\nassert it.result",
+    "with": "with reading() as it:\n    a = list(it)",
+}
+
+
+@pytest.mark.parametrize("how", READERS)
+def test_a_stream_that_is_cut_off_is_made_again_from_its_beginning(
+    tmp_path: Path, how: str
+) -> None:
+    """Half a stream is not a result; the calls before it are kept. One that is whole stays."""
+    step = f"%%step a\nb = await tool(7)\n{READERS[how]}\n_again = os.path.exists('again')\n"
+    dying = (
+        "if not _again:\n    open('again', 'w').close()\n    os.kill(os.getpid(), signal.SIGKILL)"
     )
-    step = "%%step a\nb = await tool(7)\na = [n async for n in write()]"
     kernel = Kernel(tmp_path)
     kernel.start()
     kernel.ok(LOAD)
-    kernel.ok(tools)
-    kernel.send(step)
-    end = time.monotonic() + 30
-    while not (tmp_path / "died").exists() and time.monotonic() < end:
-        time.sleep(0.005)
-    kernel.kill()
+    kernel.ok(TOOLS + PIECES)
+    kernel.send(step + dying)
+    _until_killed(kernel, tmp_path / "died")
+    kernel.start()
+    kernel.ok(LOAD)
+    kernel.ok(TOOLS + PIECES)
+    kernel.send("%stepwell resume")
+    _until_killed(kernel, tmp_path / "again")
     with kernel:
         kernel.ok(LOAD)
-        kernel.ok(tools)
+        kernel.ok(TOOLS + PIECES)
         kernel.ok("%stepwell resume")
         kernel.ok("%stepwell wait")
         assert kernel.value("(a, b)") == "([0, 1, 2, 3, 4], 49)"
     made = Counter(line[0] for line in ledger(tmp_path))
-    assert made == {"7": 1, "piece": 4 + 5}
+    assert made == {"7": 1, "piece": 4 + 5} | ({"in": 2} if "with" in how else {})
+
+
+def _until_killed(kernel: Kernel, mark: Path) -> None:
+    """It leaves a mark and kills itself."""
+    end = time.monotonic() + 30
+    while not mark.exists() and time.monotonic() < end:
+        time.sleep(0.005)
+    assert mark.exists()
+    kernel.kill()
