@@ -28,11 +28,12 @@ from stepwell.widgets._snapshot import (
     run_facts,
     step_facts,
 )
-from stepwell.widgets._spans import Spans
+from stepwell.widgets._spans import SPAN_KINDS, SpanRecord, Spans
 from stepwell.widgets._tables import plan_table, store_table
 from stepwell.widgets._view import Bundle, ShownView, View, below
 
 __all__ = [
+    "SPAN_KINDS",
     "STEP_MIME",
     "Board",
     "Bundle",
@@ -49,6 +50,7 @@ __all__ = [
     "RunRow",
     "ShownView",
     "Source",
+    "SpanRecord",
     "Spans",
     "View",
     "approval_facts",

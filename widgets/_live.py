@@ -20,7 +20,7 @@ from typing import Any, Protocol, TypeGuard
 from stepwell.errors import StepwellError
 from stepwell.orchestrator import RunView, StepView
 from stepwell.widgets._snapshot import Message, run_facts, step_facts
-from stepwell.widgets._spans import Spans
+from stepwell.widgets._spans import SpanRecord, Spans
 from stepwell.widgets._text import line
 from stepwell.widgets._view import Bundle
 
@@ -128,11 +128,11 @@ class Live:
         """Whether anybody may be looking."""
         return self._thread is not None
 
-    def happened(self, kind: str, step: str, attempt: int, at: int) -> None:
-        """A record was written."""
+    def happened(self, record: SpanRecord) -> None:
+        """A record was written that tells when something ran or waited."""
         if self._spans is not None:
             with self._changed:
-                self._spans.note(kind, step, attempt, at)
+                self._spans.note(record)
 
     def changed(self, names: Iterable[str], *, is_whole: bool = False) -> None:
         """Of these steps something else is to be said; `is_whole`: of the run itself."""
@@ -251,9 +251,9 @@ class Live:
         steps = [said for view in views if (said := step_facts(view)) != self._sent.get(view.name)]
         self._sent.update((said["name"], said) for said in steps)
         with self._changed:
-            spans = self._spans.take_changed() if self._spans else []
+            spans, stretches = self._spans.take_changed() if self._spans else ([], [])
         self._number += 1
-        said = {"steps": steps, "spans": spans, "run": run_facts(run)}
+        said = {"steps": steps, "spans": spans, "stretches": stretches, "run": run_facts(run)}
         link.send({"kind": "changes", "number": self._number, **said})
         self._keep_soon(run)
 
@@ -266,13 +266,14 @@ class Live:
         steps = [step_facts(step) for step in view.steps]
         self._sent = {said["name"]: said for said in steps}
         with self._changed:
-            bars = spans.everything()
+            bars, stretches = spans.everything()
         self._number += 1
         head: Message = {"kind": "snapshot", "number": self._number, "run": run_facts(view)}
         head["verbs"] = self._source.verbs()
         # In parts, so that the kernel answers others in between.
-        for at in range(0, max(1, len(steps), len(bars)), _PART):
-            part = {"steps": steps[at : at + _PART], "spans": bars[at : at + _PART]}
+        whole: dict[str, list[Any]] = {"steps": steps, "spans": bars, "stretches": stretches}
+        for at in range(0, max(1, *map(len, whole.values())), _PART):
+            part = {name: rows[at : at + _PART] for name, rows in whole.items()}
             link.send({**(head if at == 0 else {"kind": "more", "number": self._number}), **part})
         self._keep_soon(view)
 

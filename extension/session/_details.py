@@ -14,6 +14,7 @@ from stepwell.errors import StepwellError, UnknownStep
 from stepwell.orchestrator import (
     Approval,
     ApprovalRequested,
+    Happened,
     Output,
     State,
     StepState,
@@ -22,7 +23,9 @@ from stepwell.orchestrator import (
 )
 from stepwell.session._engine import Engine
 from stepwell.widgets import (
+    SPAN_KINDS,
     Message,
+    SpanRecord,
     approval_facts,
     log_entries,
     output_facts,
@@ -30,8 +33,10 @@ from stepwell.widgets import (
     text_value,
 )
 
-__all__ = ["Details"]
+__all__ = ["Details", "span_record"]
 
+_SAID = ("question", "topic", "agent", "name", "reason")
+"""What there is to say of a wait, or of an end; in `details.sql` as well."""
 _LARGEST_READ = 20_000_000
 _MOST_OUTPUTS = 50
 _ENDS = {
@@ -124,9 +129,9 @@ class Details:
         except StepwellError as problem:
             return {"kind": "error", "text": str(problem)}
 
-    def spans(self, run: str) -> list[tuple[str, str, int, int]]:
-        """Kind, step, attempt and time of each beginning and end of an attempt."""
-        return [(kind, step, attempt, at) for kind, step, attempt, at in self._rows("spans", run)]
+    def spans(self, run: str) -> list[SpanRecord]:
+        """Each record that tells when an attempt at a step ran or waited."""
+        return [SpanRecord(*row) for row in self._rows("spans", run)]
 
     # -- parts ------------------------------------------------------------------------------
 
@@ -203,6 +208,18 @@ class Details:
                 }
             )
         return found
+
+
+def span_record(what: Happened) -> SpanRecord | None:
+    """What the `spans` query tells of this event; None where it tells nothing."""
+    event = what.event
+    kind = str(type(event).__struct_config__.tag)
+    if kind not in SPAN_KINDS:
+        return None
+    call = getattr(event, "approval", "") or getattr(event, "call", "")
+    said = next((text for name in _SAID if (text := getattr(event, name, ""))), "")
+    until = getattr(event, "retry_at", 0)
+    return SpanRecord(kind, what.step, what.attempt, what.at, call, said, until)
 
 
 def _inputs(state: State, step: StepState) -> list[Message]:

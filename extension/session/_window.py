@@ -33,7 +33,7 @@ from stepwell.orchestrator import (
     run_head,
     run_view,
 )
-from stepwell.session._details import Details
+from stepwell.session._details import Details, span_record
 from stepwell.session._engine import Engine
 from stepwell.widgets import (
     Link,
@@ -132,9 +132,8 @@ class Window:
             return
         mine = [what for what in happened if what.run == self._engine().run]
         for what in mine:
-            if not what.item:
-                kind = str(type(what.event).__struct_config__.tag)
-                self.live.happened(kind, what.step, what.attempt, what.at)
+            if not what.item and (record := span_record(what)) is not None:
+                self.live.happened(record)
         # A child run's question is the run's concern, and no step's.
         others = [""] if len(mine) < len(happened) else []
         whole = any(isinstance(what.event, _OF_ALL) for what in mine)
@@ -197,7 +196,7 @@ class Window:
         """When the run's attempts began and ended."""
         engine, spans = self._engine(), Spans()
         for record in Details(engine).spans(engine.run):
-            spans.note(*record)
+            spans.note(record)
         return spans
 
     def verbs(self) -> list[str]:
@@ -281,10 +280,11 @@ class Window:
     def _child(self, run: str) -> Message:
         state, spans = self._state(run), Spans()
         for record in Details(self._engine()).spans(state.run):
-            spans.note(*record)
+            spans.note(record)
         view = run_view(state)
         steps = [step_facts(step) for step in view.steps]
-        return {"run": run_facts(view), "steps": steps, "spans": spans.everything()}
+        bars, stretches = spans.everything()
+        return {"run": run_facts(view), "steps": steps, "spans": bars, "stretches": stretches}
 
     def _act(self, verb: str, step: str) -> object:
         act = self._acts.get(verb)

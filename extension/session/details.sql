@@ -36,7 +36,20 @@ QUALIFY row_number() OVER (PARTITION BY item ORDER BY attempt DESC) = 1
 ORDER BY started LIMIT 2000;
 
 -- name: spans
-SELECT kind, step, attempt, epoch_us(time) FROM records
+SELECT
+    kind, step, attempt, epoch_us(time),
+    coalesce(nullif(body ->> '$.approval', ''), body ->> '$.call', ''),
+    coalesce(
+        body ->> '$.question', body ->> '$.topic', body ->> '$.agent', body ->> '$.name',
+        body ->> '$.reason', ''
+    ),
+    coalesce(CAST(body ->> '$.retry_at' AS BIGINT), 0)
+FROM records
 WHERE run = ? AND item = ''
-  AND kind IN ('attempt_started', 'attempt_completed', 'attempt_failed', 'attempt_interrupted')
+  AND kind IN (
+    'attempt_started', 'attempt_completed', 'attempt_failed', 'attempt_interrupted',
+    'approval_requested', 'approval_decided', 'timer_set', 'message_awaited', 'wait_ended',
+    'message_received', 'child_started', 'child_settled', 'call_tried', 'step_reused',
+    'checkpoint_shared'
+  )
 ORDER BY seq;

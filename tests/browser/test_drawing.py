@@ -1,5 +1,6 @@
 """What the script draws, in a page of its own: hostile text, very many steps, lost messages."""
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -146,6 +147,59 @@ def test_ten_thousand_steps_stay_smooth(blank: BlankPage) -> None:
     assert longest < 500
     page.get_by_role("searchbox").fill("item 9999")
     expect(page.locator(".sw-step-row")).to_have_count(1)
+
+
+def test_work_and_each_kind_of_waiting_are_told_apart(blank: BlankPage) -> None:
+    """By pattern, in the tooltip, for screen readers, in the legend and in a table."""
+    start = 1_700_000_000_000_000
+
+    def at(seconds: float) -> int:
+        return start + int(seconds * 1e6)
+
+    kinds = ["person", "sleep", "message", "child"]
+    stretches = [
+        ["talks", 2, f"{kind} 0", kind, at(4 + 2 * number), at(5 + 2 * number), f"about {kind}"]
+        for number, kind in enumerate(kinds)
+    ]
+    blank.snapshot(
+        {"name": "talks", "state": "done", "attempt": 2, "seconds": 10},
+        {"name": "old", "state": "restored", "seconds": 3},
+        {"name": "cut", "state": "failed"},
+        spans=[
+            ["talks", 1, at(0), at(1), "failed"],
+            ["talks", 2, at(3), at(13), "done"],
+            ["cut", 1, at(0), at(2), "interrupted"],
+        ],
+        stretches=[
+            *stretches,
+            ["talks", 1, "b 0", "backoff", at(1), at(3), ""],
+            ["old", 0, "restored 0", "restored", at(2), at(2), ""],
+        ],
+    )
+    page = blank.page
+    page.get_by_role("tab", name="Timeline").click()
+    legend = page.get_by_role("list", name="Legend").get_by_role("listitem")
+    expect(legend).to_have_text(
+        [
+            *("done", "failed", "cut off", "asks a person", "sleeps", "waits for a message"),
+            *("waits for a child run", "before a retry", "restored"),
+        ]
+    )
+    patterns = {
+        bar.evaluate("it => getComputedStyle(it).background")
+        for bar in page.locator(".sw-swatch").all()
+    }
+    assert len(patterns) == 9
+    row = page.get_by_role("listitem").filter(has_text="talks")
+    expect(row.get_by_title("waited for a person: 1 s: about person")).to_be_visible()
+    expect(row.get_by_title("attempt 2: done, 10.0 s, 4.0 s of it waiting")).to_be_visible()
+    expect(row.get_by_role("button")).to_have_accessible_name(re.compile("waited for a child run"))
+    page.get_by_role("button", name="as a table").click()
+    table = page.get_by_role("table", name="Timeline as a table")
+    expect(table.get_by_role("row").filter(has_text="slept")).to_contain_text("1 s: about sleep")
+    expect(table.get_by_role("row")).to_have_count(10)
+    page.get_by_role("button", name="as bars").click()
+    expect(table).to_be_hidden()
 
 
 def test_a_lost_message_is_noticed_and_asked_for(blank: BlankPage) -> None:

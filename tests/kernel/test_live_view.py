@@ -101,6 +101,35 @@ def test_what_is_wrong_with_a_request_is_said(kernel: Kernel) -> None:
     }
 
 
+def test_waits_are_told_alike_as_they_happen_and_from_the_store(kernel: Kernel) -> None:
+    """Whoever looks from the beginning sees the same times as whoever comes later."""
+    kernel.ok("import stepwell")
+    for source in (
+        "%%step nap --defer\nawait stepwell.sleep('100ms')\nb = 1",
+        "%%step hears --defer\nmail = await stepwell.receive('news')",
+        "%%step fails --defer --retries 1 --backoff 10ms\nraise ConnectionError('503')",
+    ):
+        kernel.reply(kernel.send(source, is_attended=True))
+    comm = open_view(kernel)
+    tell(kernel, comm, kind="hello")
+    kernel.listen_until(lambda: bool(said(kernel, "snapshot")))
+    run = said(kernel, "snapshot")[0]["run"]["id"]
+    kernel.reply(kernel.send("%stepwell run", is_attended=True))
+    kernel.reply(kernel.send(f"%stepwell send {run} news 42", is_attended=True))
+    kernel.listen_until(lambda: "failed" in [it["run"]["status"] for it in said(kernel, "changes")])
+    heard: dict[str, Any] = {}
+    for change in said(kernel, "changes"):
+        heard |= {str(it[:2]): it for it in change["spans"]}
+        heard |= {f"{it[0]} {it[2]}": it for it in change["stretches"]}
+    tell(kernel, comm, kind="hello")
+    kernel.listen_until(lambda: len(said(kernel, "snapshot")) == 2)
+    late = said(kernel, "snapshot")[1]
+    stored = [it for it in [*late["spans"], *late["stretches"]] if it[0] != "a"]
+    told = [it for it in heard.values() if it[0] != "a"]
+    assert sorted(map(str, stored)) == sorted(map(str, told))
+    assert {it[3] for it in late["stretches"]} == {"sleep", "message", "backoff", "restored"}
+
+
 def test_vs_code_is_given_a_display_and_left_without_one(kernel: Kernel) -> None:
     """Where a script cannot reach the cells the widget has a place of its own, for as long as
     there is a kernel behind it.

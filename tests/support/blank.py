@@ -1,6 +1,7 @@
 """A page with nothing in it but stepwell's script, and a kernel that the test plays."""
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from playwright.sync_api import Page
@@ -57,9 +58,23 @@ class BlankPage:
         )
         return [message for message in found if message["kind"] == kind]
 
-    def snapshot(self, *steps: dict[str, Any], **run: Any) -> None:
+    def snapshot(
+        self,
+        *steps: dict[str, Any],
+        spans: Sequence[list[Any]] = (),
+        stretches: Sequence[list[Any]] = (),
+        **run: Any,
+    ) -> None:
         """The whole run."""
         facts = {"id": "r1", "status": "running", **run}
+        times = {"spans": list(spans), "stretches": list(stretches)}
         self.tell(
-            {"kind": "snapshot", "number": 1, "run": facts, "steps": list(steps), "verbs": ["run"]}
+            {
+                "kind": "snapshot",
+                "number": 1,
+                "run": facts,
+                "steps": list(steps),
+                "verbs": ["run"],
+                **times,
+            }
         )

@@ -11,6 +11,8 @@
  *   children: any[], retry_at: number, retry: number, retries: number, held: string,
  *   skipped: string, cost: number, tokens: number }} Step
  * @typedef {[step: string, attempt: number, start: number, end: number, outcome: string]} Span
+ * @typedef {[step: string, attempt: number, key: string, kind: string, start: number, end: number,
+ *   said: string]} Stretch
  * @typedef {{ id: string, flow: string, status: string, is_paused: boolean, started: number, notebook: string,
  *   store: string, spent: number, saved: number, cost: number, tokens: number,
  *   approvals: any[] }} Run
@@ -39,6 +41,8 @@ export class RunState {
     this.steps = new Map();
     /** @type {Map<string, Map<number, Span>>} */
     this.spans = new Map();
+    /** @type {Map<string, Map<string, Stretch>>} */
+    this.stretches = new Map();
     /** @type {string[]} */
     this.verbs = [];
     this.number = 0;
@@ -53,6 +57,7 @@ export class RunState {
     if (message.kind === "snapshot") {
       this.steps = new Map();
       this.spans = new Map();
+      this.stretches = new Map();
       this.verbs = message.verbs ?? [];
       this.isKnown = true;
     } else if (!this.isKnown || message.number !== this.number + (message.kind === "changes" ? 1 : 0)) {
@@ -61,21 +66,37 @@ export class RunState {
     this.number = message.number;
     if (message.run) this.run = { ...RUN, ...message.run };
     for (const step of message.steps ?? []) this.steps.set(step.name, { ...STEP, ...step });
-    for (const span of message.spans ?? []) this._takeSpan(span);
+    for (const span of message.spans ?? []) put(this.spans, span[0], span[1], span);
+    for (const stretch of message.stretches ?? []) {
+      const known = put(this.stretches, stretch[0], stretch[2], stretch);
+      if (known.size > MOST_STRETCHES) known.delete(known.keys().next().value);
+    }
     return true;
-  }
-
-  /** @param {Span} span */
-  _takeSpan(span) {
-    const known = this.spans.get(span[0]) ?? new Map();
-    known.set(span[1], span);
-    this.spans.set(span[0], known);
   }
 
   /** The attempts at a step, in order. @param {string} name @returns {Span[]} */
   attempts(name) {
     return [...(this.spans.get(name)?.values() ?? [])].sort((a, b) => a[1] - b[1]);
   }
+
+  /** When a step waited, and for what, in order. @param {string} name @returns {Stretch[]} */
+  waits(name) {
+    return [...(this.stretches.get(name)?.values() ?? [])].sort((a, b) => a[4] - b[4]);
+  }
+}
+
+const MOST_STRETCHES = 500;
+
+/**
+ * Into a map of maps; the answer is the inner one.
+ * @template V @template K
+ * @param {Map<string, Map<K, V>>} maps @param {string} outer @param {K} inner @param {V} value
+ */
+function put(maps, outer, inner, value) {
+  const known = maps.get(outer) ?? new Map();
+  known.set(inner, value);
+  maps.set(outer, known);
+  return known;
 }
 
 const PATIENCE = 1500;

@@ -178,7 +178,7 @@ export class RunPane {
     const counts = this._counts();
     const total = this.state.steps.size;
     const done = (counts.get("done") ?? 0) + (counts.get("restored") ?? 0);
-    const said = [...counts].filter(([word]) => !["done", "restored"].includes(word)).map(([word, number]) => `${count(number)} ${word}`);
+    const said = [...counts].filter(([word]) => !["done", "restored"].includes(word)).flatMap(([word, number]) => [" · ", h("span", { class: `${look(word)} ${LOUD.has(word) ? "sw-loud" : ""}` }, `${count(number)} ${word}`)]);
     const mark = JSON.stringify([run, [...counts], this._elapsed(), this.state.verbs, this.link.isAlive]);
     if (mark === this._headMark) return;
     this._headMark = mark;
@@ -189,7 +189,7 @@ export class RunPane {
     fill(this.head ?? this.element,
       h("span", { class: `sw-chip ${look(state)}` }, `${sign(state)} ${state === "needs a person" ? state : run.is_paused ? "paused" : run.status}`),
       h("span", { class: "sw-name" }, this.around.isChild && run.flow ? isolated(oneLine(run.flow, 60)) : "run ", h("code", {}, run.id)),
-      h("span", { class: "sw-muted" }, `${count(done)} of ${plural(total, "step")} done`, said.length ? ` · ${said.join(" · ")}` : ""),
+      h("span", { class: "sw-muted" }, `${count(done)} of ${plural(total, "step")} done`, said),
       this._buttons);
     fill(this.totals ?? this.element, meter(counts, total), h("div", { class: "sw-muted sw-facts" }, this._totals().join(" · ")));
   }
@@ -279,10 +279,13 @@ export class RunPane {
   }
 }
 
+const LOUD = new Set(["failed", "needs a person"]);
+
 /** @param {string} status @param {Map<string, number>} counts */
 function statusLook(status, counts) {
-  if (status === "failed" || counts.has("failed")) return "failed";
+  if (counts.has("running") && status === "running") return "running";
   if (counts.has("needs a person")) return "needs a person";
+  if (status === "failed" || (status !== "running" && counts.has("failed"))) return "failed";
   if (status === "completed") return "done";
   return status === "running" || status === "cancelled" ? status : "waiting";
 }

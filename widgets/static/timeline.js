@@ -1,11 +1,14 @@
 // @ts-check
-// When what ran: a row to a step, a bar to an attempt, hatched where it waited.
-import { fill, h, oneLine } from "./dom.js";
-import { clock, count, duration, elapsed, gist, look, now, sign } from "./format.js";
+// When what ran: a row to a step, a bar to an attempt, patterns where it waited.
+import { BAR_KINDS, barText, barsOf, isWait } from "./bars.js";
+import { fill, h, isolated, oneLine } from "./dom.js";
+import { clock, count, duration, elapsed, gist, look, now, plural, sign } from "./format.js";
 import { LongList } from "./list.js";
 import { Scale } from "./scale.js";
 
 const BAR_ROW = 26;
+const MOST_TOLD = 1000;
+const ROOM = 0.06; // of the line, for a time that is written on it
 
 /**
  * @typedef {{ step: import("./link.js").Step, item?: any }} Row
@@ -19,10 +22,17 @@ export class Timeline {
     this.rows = [];
     /** @type {Map<string, any[]>} */
     this.open = new Map();
+    /** @type {Map<string, import("./bars.js").Bar[]>} */
+    this.bars = new Map();
+    this.isTable = false;
     this.scale = new Scale([]);
     this.axis = h("div", { class: "sw-axis", "aria-hidden": "true" });
     this.list = new LongList(BAR_ROW, (index) => this._row(this.rows[index]), { label: "Timeline", className: "sw-timeline-rows" });
-    this.element = h("div", { class: "sw-timeline" }, h("div", { class: "sw-axis-row" }, h("div", { class: "sw-label" }), this.axis), this.list.element);
+    this.chart = h("div", { class: "sw-chart" }, h("div", { class: "sw-axis-row" }, h("div", { class: "sw-label" }), this.axis), this.list.element);
+    this.table = h("div", { class: "sw-timeline-table", hidden: true });
+    this.kinds = h("ul", { class: "sw-legend", "aria-label": "Legend" });
+    this.toggle = h("button", { type: "button", class: "sw-link", "aria-pressed": "false", onclick: () => this._switch() }, "as a table");
+    this.element = h("div", { class: "sw-timeline" }, this.chart, this.table, h("div", { class: "sw-legend-row" }, this.kinds, this.toggle));
   }
 
   /**
@@ -32,29 +42,44 @@ export class Timeline {
    */
   update(state, steps, selected) {
     this.state = state;
+    this.steps = steps;
     this.selected = selected;
     this.now = now();
     this.rows = steps.flatMap((step) => [
       { step },
       ...(this.open.get(step.name) ?? []).map((item) => ({ step, item })),
     ]);
-    this.scale = new Scale(this._busy(steps));
+    this.bars = new Map(steps.map((step) => [step.name, barsOf(state, step, this.now ?? 0)]));
+    const all = [...this.bars.values()].flat();
+    this._drawLegend(new Set(all.map((bar) => bar.kind)));
+    if (this.isTable) {
+      this._drawTable(steps);
+      return;
+    }
+    this.scale = new Scale(all.map((bar) => [bar.start, bar.end]));
     this._drawAxis();
     this.list.update(this.rows.length);
   }
 
-  /** @param {import("./link.js").Step[]} steps @returns {[number, number][]} */
-  _busy(steps) {
-    return steps.flatMap((step) =>
-      (this.state?.attempts(step.name) ?? []).map((span) => /** @type {[number, number]} */ ([span[2], span[3] || this.now || 0])),
-    );
+  _switch() {
+    this.isTable = !this.isTable;
+    this.chart.hidden = this.isTable;
+    this.table.hidden = !this.isTable;
+    this.toggle.setAttribute("aria-pressed", String(this.isTable));
+    fill(this.toggle, this.isTable ? "as bars" : "as a table");
+    this._again();
+  }
+
+  _again() {
+    if (this.state) this.update(this.state, this.steps ?? [], this.selected ?? "");
   }
 
   _drawAxis() {
     const origin = this.scale.parts[0]?.start ?? 0;
+    const isFree = (/** @type {{ at: number }} */ tick) => !this.scale.pauses.some((pause) => tick.at > pause.from - ROOM && tick.at < pause.to);
     fill(
       this.axis,
-      this.scale.ticks(6).map((tick) =>
+      this.scale.ticks(6).filter(isFree).map((tick) =>
         h("span", { class: "sw-tick", style: place(tick.at), title: clock(origin + tick.seconds * 1e6) }, h("span", {}, tick.seconds ? duration(tick.seconds) : "0")),
       ),
       this.scale.pauses.map((pause) =>
@@ -63,14 +88,25 @@ export class Timeline {
     );
   }
 
+  /** Only what is to be seen. @param {Set<string>} kinds */
+  _drawLegend(kinds) {
+    const shown = Object.keys(BAR_KINDS).filter((kind) => kinds.has(kind));
+    const mark = shown.join();
+    if (mark === this._legend) return;
+    this._legend = mark;
+    fill(this.kinds, shown.map((kind) => h("li", {}, h("span", { class: `sw-swatch ${barClass(kind)}`, "aria-hidden": "true" }), BAR_KINDS[/** @type {keyof typeof BAR_KINDS} */ (kind)])));
+    this.toggle.hidden = !shown.length;
+  }
+
   /** @param {Row} row */
   _row(row) {
     if (row.item) return this._itemRow(row);
     const { step } = row;
     const name = oneLine(step.name, 60);
+    const bars = this.bars.get(step.name) ?? [];
     const label = h(
       "button",
-      { type: "button", class: "sw-label sw-plain", onclick: () => this.act.select(step.name), title: name, "aria-label": `${name}: ${step.state}, ${oneLine(gist(step), 60)}` },
+      { type: "button", class: "sw-label sw-plain", onclick: () => this.act.select(step.name), title: name, "aria-label": `${name}: ${step.state}, ${oneLine(gist(step), 60)}${spoken(bars)}` },
       h("span", { class: "sw-sign" }, sign(step.state)),
       h("bdi", {}, name),
     );
@@ -80,7 +116,8 @@ export class Timeline {
       { role: "listitem", class: `sw-row ${look(step.state)} ${isChosen ? "sw-chosen" : ""}` },
       step.items?.total ? this._twist(step) : null,
       label,
-      h("div", { class: "sw-track" }, this._bars(step)),
+      h("div", { class: "sw-track" }, bars.map((bar) => this._bar(bar, step))),
+      h("div", { class: "sw-took sw-muted", title: oneLine(gist(step), 200) }, isolated(oneLine(gist(step), 40))),
     );
   }
 
@@ -90,60 +127,70 @@ export class Timeline {
     const toggle = async () => {
       if (isOpen) this.open.delete(step.name);
       else this.open.set(step.name, (await this.act.items(step.name)) ?? []);
-      if (this.state) this.update(this.state, [...new Set(this.rows.map((row) => row.step))], this.selected ?? "");
+      this._again();
     };
     const label = `Items of ${oneLine(step.name, 60)}`;
     return h("button", { type: "button", class: "sw-twist sw-plain", "aria-expanded": String(isOpen), "aria-label": label, onclick: toggle }, isOpen ? "▾" : "▸");
   }
 
-  /** @param {import("./link.js").Step} step */
-  _bars(step) {
-    const attempts = this.state?.attempts(step.name) ?? [];
-    const parts = [];
-    attempts.forEach((span, at) => {
-      const before = attempts[at - 1];
-      const isRetry = before && before[4] === "failed" && before[3];
-      if (isRetry) parts.push(this._bar(before[3], span[2], "sw-wait", `waited ${duration((span[2] - before[3]) / 1e6)} before attempt ${span[1]}`));
-      parts.push(this._attempt(step, span));
-    });
-    const last = attempts[attempts.length - 1];
-    if (step.retry_at && last?.[3]) parts.push(this._bar(last[3], this.now ?? 0, "sw-wait", "waits before it is tried again"));
-    if (step.approval?.requested) {
-      const until = step.approval.decided || this.now || 0;
-      parts.push(this._bar(step.approval.requested, until, "sw-asks", `asked for ${elapsed((until - step.approval.requested) / 1e6)}`));
-    }
-    return parts;
-  }
-
-  /** @param {import("./link.js").Step} step @param {import("./link.js").Span} span */
-  _attempt(step, span) {
-    const [, attempt, start, end, outcome] = span;
-    const until = end || this.now || 0;
-    const took = `attempt ${attempt}: ${outcome}, ${duration((until - start) / 1e6)}, from ${clock(start)}`;
-    const bar = this._bar(start, until, `sw-bar ${look(outcome)}`, took);
-    const isLast = attempt === step.attempt;
-    if (isLast && step.items?.total) {
+  /** @param {import("./bars.js").Bar} bar @param {import("./link.js").Step} step */
+  _bar(bar, step) {
+    const drawn = this._piece(bar);
+    const isWhole = !isWait(bar.kind) && bar.attempt === step.attempt && step.items?.total;
+    if (isWhole) {
       const failed = step.items.failed ? `, ${count(step.items.failed)} failed` : "";
-      bar.append(h("span", { class: "sw-bar-text" }, `${count(step.items.done ?? 0)} of ${count(step.items.total)}${failed}`));
+      drawn.append(h("span", { class: "sw-bar-text" }, `${count(step.items.done ?? 0)} of ${count(step.items.total)}${failed}`));
     }
-    return bar;
+    return drawn;
   }
 
   /** @param {Row} row */
   _itemRow({ item }) {
     const label = oneLine(item.key ?? "", 60);
+    const bar = { kind: item.state, start: item.start, end: item.end || this.now || 0, what: label, said: item.state, attempt: 0 };
     return h(
       "div",
       { role: "listitem", class: `sw-row sw-item ${look(item.state)}` },
       h("div", { class: "sw-label" }, h("span", { class: "sw-sign" }, sign(item.state)), h("bdi", {}, label)),
-      h("div", { class: "sw-track" }, item.start ? this._bar(item.start, item.end || this.now || 0, `sw-bar ${look(item.state)}`, `${label}: ${item.state}`) : null),
+      h("div", { class: "sw-track" }, item.start ? this._piece(bar) : null),
     );
   }
 
-  /** @param {number} start @param {number} end @param {string} kind @param {string} title */
-  _bar(start, end, kind, title) {
-    return h("span", { class: kind, style: placed(this.scale.at(start), this.scale.at(end)), title });
+  /** @param {import("./bars.js").Bar} bar */
+  _piece(bar) {
+    const style = bar.kind === "restored" ? place(this.scale.at(bar.start)) : placed(this.scale.at(bar.start), this.scale.at(bar.end));
+    return h("span", { class: barClass(bar.kind), style, title: oneLine(barText(bar), 300) });
   }
+
+  /** The same in words, the earliest first. @param {import("./link.js").Step[]} steps */
+  _drawTable(steps) {
+    const rows = steps
+      .flatMap((step) => (this.bars.get(step.name) ?? []).map((bar) => ({ step, bar })))
+      .sort((a, b) => a.bar.start - b.bar.start);
+    const mark = JSON.stringify(rows.slice(0, MOST_TOLD));
+    if (mark === this._shown) return; // untouched, so that it keeps its place
+    this._shown = mark;
+    const head = ["from", "step", "what", "how long, and about what"].map((title) => h("th", { scope: "col" }, title));
+    const body = rows.slice(0, MOST_TOLD).map(({ step, bar }) => h("tr", {},
+      h("td", {}, clock(bar.start)),
+      h("td", {}, isolated(oneLine(step.name, 60))),
+      h("td", {}, h("span", { class: `sw-swatch ${barClass(bar.kind)}`, "aria-hidden": "true" }), bar.what),
+      h("td", {}, isolated(oneLine(bar.said, 200)))));
+    const left = rows.length - body.length;
+    fill(this.table, h("table", { class: "sw-table", "aria-label": "Timeline as a table" }, h("thead", {}, h("tr", {}, head)), h("tbody", {}, body)), left > 0 && h("div", { class: "sw-muted" }, `and ${plural(left, "more row")}: narrow them down by name`));
+  }
+}
+
+/** What the bars say beyond the state, for those who do not see them. @param {import("./bars.js").Bar[]} bars */
+function spoken(bars) {
+  const waits = bars.filter((bar) => isWait(bar.kind)).slice(-3);
+  return waits.map((bar) => `; ${oneLine(`${bar.what} ${bar.said}`, 80)}`).join("");
+}
+
+/** @param {string} kind */
+function barClass(kind) {
+  if (kind === "restored") return "sw-mark sw-is-restored";
+  return isWait(kind) ? `sw-wait sw-wait-${kind}` : `sw-bar ${look(kind)}`;
 }
 
 /** @param {number} share */
