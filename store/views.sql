@@ -18,6 +18,30 @@ SELECT
     CAST(meta AS JSON) AS meta                         -- of the value, where this record wrote it
 FROM (SELECT seq, string_split(head, chr(31)) AS part, body, meta FROM journal);
 
+-- The same, with attempts that began together, and were written as one record, one by one.
+CREATE OR REPLACE VIEW happenings AS
+SELECT seq, 0 AS place, run, kind, step, item, attempt, time, digest, body
+FROM records WHERE kind <> 'attempts_started'
+UNION ALL
+SELECT
+    seq,
+    place,                                             -- within the record
+    run,
+    'attempt_started',
+    start ->> '$[0]',
+    start ->> '$[1]',
+    CAST(start ->> '$[2]' AS INTEGER),
+    make_timestamp(CAST(start ->> '$[3]' AS BIGINT)),
+    '',
+    start -> '$[4]'
+FROM (
+    SELECT seq, run, unnest(starts) AS start, unnest(range(len(starts))) AS place
+    FROM (
+        SELECT seq, run, CAST(body -> '$.starts' AS JSON[]) AS starts
+        FROM records WHERE kind = 'attempts_started'
+    )
+);
+
 -- One row per run.
 CREATE OR REPLACE VIEW runs AS
 SELECT
@@ -45,7 +69,7 @@ SELECT
     coalesce(any_value(body ->> '$.step') FILTER (kind = 'run_started'), '') AS caller, -- the step of the parent that called it
     coalesce(any_value(CAST(body ->> '$.depth' AS INTEGER)) FILTER (kind = 'run_started'), 0)
         AS depth                                       -- how many runs it is below the one nobody called
-FROM records
+FROM happenings
 WHERE run <> ''
 GROUP BY run
 ORDER BY min(seq);
@@ -74,17 +98,17 @@ SELECT
         AS traceback,
     coalesce(arg_max(body ->> '$.log', seq) FILTER (kind <> 'attempt_started'), '')
         AS log                                         -- digest of what it printed; see `values`
-FROM records
+FROM happenings
 WHERE kind IN ('attempt_started', 'attempt_completed', 'attempt_failed', 'attempt_interrupted')
 GROUP BY run, step, item, attempt
-ORDER BY min(seq);
+ORDER BY min(seq), min(place);
 
 -- One row per step of a run, as it stands now.
 CREATE OR REPLACE VIEW steps AS
 WITH happened AS (
     -- What happens to an item is no news of its step.
     SELECT seq, time, run, if(item = '', kind, 'item_' || kind) AS kind, step, item, body
-    FROM records
+    FROM happenings
     WHERE kind IN (
         'attempt_started', 'attempt_completed', 'attempt_failed', 'attempt_interrupted',
         'step_reused', 'step_forgotten', 'checkpoint_shared'

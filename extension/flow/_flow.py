@@ -279,7 +279,9 @@ class Flow:
             graph.done(name)
 
     def _in_place(self, names: Iterable[str]) -> tuple[str, ...]:
-        return tuple(sorted(set(names), key=self._places.__getitem__))
+        found = set(names)
+        # Most have one neighbour or none, and are asked for them again and again.
+        return tuple(sorted(found, key=self._places.__getitem__) if len(found) > 1 else found)
 
     def _closure(
         self, names: str | Iterable[str], neighbours: Callable[[str], Iterable[str]]
@@ -287,9 +289,10 @@ class Flow:
         waiting = [self[name].name for name in ([names] if isinstance(names, str) else names)]
         found = set[str]()
         while waiting:
-            new = set(neighbours(waiting.pop())) - found
-            found |= new
-            waiting += new
+            for name in neighbours(waiting.pop()):
+                if name not in found:
+                    found.add(name)
+                    waiting.append(name)
         self._sort()
         return tuple(sorted(found, key=self._ranks.__getitem__))
 

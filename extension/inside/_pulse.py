@@ -47,15 +47,24 @@ class _Pace:
         self._lock.release()
 
 
+_making = threading.Lock()
+"""Held while an attempt's first sign gets a pace."""
+
+
 class Pulse:
     """Of one attempt."""
 
-    __slots__ = ("_answer", "_beats", "_details", "_is_full", "_is_new", "_shows", "is_given_up")
+    __slots__ = (
+        *("_answer", "_beats", "_details", "_is_full", "_is_new", "_shows", "_stall"),
+        "is_given_up",
+    )
 
     def __init__(self, stall: float = 0.0) -> None:
         """`stall` is how many seconds without a heartbeat are too many; 0 for none."""
-        self._beats = _Pace(min(BEAT_SECONDS, stall / 10) if stall else BEAT_SECONDS)
-        self._shows = _Pace(SHOW_SECONDS)
+        # Made with the first sign: most attempts give none.
+        self._stall = stall
+        self._beats: _Pace | None = None
+        self._shows: _Pace | None = None
         self._details: object = None
         self._is_new = False
         self._is_full = False
@@ -66,13 +75,26 @@ class Pulse:
     def beat(self, details: object, send: Callable[[object], "Future[None]"]) -> None:
         """The attempt is alive. Raises what an earlier `send` has come to, if that is an error."""
         self._details, self._is_new = details, True
-        if monotonic() < self._beats.opens:
+        beats = self._beats or self._make_beats()
+        if monotonic() < beats.opens:
             return
-        if self._beats.enter():
+        if beats.enter():
             try:
                 self._send(send)
             finally:
-                self._beats.leave()
+                beats.leave()
+
+    def _make_beats(self) -> _Pace:
+        with _making:
+            if self._beats is None:
+                stall = self._stall
+                self._beats = _Pace(min(BEAT_SECONDS, stall / 10) if stall else BEAT_SECONDS)
+            return self._beats
+
+    def _make_shows(self) -> _Pace:
+        with _making:
+            self._shows = self._shows or _Pace(SHOW_SECONDS)
+            return self._shows
 
     def _send(self, send: Callable[[object], "Future[None]"]) -> None:
         last = self._answer
@@ -92,11 +114,12 @@ class Pulse:
     def may_show(self, done: float, total: float) -> bool:
         """Whether this is to be shown; that all is done always is, once."""
         is_full = bool(total) and done >= total
-        if monotonic() < self._shows.opens and (not is_full or self._is_full):
+        shows = self._shows or self._make_shows()
+        if monotonic() < shows.opens and (not is_full or self._is_full):
             return False
-        is_allowed = self._shows.enter()
+        is_allowed = shows.enter()
         if is_allowed:
-            self._shows.leave()
+            shows.leave()
         is_allowed = is_allowed or (is_full and not self._is_full)
         if is_allowed:
             self._is_full = is_full

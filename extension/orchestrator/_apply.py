@@ -15,6 +15,7 @@ from stepwell.orchestrator._events import (
     AttemptCompleted,
     AttemptFailed,
     AttemptInterrupted,
+    AttemptsStarted,
     AttemptStarted,
     CheckpointShared,
     EnvironmentCaptured,
@@ -60,6 +61,10 @@ def apply(  # noqa: PLR0912, PLR0915 - one branch to an event, none of them with
                 item_attempt(state, known, item, event, attempt=attempt, at=at)
             else:
                 step_attempt(state, known, event, attempt, at)
+        return state
+    if isinstance(event, AttemptsStarted):
+        for one in event.starts:
+            apply(state, one.event, step=one.step, item=one.item, attempt=one.attempt, at=one.at)
         return state
     if isinstance(event, CallEvent):
         apply_call(state, event, step=step, item=item, attempt=attempt, at=at)

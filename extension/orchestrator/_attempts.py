@@ -4,10 +4,10 @@ An attempt that was given up is refused here, whatever it comes with: that is th
 the orchestrator's thread alone.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from functools import partial
-from typing import Any, Protocol
+from typing import Protocol
 
 from stepwell.errors import AttemptGivenUp, StepwellError, StoreError
 from stepwell.orchestrator._answers import Answers, deny, give
@@ -18,6 +18,7 @@ from stepwell.orchestrator._journal import Effect
 from stepwell.orchestrator._link import Awaited, Begun, Noted, Posted, Reserving, Shown, Waits
 from stepwell.orchestrator._mail import FromAttempt
 from stepwell.orchestrator._port import (
+    NOTHING,
     AttemptId,
     Expanded,
     Finished,
@@ -64,7 +65,7 @@ class Runs(Protocol):
         item: str = "",
         attempt: int = 0,
         blobs: Sequence[Blob] = (),
-        objects: dict[str, object] | None = None,
+        objects: Mapping[str, object] = NOTHING,
     ) -> None:
         """Write an event."""
         ...
@@ -97,6 +98,8 @@ class Attempts:
 
     def follow(self, state: State, event: Event, step: str, item: str) -> None:
         """This has happened: who waited for it is answered when it is on disk."""
+        if not self._waits:
+            return
         for answer, call in self._waits.closed_by(state, event, step, item):
             self._after(partial(give, answer, call))
 
@@ -109,7 +112,8 @@ class Attempts:
         attempt = report.id
         unit = self._unit_of(attempt)
         if not isinstance(report, Expanded):
-            self._waits.give_up(attempt)
+            if self._waits:
+                self._waits.give_up(attempt)
             self._purse.give_up(attempt)
         # The late result of an attempt that was given up is not even written.
         if unit is None:
@@ -161,10 +165,17 @@ class Attempts:
         by: AttemptId,
         event: Event,
         blobs: Sequence[Blob] = (),
-        objects: dict[str, object] | None = None,
+        objects: Mapping[str, object] = NOTHING,
     ) -> None:
-        place: Any = {"step": by.step, "item": by.item, "attempt": by.attempt}
-        self._runs.record(by.run, event, **place, blobs=blobs, objects=objects)
+        self._runs.record(
+            by.run,
+            event,
+            step=by.step,
+            item=by.item,
+            attempt=by.attempt,
+            blobs=blobs,
+            objects=objects,
+        )
 
     def _write_for(
         self, attempt: AttemptId, answer: "Future[None]", work: Callable[[], None]

@@ -7,10 +7,19 @@ import msgspec
 from stepwell.orchestrator._events import Event
 from stepwell.store.values import SECRETS
 
-__all__ = ["encoded"]
+__all__ = ["encoded", "kind_of"]
 
 AnyEvent = TypeVar("AnyEvent", bound=Event)
 _encode = msgspec.json.Encoder().encode
+_kinds: dict[type[Event], str] = {}
+
+
+def kind_of(event: Event) -> str:
+    """What the store calls it."""
+    kind = _kinds.get(type(event))
+    if kind is None:
+        kind = _kinds[type(event)] = str(type(event).__struct_config__.tag)
+    return kind
 
 
 def encoded(event: AnyEvent) -> tuple[AnyEvent, bytes]:

@@ -43,6 +43,7 @@ from stepwell.store import Blob
 
 __all__ = ["Children", "child_id"]
 
+_CONCERNS = (RunSettled, RunPaused, RunContinued, RunCancelled)
 _ENDS = (
     AttemptCompleted,
     AttemptFailed,
@@ -179,6 +180,8 @@ class Children:
 
     def follow(self, state: State, event: Event, step: str) -> None:
         """Something has happened in this run: its parent and its children are to know."""
+        if not (state.children or isinstance(event, _CONCERNS)):
+            return
         match event:
             case RunSettled():
                 self._settle(state, event)
@@ -192,7 +195,7 @@ class Children:
             case RunCancelled(steps=()):
                 for child in _children(state, ("", *state.children)):
                     self.cancel(child)
-            case _ if state.children and isinstance(event, _ENDS):
+            case _ if isinstance(event, _ENDS):
                 self._end_unwanted(state, getattr(event, "steps", (step,)))
             case _:
                 pass

@@ -7,6 +7,8 @@ the event's tag; run, step, item, attempt and time have columns of their own.
 
 from typing import Literal
 
+import msgspec
+
 from stepwell.flow import Binding, Step
 from stepwell.orchestrator._base import BaseEvent, ErrorInfo, Output
 from stepwell.orchestrator._budget import BudgetSet
@@ -18,6 +20,7 @@ __all__ = [
     "AttemptFailed",
     "AttemptInterrupted",
     "AttemptStarted",
+    "AttemptsStarted",
     "CheckpointShared",
     "EnvironmentCaptured",
     "ErrorInfo",
@@ -32,6 +35,7 @@ __all__ = [
     "RunSettled",
     "RunStarted",
     "SetupDefined",
+    "Start",
     "StepForgotten",
     "StepRenamed",
     "StepReused",
@@ -130,6 +134,25 @@ class AttemptStarted(BaseEvent, frozen=True, tag="attempt_started"):
     """Of a mapped step: nothing that its items did before is reused."""
     streams: str = ""
     """Of a mapped step: the step whose items it takes as they are done."""
+
+
+class Start(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """One of the attempts of an `AttemptsStarted`, with what a record of its own would have."""
+
+    step: str
+    item: str
+    attempt: int
+    at: int
+    event: AttemptStarted
+
+
+class AttemptsStarted(BaseEvent, frozen=True, tag="attempts_started"):
+    """Several attempts are about to be handed to a worker, in this order.
+
+    A way of writing: to whoever hears what happens, each of them begins by itself.
+    """
+
+    starts: tuple[Start, ...]
 
 
 class AttemptCompleted(BaseEvent, frozen=True, tag="attempt_completed"):
@@ -268,6 +291,7 @@ Event = (
     | EnvironmentCaptured
     | StepsRequested
     | AttemptStarted
+    | AttemptsStarted
     | AttemptCompleted
     | AttemptFailed
     | AttemptInterrupted

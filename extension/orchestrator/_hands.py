@@ -4,7 +4,7 @@ Runs on the orchestrator's thread. Effects run later, on the store's, when the e
 on disk.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Protocol
 
@@ -42,6 +42,7 @@ from stepwell.orchestrator._events import (
 )
 from stepwell.orchestrator._failures import items_failed, timed_out
 from stepwell.orchestrator._port import (
+    NOTHING,
     Attempt,
     AttemptId,
     Failed,
@@ -163,11 +164,9 @@ class Hands:
         definition, step = state.flow[command.step], state.steps[command.step]
         unit = state.unit(command.step, command.item) or step
         running = step.running
-        derived = {
-            name: derived_digest(running, name)
-            for name in definition.transient
-            if running is not None
-        }
+        derived: Mapping[str, str] = NOTHING
+        if definition.transient and running is not None:
+            derived = {name: derived_digest(running, name) for name in definition.transient}
         item = None
         if command.item and step.items is not None:
             found = step.items.by_key[command.item]

@@ -32,16 +32,13 @@ class Limits:
 
     def follow(self, state: State, event: Event, step: str, item: str, at: int) -> None:
         """Something has happened: a limit was set, or an attempt has begun that counts."""
-        match event:
-            case LimitSet():
-                self.rules[event.name] = event
-            case AttemptStarted():
-                definition = state.flow.get(step)
-                limit = definition.limit if definition is not None else ""
-                if limit and is_limited(state, step, item, limit):
-                    self._begun.setdefault(limit, deque()).append(at)
-            case _:
-                pass
+        if isinstance(event, AttemptStarted):
+            definition = state.flow.get(step)
+            limit = definition.limit if definition is not None else ""
+            if limit and is_limited(state, step, item, limit):
+                self._begun.setdefault(limit, deque()).append(at)
+        elif isinstance(event, LimitSet):
+            self.rules[event.name] = event
 
     def room(self, name: str, now: int) -> int:
         """How many more that share this limit may begin now."""

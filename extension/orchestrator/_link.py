@@ -170,6 +170,10 @@ class Waits:
     def __init__(self) -> None:
         self._waiting: dict[AttemptId, dict[str, list[Future[Any]]]] = {}
 
+    def __bool__(self) -> bool:
+        """Whether anybody waits."""
+        return bool(self._waiting)
+
     def add(self, wait: Awaited, unit: Unit | None) -> Call | None:
         """Somebody waits, unless the call is closed: then it is the answer.
 

@@ -2,7 +2,8 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
-from typing import Literal, Protocol
+from types import MappingProxyType
+from typing import Any, Literal, Protocol
 
 import msgspec
 
@@ -16,6 +17,7 @@ from stepwell.orchestrator._events import EnvironmentCaptured, Event, HeartbeatK
 from stepwell.store import Blob, Tables
 
 __all__ = [
+    "NOTHING",
     "Attempt",
     "AttemptId",
     "Birth",
@@ -35,6 +37,10 @@ __all__ = [
     "Stopped",
     "Worker",
 ]
+
+
+NOTHING: Mapping[Any, Any] = MappingProxyType({})
+"""Where there are no objects, inputs or digests to speak of. One for all: there are many."""
 
 
 class AttemptId(msgspec.Struct, frozen=True, gc=False):
@@ -120,7 +126,7 @@ class Finished(msgspec.Struct, frozen=True, gc=False):
     id: AttemptId
     outputs: dict[str, Output]
     blobs: Sequence[Blob] = ()
-    objects: Mapping[str, object] = {}
+    objects: Mapping[str, object] = NOTHING
     """The outputs as they are in this process, for the notebook's namespace."""
     seconds: float = 0.0
     log: Blob | None = None
@@ -276,7 +282,7 @@ class Happened(msgspec.Struct, frozen=True, gc=False):
     attempt: int
     at: int
     event: Event
-    objects: Mapping[str, object] = {}
+    objects: Mapping[str, object] = NOTHING
     item: str = ""
 
 

@@ -127,6 +127,8 @@ class Purse:
 
     def give_up(self, attempt: AttemptId) -> None:
         """The attempt has come to its end: what its calls had set aside is free."""
+        if not (self._reserved or self._waiting):
+            return
         for key in [key for key in self._reserved if key[0] == attempt]:
             del self._reserved[key]
         for key in [key for key in self._waiting if key[0] == attempt]:

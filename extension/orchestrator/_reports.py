@@ -1,7 +1,8 @@
 """From what a worker reports to the event that is written down."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+from stepwell.orchestrator._body import kind_of
 from stepwell.orchestrator._deadlines import retry_at
 from stepwell.orchestrator._events import (
     AttemptCompleted,
@@ -12,6 +13,7 @@ from stepwell.orchestrator._events import (
     StepSkipped,
 )
 from stepwell.orchestrator._port import (
+    NOTHING,
     Expanded,
     Failed,
     Finished,
@@ -29,53 +31,54 @@ __all__ = ["as_event", "as_records"]
 
 def as_event(
     state: State, unit: Unit, report: Report, *, now: int
-) -> tuple[Event, Sequence[Blob], dict[str, object]]:
+) -> tuple[Event, Sequence[Blob], Mapping[str, object]]:
     """The event, the blobs it speaks of, and the objects for whoever is in this process."""
     match report:
         case Finished():
-            log = report.log.digest if report.log else ""
-            inputs = _streamed_inputs(state, unit)
-            event = AttemptCompleted(report.outputs, _seconds(unit, report, now), log, inputs)
-            blobs = [*report.blobs, *([report.log] if report.log else [])]
-            return event, blobs, dict(report.objects)
+            log, blobs = "", report.blobs
+            if report.log is not None:
+                log, blobs = report.log.digest, [*blobs, report.log]
+            seconds, inputs = report.seconds, None
+            if isinstance(unit, StepState) and unit.items is not None:
+                seconds, inputs = _pass_seconds(unit, now), _streamed_inputs(state, unit)
+            return AttemptCompleted(report.outputs, seconds, log, inputs), blobs, report.objects
         case Failed():
             definition = state.flow.get(report.id.step)
             due = retry_at(definition, unit, report.failure, now) if definition else 0
             log = report.log.digest if report.log else ""
             failed = AttemptFailed(report.error, report.seconds, log, due)
-            return failed, [report.log] if report.log else [], {}
+            return failed, [report.log] if report.log else [], NOTHING
         case Skipped():
             run = unit.running
             assert run is not None
-            return StepSkipped(report.reason, run.code, run.inputs, run.environment), (), {}
+            return StepSkipped(report.reason, run.code, run.inputs, run.environment), (), NOTHING
         case Expanded():
-            return ItemsExpanded(tuple(report.items), report.environment), (), {}
+            return ItemsExpanded(tuple(report.items), report.environment), (), NOTHING
         case Stopped():
-            return AttemptInterrupted(report.reason), (), {}
+            return AttemptInterrupted(report.reason), (), NOTHING
 
 
-def _seconds(unit: Unit, report: Finished, now: int) -> float:
-    """Of a mapped step, from its expansion to its gathering: the worker knows only that."""
-    if isinstance(unit, StepState) and unit.items is not None and unit.running is not None:
-        return (now - unit.running.at) / 1_000_000
-    return report.seconds
+def _pass_seconds(step: StepState, now: int) -> float:
+    """From a mapped step's expansion to its gathering: the worker knows only the latter."""
+    return (now - step.running.at) / 1_000_000 if step.running is not None else 0.0
 
 
 def as_records(happened: Happened, body: bytes, blobs: Sequence[Blob]) -> list[Record]:
     """What is written down: a record for each further blob, and the event's own with the last."""
-    run, step, attempt, at = happened.run, happened.step, happened.attempt, happened.at
-    *others, last = blobs or (None,)
-    records = [
-        Record("value", run, step, happened.item, attempt, at, b"{}", blob) for blob in others
-    ]
-    kind: str = type(happened.event).__struct_config__.tag  # type: ignore[assignment]
-    records.append(Record(kind, run, step, happened.item, attempt, at, body, last))
+    run, step, item = happened.run, happened.step, happened.item
+    attempt, at = happened.attempt, happened.at
+    last = blobs[-1] if blobs else None
+    records = [Record(kind_of(happened.event), run, step, item, attempt, at, body, last)]
+    if len(blobs) > 1:
+        records[:0] = [
+            Record("value", run, step, item, attempt, at, b"{}", blob) for blob in blobs[:-1]
+        ]
     return records
 
 
-def _streamed_inputs(state: State, unit: Unit) -> dict[str, str] | None:
+def _streamed_inputs(state: State, unit: StepState) -> dict[str, str] | None:
     """What a step has read whose items came one by one: known now that all have come."""
-    if not isinstance(unit, StepState) or unit.items is None or not unit.items.source:
+    if unit.items is None or not unit.items.source:
         return None
     definition, run = state.flow.get(unit.name), unit.running
     above = state.steps.get(unit.items.source)

@@ -13,7 +13,7 @@ started, a listener told, a caller answered) before it is on disk.
 import os
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from functools import partial
 from typing import TypeVar
@@ -32,7 +32,7 @@ from stepwell.orchestrator._children import Children
 from stepwell.orchestrator._clock import Clock, SystemClock
 from stepwell.orchestrator._decide import decide
 from stepwell.orchestrator._decide_due import next_alarm
-from stepwell.orchestrator._events import Event, RunSettled
+from stepwell.orchestrator._events import AttemptStarted, Event, RunSettled
 from stepwell.orchestrator._hands import Hands
 from stepwell.orchestrator._history import load
 from stepwell.orchestrator._journal import Effect, Journal
@@ -48,9 +48,11 @@ from stepwell.orchestrator._link import (
 )
 from stepwell.orchestrator._mail import Asked, Due, Durable, Mail, Trouble, check_place
 from stepwell.orchestrator._mailbox import Mailbox
+from stepwell.orchestrator._minutes import Minutes
 from stepwell.orchestrator._news import News
 from stepwell.orchestrator._permits import PermitMail, Permits
 from stepwell.orchestrator._port import (
+    NOTHING,
     AttemptId,
     Expanded,
     Failed,
@@ -64,10 +66,9 @@ from stepwell.orchestrator._port import (
 )
 from stepwell.orchestrator._purse import Purse
 from stepwell.orchestrator._recording import message
-from stepwell.orchestrator._reports import as_records
 from stepwell.orchestrator._sealing import Sealed, Seals
 from stepwell.orchestrator._state import State
-from stepwell.store import Blob, Record, Store
+from stepwell.store import Blob, Store
 
 __all__ = ["Orchestrator"]
 
@@ -93,7 +94,7 @@ class Orchestrator:
         self._journal = Journal(store, lambda error: self._mailbox.put(Trouble(error)))
         self._states: dict[str, State] = {}
         self._news = News()
-        self._records: list[Record] = []
+        self._minutes = Minutes()
         self._effects: list[Effect] = []
         self._answers = Answers()
         self._purse = Purse(self)
@@ -233,14 +234,19 @@ class Orchestrator:
         item: str = "",
         attempt: int = 0,
         blobs: Sequence[Blob] = (),
-        objects: dict[str, object] | None = None,
+        objects: Mapping[str, object] = NOTHING,
     ) -> None:
         """Something happened: apply it, and write it with the blobs it speaks of."""
         at = self._clock.now()
+        if isinstance(event, AttemptStarted):
+            happened = Happened(run, step, attempt, at, event, item=item)
+            self._take_in(happened)
+            self._minutes.add_start(happened, event)
+            return
         event, body = encoded(event)
-        happened = Happened(run, step, attempt, at, event, objects or {}, item)
+        happened = Happened(run, step, attempt, at, event, objects, item)
         self._take_in(happened)
-        self._records += as_records(happened, body, blobs)
+        self._minutes.add(happened, body, blobs)
 
     def _take_in(self, happened: Happened) -> None:
         """Apply what has happened. It is on disk, or on its way there."""
@@ -262,7 +268,7 @@ class Orchestrator:
         if run in self._states:
             self.record(run, event, blobs=blobs)
         else:
-            self._records += message(self._store, run, event, self._clock.now(), blobs)
+            self._minutes.extend(message(self._store, run, event, self._clock.now(), blobs))
 
     def interrupt(self, run: str, step: str) -> None:
         """End every attempt at the step that is under way: somebody has said so."""
@@ -362,16 +368,16 @@ class Orchestrator:
                 self._hands.carry_out(state, command)
 
     def _write(self) -> None:
-        happened = self._news.take()
-        if not (self._records or self._effects or happened):
+        happened, records = self._news.take(), self._minutes.take()
+        if not (records or self._effects or happened):
             return
         if happened:
             # Ahead of the answers to callers: who has been answered and looks again by
             # another call finds everything told that the first one was answered after.
             self._effects.insert(0, partial(self._landed, Durable(happened)))
             self._mailbox.look_in(LOOK_SECONDS, lambda: not self._news.is_all_written)
-        self._journal.write(self._records, self._effects)
-        self._records, self._effects = [], []
+        self._journal.write(records, self._effects)
+        self._effects = []
 
     def _landed(self, told: Durable) -> None:
         # At once, on the store's thread: whoever is answered after this looks at it.

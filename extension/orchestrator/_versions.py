@@ -7,6 +7,7 @@ from stepwell.orchestrator._events import (
     AttemptCompleted,
     AttemptFailed,
     AttemptInterrupted,
+    AttemptsStarted,
     AttemptStarted,
     CheckpointShared,
     Event,
@@ -25,6 +26,7 @@ _KINDS = (
     "steps_defined",
     "checkpoint_shared",
     "attempt_started",
+    "attempts_started",
     "attempt_completed",
     "attempt_failed",
     "attempt_interrupted",
@@ -62,7 +64,7 @@ def versions(store: Store, name: str, *, items: bool = False) -> list[Version]:
 
     Of a mapped step, one to each pass over its items; with `items`, those at each item, too.
     """
-    past = _Past(name, _former_names(store, name))
+    past = _Past(name, _former_names(store, name), items=items)
     for row in store.rows(kinds=_KINDS):
         if items or not row.item:
             past.take(row)
@@ -93,9 +95,10 @@ def _previews(store: Store, digests: Iterable[str]) -> dict[str, str]:
 class _Past:
     """Collects what concerns one step, whatever its name was before."""
 
-    def __init__(self, name: str, former: dict[str, set[str]]) -> None:
+    def __init__(self, name: str, former: dict[str, set[str]], *, items: bool) -> None:
         self._name = name
         self._former = former
+        self._has_items = items
         self._users: dict[str, str] = {}
         self.attempts: dict[tuple[str, int, str], Version] = {}
         self.sources: dict[str, str] = {}
@@ -110,22 +113,21 @@ class _Past:
                 self._users[row.run] = user
             case StepsDefined(steps=steps):
                 self.sources |= {it.digest: it.source for it in steps if it.name in names}
+            case AttemptsStarted(starts=starts):
+                for it in starts:
+                    if it.step in names and (self._has_items or not it.item):
+                        self._attempt(row.run, it.item, it.attempt, it.at, it.event)
             case _:
-                self._attempt(row, event)
+                self._attempt(row.run, row.item, row.attempt, row.at, event)
 
-    def _attempt(self, row: Row, event: Event) -> None:
+    def _attempt(self, run: str, item: str, attempt: int, at: int, event: Event) -> None:
         # The attempt of a shared result is one of the other run's.
         is_shared = isinstance(event, CheckpointShared)
-        key = (row.run, 0 if is_shared else row.attempt, row.item)
+        key = (run, 0 if is_shared else attempt, item)
         known = self.attempts.get(key)
         if known is None:
-            known = Version(
-                run=row.run,
-                attempt=row.attempt,
-                item=row.item,
-                at=row.at,
-                who=self._users.get(row.run, ""),
-            )
+            who = self._users.get(run, "")
+            known = Version(run=run, attempt=attempt, item=item, at=at, who=who)
         self.attempts[key] = _after(known, event)
 
 

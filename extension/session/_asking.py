@@ -157,17 +157,23 @@ def _capture_all(engine: Engine, names: Collection[str]) -> Environments:
     name: edges of the graph that show only now, and may bring further steps in.
     """
     state, found = engine.state, Environments()
+    # Of steps that read the same names one is looked at, as long as no further edge shows.
+    alike: dict[tuple[str, ...], tuple[str, Captured]] = {}
     while missing := [name for name in closure(state, names) if name not in found]:
+        alike.clear()
         for name in missing:
             definition = state.flow[name]
-            captured = engine.surroundings.capture(definition.reads)
+            captured = alike.get(definition.reads)
+            if captured is None:
+                captured = alike[definition.reads] = engine.surroundings.capture(definition.reads)
+                engine.surroundings.keep(*captured)
             found[name] = captured
-            engine.surroundings.keep(*captured)
             known = (*definition.reads, *definition.writes)
             found_out = (*captured[1].inputs_via_helpers, *_given_new_meaning(engine, definition))
             via = [key for key in dict.fromkeys(found_out) if key not in known]
             if via:
                 define(engine, [replace(definition, reads=(*definition.reads, *via))])
+                alike.clear()
             _look_through_helpers(engine, name, captured[1])
     return found
 

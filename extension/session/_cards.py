@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Sequence
 from contextlib import suppress
 
 from stepwell.errors import StoreClosed, UnknownStep
-from stepwell.flow import Step
+from stepwell.flow import Flow, Step
 from stepwell.frontend import Frontend
 from stepwell.orchestrator import (
     AttemptCompleted,
@@ -91,8 +91,9 @@ class Cards:
 
     def note(self, engine: Engine, environments: Environments) -> None:
         """Remember what the environments of these steps leave in doubt."""
+        flow = engine.state.flow
         for name, (_, captured) in environments.items():
-            self._notes[name] = _note(engine, name, captured)
+            self._notes[name] = _note(engine, flow, name, captured)
 
     def hear(self, engine: Engine, happened: Sequence[Happened], *, is_watched: bool) -> set[str]:
         """Bring the cards of all steps up to date of which something else is to be said.
@@ -219,12 +220,11 @@ class Cards:
         )
 
 
-def _note(engine: Engine, name: str, captured: Captured) -> str:
+def _note(engine: Engine, flow: Flow, name: str, captured: Captured) -> str:
     lines: list[str] = []
     if captured.opaque:
         listed = ", ".join(f"{key} ({kind})" for key, kind in sorted(captured.opaque.items()))
         lines.append(f"cannot tell whether these have changed: {listed}")
-    flow = engine.state.flow
     lines += [
         f"{read!r} has been changed here; {name!r} reads what was stored"
         for read in flow[name].reads

@@ -22,7 +22,7 @@ SELECT
     arg_max(kind, seq) AS last,
     coalesce(any_value(body ->> '$.code') FILTER (kind = 'attempt_started'), '') AS code,
     coalesce(CAST(arg_max(body ->> '$.seconds', seq) AS DOUBLE), 0) AS seconds
-FROM records
+FROM happenings
 WHERE step = ? AND item = ''
   AND kind IN ('attempt_started', 'attempt_completed', 'attempt_failed', 'attempt_interrupted')
 GROUP BY run, attempt ORDER BY began DESC LIMIT 100;
@@ -44,7 +44,7 @@ SELECT
         body ->> '$.reason', ''
     ),
     coalesce(CAST(body ->> '$.retry_at' AS BIGINT), 0)
-FROM records
+FROM happenings
 WHERE run = ? AND item = ''
   AND kind IN (
     'attempt_started', 'attempt_completed', 'attempt_failed', 'attempt_interrupted',
@@ -52,4 +52,4 @@ WHERE run = ? AND item = ''
     'message_received', 'child_started', 'child_settled', 'call_tried', 'step_reused',
     'checkpoint_shared'
   )
-ORDER BY seq;
+ORDER BY seq, place;

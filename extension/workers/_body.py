@@ -2,26 +2,33 @@
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, Protocol, cast
+
+import msgspec
 
 from stepwell.errors import InvalidStep
 from stepwell.flow import Step
-from stepwell.workers._code import SHOW, compile_cell
+from stepwell.workers._code import SHOW, Compiled, compile_cell
 from stepwell.workers._shell import give_shell
 
 __all__ = ["Body", "prepare"]
 
 
-@dataclass(frozen=True, slots=True)
-class Body:
+class Body(Protocol):
     """Ready to run, once."""
 
-    run: Callable[[], object]
-    """Executes the code; gives a coroutine if it awaits."""
-    collect: Callable[[object], dict[str, object]]
-    """From what `run` gave (awaited) to outputs by name."""
-    is_async: bool
+    @property
+    def is_async(self) -> bool:
+        """Whether `run` gives a coroutine."""
+        ...
+
+    def run(self) -> object:
+        """Execute the code."""
+        ...
+
+    def collect(self, result: object) -> dict[str, object]:
+        """From what `run` gave (awaited) to outputs by name."""
+        ...
 
 
 def prepare(
@@ -29,15 +36,44 @@ def prepare(
 ) -> Body:
     """The body of a step in this namespace; for a function, its parameters are looked up there."""
     if function is not None:
-        return _of_function(definition, namespace, function)
-    compiled = compile_cell(definition)
+        arguments = {name: namespace[name] for name in _parameters(definition) if name in namespace}
+        return _Call(definition, function, arguments)
     namespace[SHOW] = _show
     give_shell(namespace)
+    return _Cell(definition, compile_cell(definition), namespace)
 
-    def collect(_: object) -> dict[str, object]:
-        return _written(definition, namespace)
 
-    return Body(lambda: eval(compiled.code, namespace), collect, compiled.is_async)
+# Structs, because one is made for every attempt.
+class _Cell(msgspec.Struct, frozen=True, eq=False):
+    definition: Step
+    compiled: Compiled
+    namespace: dict[str, object]
+
+    @property
+    def is_async(self) -> bool:
+        return self.compiled.is_async
+
+    def run(self) -> object:
+        return eval(self.compiled.code, self.namespace)
+
+    def collect(self, result: object) -> dict[str, object]:
+        return _written(self.definition, self.namespace)
+
+
+class _Call(msgspec.Struct, frozen=True, eq=False):
+    definition: Step
+    function: Callable[..., object]
+    arguments: dict[str, object]
+
+    @property
+    def is_async(self) -> bool:
+        return self.definition.is_async
+
+    def run(self) -> object:
+        return self.function(**self.arguments)
+
+    def collect(self, result: object) -> dict[str, object]:
+        return _returned(self.definition, result)
 
 
 def _written(definition: Step, namespace: Mapping[str, object]) -> dict[str, object]:
@@ -49,17 +85,6 @@ def _written(definition: Step, namespace: Mapping[str, object]) -> dict[str, obj
                 f"Assign it on every path, or name the outputs with --out",
             )
     return {name: namespace[name] for name in definition.writes}
-
-
-def _of_function(
-    definition: Step, namespace: Mapping[str, object], function: Callable[..., object]
-) -> Body:
-    arguments = {name: namespace[name] for name in _parameters(definition) if name in namespace}
-
-    def collect(result: object) -> dict[str, object]:
-        return _returned(definition, result)
-
-    return Body(lambda: function(**arguments), collect, definition.is_async)
 
 
 def _parameters(definition: Step) -> Sequence[str]:

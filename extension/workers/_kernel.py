@@ -11,12 +11,12 @@ import time
 from collections.abc import Awaitable, Callable, Collection, Mapping, MutableMapping
 from concurrent.futures import Future
 from contextvars import copy_context
-from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol, cast
 
 import anyio
 import anyio.from_thread
+import msgspec
 from msgspec.structs import replace
 
 from stepwell.errors import AttemptGivenUp, StoreError, ValueProblem
@@ -87,8 +87,7 @@ class Surroundings(Protocol):
         ...
 
 
-@dataclass(slots=True)
-class _Task:
+class _Task(msgspec.Struct, eq=False):
     attempt: Attempt
     link: Link
     recorder: Recorder
@@ -284,15 +283,18 @@ class KernelWorker:
             raise problem.said_of(f"its input {name!r}") from problem
 
     def _run_sync(self, task: _Task, body: Body) -> None:
-        context = copy_context()
-        context.run(self._enter, task)
         try:
-            result = context.run(body.run)
-            context.run(self._surroundings.after_body)
+            result = copy_context().run(self._perform, task, body)
         except BaseException as error:
             self._end(task, self._ended(task, error))
             return
         self._finish(task, body, result)
+
+    def _perform(self, task: _Task, body: Body) -> object:
+        self._enter(task)
+        result = body.run()
+        self._surroundings.after_body()
+        return result
 
     def _enter(self, task: _Task) -> None:
         recording.set(task.recorder)

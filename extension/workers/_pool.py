@@ -45,6 +45,9 @@ class ThreadPool:
         """How many may be awake, as things stand."""
         self._done = 0
         self._is_watched = False
+        # Rings the thread that watches, once it is there: most queues are short-lived, and a
+        # thread for each of them would cost more than their work.
+        self._to_watch: threading.Lock | None = None
         self._is_closed = False
 
     def submit(self, work: Work) -> None:
@@ -61,7 +64,7 @@ class ThreadPool:
         if joins:
             self._rouse(alarm)
         if watch:
-            self._start(self._watch, "watch")
+            self._have_watched()
 
     def close(self) -> None:
         """Let idle threads end; busy ones end with their work. What is queued is dropped."""
@@ -69,6 +72,9 @@ class ThreadPool:
             self._is_closed = True
             self._queue.clear()
             asleep, self._asleep = self._asleep, []
+            # Only where the watching thread sleeps: nobody releases a lock that is free.
+            if self._to_watch is not None and not self._is_watched:
+                asleep.append(self._to_watch)
         for alarm in asleep:
             alarm.release()
 
@@ -103,6 +109,22 @@ class ThreadPool:
             except BaseException:
                 _LOG.exception("work that was to look after its errors did not")
             self._done += 1
+
+    def _have_watched(self) -> None:
+        # By one thread at a time: whoever comes here has set `_is_watched`.
+        if self._to_watch is not None:
+            self._to_watch.release()
+            return
+        self._to_watch = threading.Lock()
+        self._to_watch.acquire()
+        self._start(self._keep_watch, "watch")
+
+    def _keep_watch(self) -> None:
+        assert self._to_watch is not None
+        self._watch()
+        while not self._is_closed:
+            self._to_watch.acquire()
+            self._watch()
 
     def _watch(self) -> None:
         """While work is waiting and none gets done, let more threads join in."""

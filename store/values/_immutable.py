@@ -26,6 +26,8 @@ def is_immutable(value: object) -> bool:
 
     Exact built-in and standard types only; everything else is taken to be mutable.
     """
+    if class_of(value) in _ATOMS:
+        return True
     waiting: list[Any] = [value]
     seen: set[int] = set()
     while waiting:

@@ -42,6 +42,11 @@ _LOOKS = re.compile(
 )
 # Most texts have none of these, nor a name: looking for them first spares the expressions.
 _LOOK_HINTS = ("sk-", "ghp_", "gho_", "ghu_", "ghs_", "xox", "AKIA", "eyJ", "earer")
+# And without any of these there is nothing at all to be found: most texts are that harmless.
+_HINTS = (
+    *("key", "passw", "secret", "token", "credential", "authorization"),
+    *("sk-", "gh", "xox", "akia", "eyj", "earer"),
+)
 
 
 def is_secret_name(name: str) -> bool:
@@ -53,7 +58,15 @@ def is_secret_name(name: str) -> bool:
 def masked(text: str) -> str:
     """The text without what is known to be secret, or looks it."""
     text = SECRETS.masked(text)
-    lower = text.lower().replace("tokens", "")  # what models count: no secret, and common
+    lower = text.lower()
+    for hint in _HINTS:
+        if hint in lower:
+            return _masked_closely(text, lower)
+    return text
+
+
+def _masked_closely(text: str, lower: str) -> str:
+    lower = lower.replace("tokens", "")  # what models count: no secret, and common
     for name in _NAMES:
         if name in lower:
             text = _NAMED.sub(rf'\1"{MASK}"', text)

@@ -27,6 +27,7 @@ from stepwell.orchestrator import (
     Stopped,
     load,
     request,
+    versions,
 )
 from stepwell.orchestrator import _shell as shell
 
@@ -108,6 +109,24 @@ def test_an_attempt_starts_when_its_start_is_on_disk(bench: Bench) -> None:
     bench.store.let_go()
     bench.worker.await_start("a")
     asking.join(10)
+
+
+def test_attempts_that_begin_together_are_one_record(bench: Bench) -> None:
+    """To whoever hears of them, and in the state, each begins by itself."""
+    names = [f"s{number}" for number in range(5)]
+    bench.define(*(make_step(name, []) for name in names))
+    bench.ask(names)
+    for name in names:
+        bench.worker.await_start(name)
+    kinds = [row.kind for row in bench.store.rows("r")]
+    assert kinds[-1] == "attempts_started"
+    assert "attempt_started" not in kinds
+    wait_for(lambda: all(bench.kinds(name) == [AttemptStarted] for name in names))
+    found = load(bench.store, "r")
+    assert {name: found.steps[name].running for name in names} == {
+        name: bench.state.steps[name].running for name in names
+    }
+    assert [it.attempt for it in versions(bench.store, "s3")] == [1]
 
 
 def test_a_caller_is_answered_when_what_it_wrote_is_on_disk(bench: Bench) -> None:

@@ -102,7 +102,16 @@ def test_the_file_holds_the_public_views(tmp_path: Path) -> None:
     """Whoever opens a closed store with DuckDB alone can read it."""
     path = _new_store(tmp_path / "n.duckdb")
     with duckdb.connect(str(path), read_only=True) as connection:
-        for view in ("runs", "steps", "attempts", "calls", "approvals", "values", "records"):
+        for view in (
+            "runs",
+            "steps",
+            "attempts",
+            "calls",
+            "approvals",
+            "values",
+            "records",
+            "happenings",
+        ):
             connection.execute(f"SELECT * FROM {view}").fetchall()
 
 

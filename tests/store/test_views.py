@@ -11,11 +11,13 @@ from stepwell.orchestrator import (
     AttemptCompleted,
     AttemptFailed,
     AttemptInterrupted,
+    AttemptsStarted,
     AttemptStarted,
     ErrorInfo,
     Output,
     RunSettled,
     RunStarted,
+    Start,
     StepReused,
     StepsDefined,
     StepsRequested,
@@ -119,6 +121,27 @@ def test_attempts(tape: _Tape) -> None:
         ("k1",),
         ("k1",),
     ]
+
+
+def test_attempts_that_began_together_are_told_one_by_one(tape: _Tape) -> None:
+    """One record holds several, and every other view has a row for each all the same."""
+    starts = [("draft", "", 2), ("later", "", 1), ("later", "b", 1), ("later", "a", 1)]
+    tape(
+        AttemptsStarted(
+            tuple(
+                Start(step, item, attempt, NOON + attempt, AttemptStarted(key=f"{step}{item}"))
+                for step, item, attempt in starts
+            )
+        )
+    )
+    query = "SELECT step, item, attempt, idempotency_key FROM attempts WHERE status = 'started'"
+    assert tape.ask(query) == [(*start, f"{start[0]}{start[1]}") for start in starts]
+    assert tape.ask("SELECT step, status, attempts, items FROM steps OFFSET 1") == [
+        ("draft", "started", 2, 0),
+        ("later", "started", 1, 2),
+    ]
+    assert tape.ask("SELECT attempts FROM runs") == [(7,)]
+    assert tape.ask("SELECT count(*) FROM happenings") == [(14,)]
 
 
 @pytest.mark.parametrize("name", ["values", '"values"', "stored_values"])
