@@ -18,6 +18,7 @@ from stepwell.store._port import (
     Record,
     Rewritten,
     Row,
+    Shortcut,
     Store,
     Then,
 )
@@ -32,6 +33,7 @@ __all__ = [
     "Record",
     "Rewritten",
     "Row",
+    "Shortcut",
     "Store",
     "Tables",
     "Then",

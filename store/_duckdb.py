@@ -35,6 +35,7 @@ from stepwell.store._port import (
     Record,
     Rewritten,
     Row,
+    Shortcut,
     Store,
     Then,
 )
@@ -42,6 +43,7 @@ from stepwell.store._reading import read_latest, read_rows
 from stepwell.store._rewriting import clear_remains
 from stepwell.store._salvage import wal_of
 from stepwell.store._schema import check_key, prepare, refresh_views
+from stepwell.store._shortcuts import Shortcuts
 from stepwell.store._snapshot import write_snapshot
 from stepwell.store._sql import statement
 from stepwell.store._tables import Tables
@@ -124,6 +126,7 @@ class _DuckStore(Store):
         self._gate = Gate()
         self._files = BlobFiles(path.with_name(path.name + ".blobs"))
         self._payloads = Payloads(instance, self._files, Known())
+        self._shortcuts = Shortcuts(path.with_name(path.name + ".shortcuts"), meta.get("store", ""))
         self._journal = Journal(instance, path, lambda: refresh_views(instance, meta))
         self._notes = (*notes, *self._journal.recover())
         self._writer = Writer(self._journal, self._payloads.learn, self._end)
@@ -140,6 +143,10 @@ class _DuckStore(Store):
     @property
     def last_seq(self) -> int:
         return self._journal.last_seq
+
+    @property
+    def numbering(self) -> int:
+        return self._journal.numbering
 
     def begin(self) -> Tables:
         self._check_alive()
@@ -211,12 +218,32 @@ class _DuckStore(Store):
         return self._payloads.put(blob)
 
     def rows(
-        self, run: str | None = None, *, after: int = 0, kinds: Iterable[str] | None = None
+        self,
+        run: str | None = None,
+        *,
+        after: int = 0,
+        until: int | None = None,
+        kinds: Iterable[str] | None = None,
     ) -> list[Row]:
-        return self._read(lambda: read_rows(self._instance, run, after, kinds))
+        return self._read(lambda: read_rows(self._instance, run, after, until, kinds))
 
     def latest(self, run: str, kinds: Iterable[str]) -> list[Row]:
         return self._read(lambda: read_latest(self._instance, run, kinds))
+
+    def keep_shortcut(self, last: Row, form: str, parts: Iterable[bytes]) -> None:
+        self._check_alive()
+        self._shortcuts.write(last, form, parts)
+
+    def shortcut(self, run: str, form: str) -> Shortcut | None:
+        self._check_alive()
+        origin = self._shortcuts.origin(run)
+        if origin is None:
+            return None
+        ends = self.rows(run, after=origin.seq - 1, until=origin.seq)
+        return self._shortcuts.read(run, form, ends[0] if ends else None)
+
+    def drop_shortcut(self, run: str) -> None:
+        self._shortcuts.drop(run)
 
     def blob(self, digest: Digest) -> Blob:
         return self.blobs([digest])[digest]
@@ -260,12 +287,15 @@ class _DuckStore(Store):
             journal.rewrite(without, self._gate.closed)
             self._meta.pop("views", None)
             self._payloads.settle_anew()
+            # They speak of records by their old numbers.
+            self._shortcuts.drop()
 
         self._await(lambda then: self._writer.submit(Submission((), 0, then, job=write)))
         return Rewritten(records - self.last_seq, before, self._bytes())
 
     def _bytes(self) -> int:
         files = [self._path, wal_of(self._path), tail_of(self._path), *self._files.all()]
+        files += self._shortcuts.all()
         return sum(file.stat().st_size for file in files if file.exists())
 
     def check(self, is_intact: Callable[[Blob], bool] = lambda blob: True) -> list[Flaw]:

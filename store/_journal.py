@@ -59,6 +59,7 @@ class Journal:
         self._cursor: duckdb.DuckDBPyConnection | None = None
         self._appender: Any = None
         self.last_seq: int = instance.query("last_seq")[0][0]
+        self.numbering = 0
         self._tail = Tail(path)
         # Durable in the tail, and to be moved into the file: the last of these is `last_seq`.
         self._waiting: list[Packed] = []
@@ -358,6 +359,7 @@ class Journal:
                 path=str(self._path),
             )
         self._instance.detach()
+        self.numbering += 1
         try:
             new.replace(self._path)
             sync_folder(self._path.parent)

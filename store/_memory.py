@@ -23,6 +23,7 @@ from stepwell.store._port import (
     Record,
     Rewritten,
     Row,
+    Shortcut,
     Store,
     Then,
 )
@@ -51,7 +52,9 @@ class MemoryStore(Store):
         self._rows: list[Row] = []
         self._blobs: dict[Digest, Blob] = {}
         self._put: dict[Digest, bytes] = {}
+        self._shortcuts: dict[str, tuple[Row, str, list[bytes]]] = {}
         self._meta: dict[str, str] = {}
+        self._numbering = 0
         self._is_open = True
 
     @property
@@ -65,6 +68,10 @@ class MemoryStore(Store):
     @property
     def last_seq(self) -> int:
         return len(self._rows)
+
+    @property
+    def numbering(self) -> int:
+        return self._numbering
 
     def begin(self) -> Tables:
         raise InvalidUsage(
@@ -117,19 +124,40 @@ class MemoryStore(Store):
         return blob.without_data()
 
     def rows(
-        self, run: str | None = None, *, after: int = 0, kinds: Iterable[str] | None = None
+        self,
+        run: str | None = None,
+        *,
+        after: int = 0,
+        until: int | None = None,
+        kinds: Iterable[str] | None = None,
     ) -> list[Row]:
         self._check_alive()
         wanted = None if kinds is None else frozenset(kinds)
         return [
             row
-            for row in self._rows[max(after, 0) :]
+            for row in self._rows[max(after, 0) : until]
             if (run is None or row.run == run) and (wanted is None or row.kind in wanted)
         ]
 
     def latest(self, run: str, kinds: Iterable[str]) -> list[Row]:
         last = {(row.step, row.item): row for row in self.rows(run, kinds=kinds)}
         return sorted(last.values(), key=lambda row: row.seq)
+
+    def keep_shortcut(self, last: Row, form: str, parts: Iterable[bytes]) -> None:
+        self._check_alive()
+        self._shortcuts[last.run] = (last, form, list(parts))
+
+    def shortcut(self, run: str, form: str) -> Shortcut | None:
+        self._check_alive()
+        if run not in self._shortcuts:
+            return None
+        last, made, parts = self._shortcuts[run]
+        if made != form or last not in self._rows[last.seq - 1 : last.seq]:
+            return None
+        return Shortcut(last.seq, iter(parts))
+
+    def drop_shortcut(self, run: str) -> None:
+        self._shortcuts.pop(run, None)
 
     def blob(self, digest: Digest) -> Blob:
         return self.blobs([digest])[digest]
@@ -199,7 +227,9 @@ class MemoryStore(Store):
                 for seq, row in enumerate(self._packed, 1)
                 if seq in whole or (row[2] is not None and row[0][-32:] in needed)
             ]
+            self._numbering += 1
             self._packed = packed
+            self._shortcuts.clear()
             self._rows = unpack((seq, row[0], row[1]) for seq, row in enumerate(packed, 1))
             self._blobs = {key: blob for key, blob in self._blobs.items() if key in needed}
             return Rewritten(before - len(packed), 0, 0)

@@ -16,6 +16,7 @@ from stepwell.errors import InvalidUsage, ValueUnreadable
 from stepwell.store._port import Blob, Digest, Record, Row
 
 __all__ = [
+    "LARGEST",
     "SEPARATOR",
     "BlobMeta",
     "Packed",
@@ -29,7 +30,7 @@ __all__ = [
 
 SEPARATOR = "\x1f"
 DIGEST_CHARACTERS = 32
-_LARGEST = 2**63 - 1
+LARGEST = 2**63 - 1
 
 
 class BlobMeta(msgspec.Struct, frozen=True):
@@ -78,7 +79,7 @@ def pack(record: Record, meta: BlobMeta | None, data: bytes | None) -> Packed:
     )
     if head.count(SEPARATOR) != 6 or not head.isascii():
         _check_words(record)
-    if not -_LARGEST <= record.at <= _LARGEST:
+    if not -LARGEST <= record.at <= LARGEST:
         raise InvalidUsage(f"at={record.at} is no time in microseconds since 1970")
     if digest and len(digest) != DIGEST_CHARACTERS:
         raise InvalidUsage(

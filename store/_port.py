@@ -7,7 +7,7 @@ is; `kind`, `run`, `step` and `item` are words it keeps in columns so that
 people can query them.
 """
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NewType, Protocol
 
@@ -19,7 +19,18 @@ if TYPE_CHECKING:
     from stepwell.errors import StoreError
     from stepwell.store._tables import Tables
 
-__all__ = ["Blob", "Committed", "Digest", "Flaw", "Record", "Rewritten", "Row", "Store", "Then"]
+__all__ = [
+    "Blob",
+    "Committed",
+    "Digest",
+    "Flaw",
+    "Record",
+    "Rewritten",
+    "Row",
+    "Shortcut",
+    "Store",
+    "Then",
+]
 
 Digest = NewType("Digest", str)
 """BLAKE2b of a value's codec and encoded bytes: 32 lower-case hexadecimal characters (128 bits)."""
@@ -94,6 +105,15 @@ class Rewritten(msgspec.Struct, frozen=True, gc=False):
     after: int
 
 
+class Shortcut(msgspec.Struct, frozen=True, gc=False):
+    """What a run's records up to `seq` come to, in the words of whoever made it."""
+
+    seq: int
+    parts: Iterator[bytes]
+    """As they were given. Raises `StoreCorrupt` where it turns out to be damaged, or whatever
+    reading a file raises: then there is none."""
+
+
 class Flaw(msgspec.Struct, frozen=True, gc=False):
     """Something that is not as it was written."""
 
@@ -131,6 +151,11 @@ class Store(Protocol):
     @property
     def last_seq(self) -> int:
         """The number of the last durable record; 0 when there is none."""
+        ...
+
+    @property
+    def numbering(self) -> int:
+        """How often records have been numbered anew: who reads in portions begins again then."""
         ...
 
     def begin(self) -> "Tables":
@@ -175,9 +200,17 @@ class Store(Protocol):
         ...
 
     def rows(
-        self, run: str | None = None, *, after: int = 0, kinds: Iterable[str] | None = None
+        self,
+        run: str | None = None,
+        *,
+        after: int = 0,
+        until: int | None = None,
+        kinds: Iterable[str] | None = None,
     ) -> list[Row]:
-        """Kept records in order, of one run or of all, with `seq` greater than `after`."""
+        """Kept records in order, of one run or of all, with `seq` greater than `after`.
+
+        And not greater than `until`: who reads very many does so in portions.
+        """
         ...
 
     def latest(self, run: str, kinds: Iterable[str]) -> list[Row]:
@@ -185,6 +218,22 @@ class Store(Protocol):
 
         What a resume needs to know of a long run, at the price of its steps, not of its history.
         """
+        ...
+
+    def keep_shortcut(self, last: Row, form: str, parts: Iterable[bytes]) -> None:
+        """Keep what the records of `last.run` up to `last` come to, as long as nothing happens.
+
+        It is written while `parts` are made, and is there when all of it is. No more than a
+        convenience: it may be gone at any time, and a disk that refuses is not reported.
+        """
+        ...
+
+    def shortcut(self, run: str, form: str) -> Shortcut | None:
+        """What was last kept for the run, if it is in this form and of the records there are."""
+        ...
+
+    def drop_shortcut(self, run: str) -> None:
+        """Keep it no longer."""
         ...
 
     def blob(self, digest: Digest) -> Blob:

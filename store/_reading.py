@@ -5,18 +5,22 @@ from itertools import pairwise
 from typing import Any
 
 from stepwell.store._instance import Instance
-from stepwell.store._packing import unpack
+from stepwell.store._packing import LARGEST, unpack
 from stepwell.store._port import Row
 
 __all__ = ["read_latest", "read_rows"]
 
 
 def read_rows(
-    instance: Instance, run: str | None, after: int, kinds: Iterable[str] | None
+    instance: Instance,
+    run: str | None,
+    after: int,
+    until: int | None,
+    kinds: Iterable[str] | None,
 ) -> list[Row]:
     """As `Store.rows` promises."""
     name = "rows"
-    parameters: dict[str, Any] = {"after": after}
+    parameters: dict[str, Any] = {"after": after, "until": LARGEST if until is None else until}
     if run is not None:
         name += "_of_run"
         parameters["run"] = run

@@ -71,19 +71,19 @@ INSERT INTO s.meta VALUES (?, ?);
 -- name: rows
 -- These four give the rows in the order they were inserted in, which is that of `seq`:
 -- sorting them once more would take as long as reading them. The reader looks all the same.
-SELECT seq, head, body FROM s.journal WHERE seq > $after;
+SELECT seq, head, body FROM s.journal WHERE seq > $after AND seq <= $until;
 
 -- name: rows_of_kinds
 SELECT seq, head, body FROM s.journal
-WHERE seq > $after AND list_contains($kinds, split_part(head, chr(31), 2));
+WHERE seq > $after AND seq <= $until AND list_contains($kinds, split_part(head, chr(31), 2));
 
 -- name: rows_of_run
 SELECT seq, head, body FROM s.journal
-WHERE seq > $after AND starts_with(head, $run || chr(31));
+WHERE seq > $after AND seq <= $until AND starts_with(head, $run || chr(31));
 
 -- name: rows_of_run_and_kinds
 SELECT seq, head, body FROM s.journal
-WHERE seq > $after AND starts_with(head, $run || chr(31))
+WHERE seq > $after AND seq <= $until AND starts_with(head, $run || chr(31))
   AND list_contains($kinds, split_part(head, chr(31), 2));
 
 -- name: latest

@@ -77,7 +77,8 @@ from stepwell.orchestrator._events import (
     StepsRequested,
     UndoRequested,
 )
-from stepwell.orchestrator._history import decode, load, load_at, runs
+from stepwell.orchestrator._fold import decode, fold, portions
+from stepwell.orchestrator._history import load, load_at, runs
 from stepwell.orchestrator._keys import place_name
 from stepwell.orchestrator._limits import Limits
 from stepwell.orchestrator._port import (
@@ -111,6 +112,7 @@ from stepwell.orchestrator._request import (
 )
 from stepwell.orchestrator._sharing import Inherited, inherited
 from stepwell.orchestrator._shell import Orchestrator
+from stepwell.orchestrator._shortcuts import Shortcuts, is_shortcut_true, make_shortcut
 from stepwell.orchestrator._snapshot import (
     approval_view,
     calls_of,
@@ -227,6 +229,7 @@ __all__ = [
     "Running",
     "Settle",
     "SetupDefined",
+    "Shortcuts",
     "Sign",
     "SignListener",
     "Skip",
@@ -269,16 +272,20 @@ __all__ = [
     "decide",
     "decode",
     "exceeded",
+    "fold",
     "has_failed",
     "inherited",
     "interrupted",
     "is_current",
+    "is_shortcut_true",
     "is_stuck",
     "items_view",
     "load",
     "load_at",
+    "make_shortcut",
     "phase_of",
     "place_name",
+    "portions",
     "recover",
     "references",
     "request",

@@ -78,7 +78,7 @@ def apply(  # noqa: PLR0912, PLR0915 - one branch to an event, none of them with
     match event:
         case StepReused():
             if (known := state.steps.get(step)) is not None:
-                known.restored = step not in state.live
+                known.restored = not state.is_replayed and step not in state.live
                 answered(state, known, at)
         case ItemsExpanded():
             if (known := state.steps.get(step)) is not None:

@@ -99,7 +99,8 @@ def _complete(
     step.heartbeat = None
     _new_work(step)
     _ask_no_more(state, step, "the step is done")
-    state.live.add(step.name)
+    if not state.is_replayed:
+        state.live.add(step.name)
     if step.again:
         # Readers wait on: the second request decides whether this result is good for them.
         _look_again(state, step)

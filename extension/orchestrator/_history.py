@@ -1,35 +1,18 @@
-"""From the store back to a state: read a run's events, apply them."""
+"""From the store back to a state: which runs there are, and how each of them stands."""
 
 import gc
 from collections.abc import Generator
 from contextlib import contextmanager
+from itertools import chain
 
-import msgspec
-
-from stepwell.errors import StoreCorrupt, UnknownRun, near_misses
-from stepwell.orchestrator._apply import apply
-from stepwell.orchestrator._events import Event, RunStarted
+from stepwell.errors import UnknownRun, near_misses
+from stepwell.orchestrator._events import RunStarted
+from stepwell.orchestrator._fold import applied, decode, fold, portions
 from stepwell.orchestrator._request import recover
 from stepwell.orchestrator._state import State
-from stepwell.store import Row, Store
+from stepwell.store import Store
 
-__all__ = ["decode", "load", "load_at", "runs"]
-
-_decoder: "msgspec.json.Decoder[Event]" = msgspec.json.Decoder(Event)
-# Kinds that carry no event: blobs that belong to the record after them.
-_NO_EVENT = frozenset({"value"})
-
-
-def decode(row: Row) -> Event:
-    """The event a row holds. Raises `StoreCorrupt` if this version cannot read it."""
-    try:
-        return _decoder.decode(row.body)
-    except msgspec.MsgspecError as error:
-        raise StoreCorrupt(
-            f"record {row.seq} ({row.kind}) cannot be read by this version of stepwell: {error}. "
-            f"Nothing was changed; open the store with the version that wrote it",
-            seq=row.seq,
-        ) from error
+__all__ = ["load", "load_at", "runs"]
 
 
 def load(store: Store, run: str) -> State:
@@ -37,22 +20,13 @@ def load(store: Store, run: str) -> State:
 
     Attempts that were under way are still `running` in it: see `interrupted`.
     """
-    state = State(run, is_replayed=True)
     with _without_collections():
-        for row in store.rows(run):
-            state = _after(state, row)
+        state = fold(store, run).state
     state.is_replayed = False
     if state.started is None:
         known = [row.run for row in store.rows(kinds=["run_started"])]
         raise UnknownRun(run, str(store.path or "memory"), near_misses(run, known))
     return recover(state)
-
-
-def _after(state: State, row: Row) -> State:
-    if row.kind in _NO_EVENT:
-        return state
-    event = decode(row)
-    return apply(state, event, step=row.step, item=row.item, attempt=row.attempt, at=row.at)
 
 
 def load_at(store: Store, run: str, step: str) -> State:
@@ -65,8 +39,8 @@ def load_at(store: Store, run: str, step: str) -> State:
     if found is None or found.checkpoint is None:
         return present
     state = State(run, is_replayed=True)
-    for row in store.rows(run):
-        state = _after(state, row)
+    for row in chain.from_iterable(portions(store, run)):
+        state = applied(state, [row])
         then = state.steps.get(step)
         if then is not None and then.checkpoint == found.checkpoint:
             break

@@ -16,7 +16,7 @@ from stepwell.orchestrator._events import (
     StepRenamed,
     StepsDefined,
 )
-from stepwell.orchestrator._history import decode
+from stepwell.orchestrator._fold import decode
 from stepwell.store import Row, Store
 
 __all__ = ["Version", "versions"]

@@ -18,6 +18,7 @@ from stepwell.orchestrator import (
     Listener,
     Orchestrator,
     RunStarted,
+    Shortcuts,
     SignListener,
     State,
     StepReused,
@@ -51,6 +52,7 @@ class Engine:
     orchestrator: Orchestrator
     outputs: Outputs
     desk: Desk
+    shortcuts: Shortcuts
     run: str = ""
 
     @property
@@ -160,6 +162,7 @@ class Engine:
             return
         state = load(self.store, run)
         mark_secrets_of(state)
+        self.shortcuts.look(run)
 
         def work() -> None:
             self.orchestrator.adopt(state)
@@ -194,6 +197,7 @@ class Engine:
         self.worker.close()
         self.outputs.close()
         self.orchestrator.stop()
+        self.shortcuts.close()
         self.store.close()
 
 
@@ -227,6 +231,7 @@ def open_engine(
     `unreadable` hears of steps one of whose stored values could not be read back.
     """
     opened = store or open_store(place.store, holder=_holder(place), patience=place.patience)
+    shortcuts = Shortcuts(opened)
     orchestrator = None
     try:
         values = Values(opened, Signer.of_user(), Trust.of_user(opened), resolve=resolve)
@@ -235,6 +240,7 @@ def open_engine(
         outputs = Outputs(surroundings.namespace_of_notebook, values, tell=unreadable)
         orchestrator.listen(publisher, first=True)
         orchestrator.listen(listener)
+        orchestrator.listen(shortcuts.follow)
         orchestrator.watch_signs(sign_listener)
         for row in opened.rows(kinds=["limit_set"]):
             rule = decode(row)
@@ -242,7 +248,9 @@ def open_engine(
                 orchestrator.limits.rules[rule.name] = rule
         orchestrator.start()
         desk = Desk(orchestrator, opened, values, user=user_name())
-        engine = Engine(place, surroundings, opened, values, worker, orchestrator, outputs, desk)
+        engine = Engine(
+            place, surroundings, opened, values, worker, orchestrator, outputs, desk, shortcuts
+        )
         surroundings.caller = engine.caller
         surroundings.nursery_of = lambda attempt: StepNursery(
             surroundings, attempt.environment, attempt.inputs
@@ -251,6 +259,7 @@ def open_engine(
     except BaseException:
         if orchestrator is not None:
             orchestrator.stop()
+        shortcuts.close(0.0)
         opened.close()
         raise
     return engine

@@ -3,10 +3,11 @@
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from itertools import chain
 from pathlib import Path
 
 from stepwell.errors import InvalidUsage
-from stepwell.orchestrator import decode, references, runs
+from stepwell.orchestrator import decode, is_shortcut_true, portions, references, runs
 from stepwell.session._engine import Engine
 from stepwell.store import Flaw, Rewritten, Store
 from stepwell.store.values import is_intact
@@ -53,10 +54,12 @@ def _place(store: Store) -> dict[str, object]:
     path = store.path
     if path is None:
         return {"file": "in memory"}
-    blobs = path.with_name(path.name + ".blobs")
-    large = sum(file.stat().st_size for file in blobs.rglob("*") if file.is_file())
     facts: dict[str, object] = {"file": str(path), "size": size(path.stat().st_size)}
-    return facts | ({"large values": size(large)} if large else {})
+    for what, suffix in (("large values", ".blobs"), ("shortcuts for resume", ".shortcuts")):
+        beside = path.with_name(path.name + suffix)
+        if found := sum(file.stat().st_size for file in beside.rglob("*") if file.is_file()):
+            facts[what] = size(found)
+    return facts
 
 
 def _sizes(store: Store) -> View:
@@ -110,13 +113,17 @@ def flaws(store: Store) -> Iterator[Flaw]:
     yield from store.check(is_intact)
     there = {digest for (digest,) in store.sql('SELECT digest FROM "values"').fetchall()}
     told: set[str] = set()
-    for row in store.rows():
+    for row in chain.from_iterable(portions(store)):
         if row.kind == "value":
             continue
         for name, digest in references(decode(row)):
             if digest not in there and digest not in told:
                 told.add(digest)
                 yield Flaw(f"{name} of run {row.run} was never stored or is gone", digest, row.step)
+    for run, _, _ in runs(store):
+        if not is_shortcut_true(store, run):
+            store.drop_shortcut(run)
+            yield Flaw(f"the shortcut of run {run} did not match its records")
 
 
 def _in_use(engine: Engine) -> set[str]:
@@ -132,6 +139,8 @@ def way_out(flaw: Flaw, *, is_in_use: bool) -> str:
     """What to do about it."""
     if "belong to no value" in flaw.what:
         return "%stepwell store vacuum removes them"
+    if "the shortcut of" in flaw.what:
+        return "nothing: it was removed, and %stepwell resume reads the records themselves"
     if not flaw.digest:
         return "keep a copy of the file, and bring it back from a snapshot or a backup"
     if is_in_use and flaw.step:

@@ -9,7 +9,9 @@ import pytest
 from sessions import Notebook
 
 from stepwell.errors import InvalidUsage
-from stepwell.orchestrator import ApprovalRequested
+from stepwell.orchestrator import ApprovalRequested, State, fold, make_shortcut
+from stepwell.orchestrator._shortcut import form as shortcut_form
+from stepwell.orchestrator._shortcut import parts_of
 from stepwell.session import _upkeep as upkeep
 from stepwell.store import Record, open_store
 
@@ -144,3 +146,27 @@ def test_a_damaged_value_is_found_and_the_way_out_told(notebook: Notebook) -> No
     upkeep.vacuum(engine)
     mended = [flaw.digest for flaw in upkeep.flaws(engine.store)]
     assert set(mended) == {first.outputs["a"].digest, second.outputs["b"].digest}
+
+
+def test_shortcuts_are_counted_checked_and_removed(notebook: Notebook) -> None:
+    """They are no more than a convenience, and are looked after like everything else."""
+    notebook.done("a", "a = 1")
+    engine = notebook.session.engine
+    assert "shortcuts for" not in repr(upkeep.report(engine))
+    make_shortcut(engine.store, engine.run)
+    assert "shortcuts for resume" in repr(upkeep.report(engine))
+    assert list(upkeep.flaws(engine.store)) == []
+    notebook.done("b", "b = a")
+    folded = fold(engine.store, engine.run)
+    assert folded.last is not None
+    engine.store.keep_shortcut(folded.last, shortcut_form(), parts_of(State(engine.run)))
+    said = repr(upkeep.check(engine))
+    assert "did not match its records" in said
+    assert "it was removed" in said
+    assert list(upkeep.flaws(engine.store)) == []
+    make_shortcut(engine.store, engine.run)
+    upkeep.vacuum(engine)
+    assert "shortcuts for" not in repr(upkeep.report(engine))
+    again = notebook.restarted()
+    assert (again.done("b", "b = a"), again.view("b").attempt) == (1, 1)
+    again.session.close()

@@ -274,3 +274,44 @@ def test_a_closed_store_says_so(store: Store) -> None:
     ):
         with pytest.raises(StoreClosed, match="closed"):
             use()
+
+
+def test_rows_can_be_read_in_portions(store: Store) -> None:
+    """`until` is the last number wanted."""
+    store.commit([Record("a", "r"), Record("b", "s"), Record("c", "r"), Record("d", "r")])
+    assert [row.kind for row in store.rows("r", after=0, until=3)] == ["a", "c"]
+    assert [row.kind for row in store.rows(after=1, until=3)] == ["b", "c"]
+    assert [row.kind for row in store.rows("r", until=3, kinds=["c", "d"])] == ["c"]
+    assert store.rows("r", after=4, until=9) == []
+
+
+def test_a_shortcut_is_what_was_last_kept(store: Store) -> None:
+    """For one run, and in one form: whatever else is asked for is not there."""
+    store.commit([Record("a", "r"), Record("b", "s"), Record("c", "r")])
+    first, last = store.rows("r")
+    store.keep_shortcut(first, "form", [b"one"])
+    store.keep_shortcut(last, "form", iter([b"two", b"", b"three"]))
+    store.commit([Record("d", "r")])
+    found = store.shortcut("r", "form")
+    assert found is not None
+    assert (found.seq, list(found.parts)) == (3, [b"two", b"", b"three"])
+    assert store.shortcut("r", "other form") is None
+    assert store.shortcut("s", "form") is None
+    store.drop_shortcut("r")
+    store.drop_shortcut("r")
+    assert store.shortcut("r", "form") is None
+
+
+def test_a_shortcut_of_other_records_is_not_there(store: Store) -> None:
+    """Of records that are not here any more, or have another number."""
+    store.commit([Record("a", "old"), Record("b", "r"), Record("c", "r")])
+    last = store.rows("r")[-1]
+    store.rewrite(["old"])
+    assert store.numbering == 1
+    store.keep_shortcut(last, "form", [b"one"])
+    assert store.shortcut("r", "form") is None
+    now = store.rows("r")[-1]
+    store.keep_shortcut(now, "form", [b"one"])
+    assert store.shortcut("r", "form") is not None
+    store.rewrite()
+    assert store.shortcut("r", "form") is None

@@ -1,0 +1,182 @@
+"""Who makes shortcuts: now and then, in the background, of runs in which much has happened.
+
+Threads. A thread that is there only while one is made; it works a few milliseconds at a time
+and rests much longer than it works, because others in this process want to get on. It has a
+state of its own, made of what is on disk, and touches nothing else. `follow` is called on the
+orchestrator's thread, everything else by any.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from itertools import zip_longest
+from weakref import WeakSet
+
+from stepwell.errors import StoreCorrupt, StoreError
+from stepwell.orchestrator._fold import GivenUp, fold
+from stepwell.orchestrator._port import Happened
+from stepwell.orchestrator._shortcut import form, parts_of
+from stepwell.store import Store
+
+__all__ = ["Shortcuts", "is_shortcut_true", "make_shortcut"]
+
+_LOG = logging.getLogger("stepwell.orchestrator")
+
+EVERY = 25_000
+"""Events between two shortcuts to a run: what a resume reads besides is applied in 0.2 s."""
+AT_THE_END = 10_000
+"""As many are worth one when the store is closed."""
+PORTION = 2_048
+WORK_SECONDS = 0.002
+REST = 5
+"""So many times as long as it has worked."""
+LONGEST_REST_SECONDS = 0.1
+CLOSING_SECONDS = 2.0
+
+
+def make_shortcut(
+    store: Store, run: str, *, at_least: int = 1, pace: Callable[[], None] = lambda: None
+) -> int:
+    """Keep what the run's records come to, if there are so many new ones.
+
+    Answers the number of the last one; 0 where nothing was kept.
+    """
+    folded = fold(store, run, pace=pace, portion=PORTION)
+    if folded.last is None or folded.count < at_least or not form():
+        return 0
+
+    def parts() -> Iterator[bytes]:
+        for part in parts_of(folded.state):
+            yield part
+            pace()
+
+    store.keep_shortcut(folded.last, form(), parts())
+    return folded.last.seq
+
+
+def is_shortcut_true(store: Store, run: str) -> bool:
+    """Whether the run's shortcut is what its records come to; so is one that is not there."""
+    found = store.shortcut(run, form())
+    if found is None:
+        return True
+    parts = parts_of(fold(store, run, until=found.seq, is_direct=False).state)
+    try:
+        return all(kept == made for kept, made in zip_longest(found.parts, parts))
+    except (OSError, StoreCorrupt):
+        return False
+
+
+class Pace:
+    """How quickly something goes on that nobody waits for."""
+
+    def __init__(self) -> None:
+        self._began = time.monotonic()
+        self._until: float | None = None
+        self._is_hurried = threading.Event()
+
+    def __call__(self) -> None:
+        """Rest, if it is time to. Raises `GivenUp` when it is too late."""
+        now = time.monotonic()
+        if self._until is not None:
+            if now >= self._until:
+                raise GivenUp
+            return
+        worked = now - self._began
+        if worked >= WORK_SECONDS:
+            self._is_hurried.wait(min(worked * REST, LONGEST_REST_SECONDS))
+            self._began = time.monotonic()
+
+    def hurry(self, seconds: float) -> None:
+        """Rest no more, and be done in this time or not at all."""
+        self._until = time.monotonic() + seconds
+        self._is_hurried.set()
+
+
+class Shortcuts:
+    """Counts what happens in each run, and makes its shortcut when that has become much."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._lock = threading.Lock()
+        self._since: dict[str, int] = {}
+        self._due: dict[str, int] = {}
+        self._wanted: dict[str, int] = {}
+        self._thread: threading.Thread | None = None
+        self._pace = Pace()
+        self._is_open = True
+        _makers.add(self)
+
+    def follow(self, happened: Sequence[Happened]) -> None:
+        """This has become durable."""
+        for what in happened:
+            count = self._since[what.run] = self._since.get(what.run, 0) + 1
+            if count >= self._due.get(what.run, EVERY):
+                self._want(what.run, EVERY)
+
+    def look(self, run: str) -> None:
+        """The run was read from the store: what of it was not in its shortcut counts."""
+        found = self._store.shortcut(run, form())
+        if self._store.last_seq - (found.seq if found is not None else 0) >= EVERY:
+            self._want(run, EVERY)
+
+    def close(self, seconds: float = CLOSING_SECONDS) -> None:
+        """Make what is worth it, quickly, and end."""
+        for run, count in list(self._since.items()):
+            if count >= AT_THE_END:
+                self._want(run, AT_THE_END)
+        with self._lock:
+            self._is_open = False
+            thread = self._thread
+        self._pace.hurry(seconds)
+        if thread is not None:
+            thread.join()
+
+    def _want(self, run: str, at_least: int) -> None:
+        with self._lock:
+            if not self._is_open:
+                return
+            self._since[run] = 0
+            self._wanted[run] = at_least
+            if self._thread is None:
+                # Not a daemon: one that is inside DuckDB when the interpreter goes away
+                # aborts the process. `_stop_all` ends it before it would be waited for.
+                self._thread = threading.Thread(
+                    target=self._work, name="stepwell-shortcuts", daemon=False
+                )
+                self._thread.start()
+
+    def _work(self) -> None:
+        while True:
+            with self._lock:
+                if not self._wanted:
+                    self._thread = None
+                    return
+                run, at_least = next(iter(self._wanted.items()))
+                del self._wanted[run]
+            self._make(run, at_least)
+
+    def _make(self, run: str, at_least: int) -> None:
+        try:
+            last = make_shortcut(self._store, run, at_least=at_least, pace=self._pace)
+        except (GivenUp, StoreError):
+            return
+        except Exception:
+            _LOG.exception("a shortcut to run %s could not be made", run)
+            return
+        # Making one takes the longer the more there is: so it is done the less often.
+        self._due[run] = max(EVERY, last // 4)
+
+
+_makers: "WeakSet[Shortcuts]" = WeakSet()
+
+
+def _stop_all() -> None:
+    for maker in list(_makers):
+        maker.close(0.0)
+
+
+# As the store's writer does, which see: atexit functions come too late.
+_register = getattr(threading, "_register_atexit", None)
+if _register is not None:
+    _register(_stop_all)
