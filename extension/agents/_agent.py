@@ -1,5 +1,6 @@
 """The callable that stands for an agent, in steps and in cells."""
 
+from asyncio import CancelledError
 from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from hashlib import blake2b
@@ -11,7 +12,7 @@ from stepwell.agents._definition import Definition, version_of
 from stepwell.agents._nursery import Prepared, nursery_here
 from stepwell.errors import AgentFailed, InvalidUsage
 from stepwell.inside import Inside, inside
-from stepwell.orchestrator import Birth, Call, Output, RunStarted
+from stepwell.orchestrator import Birth, Call, ChildLeft, Output, RunStarted
 from stepwell.store import Blob
 
 __all__ = ["Agent", "Results", "set_cell_caller"]
@@ -86,9 +87,7 @@ class Agent(Generic[Parameters, Result]):
         here = inside.get()
         if here is not None:
             request = _Request(self, here, args, kwargs)
-            if not request.is_answered:
-                await here.awaited(request.begin())
-            return request.result(await here.awaited(request.end()))
+            return request.result(await request.waited_for())
         if _call_from_cell is None:
             raise InvalidUsage(
                 f"agent {self.name!r} runs inside a step, or in a notebook that has loaded "
@@ -148,6 +147,19 @@ class _Request:
         here = self._here
         return here.link.begin(here.attempt.id, self._key, self._birth)
 
+    async def waited_for(self) -> Call:
+        """Have a run for it, and wait. Who ceases to wait, on the way, has it cancelled."""
+        here = self._here
+        try:
+            if not self.is_answered:
+                await here.awaited(self.begin())
+            return await here.awaited(self.end())
+        except CancelledError:
+            # The end of the attempt, or of the process, ceases nothing: the next one takes it up.
+            if not here.pulse.is_given_up:
+                here.note(ChildLeft(self._key))
+            raise
+
     def end(self) -> "Future[Call]":
         """What came of it."""
         return self._here.closed(self._key)
@@ -197,11 +209,12 @@ def result_of(
     name = definition.name
     if call.status != "completed":
         what = "was cancelled"
+        failure = call.error.failure if call.error is not None else None
         if call.error is not None:
             first = next(iter(call.error.message.strip().splitlines()), "")
             said = ": ".join(part for part in (call.error.type, first) if part)
             what = f"failed at its step {call.failed!r}: {said}"
-        raise AgentFailed(name, call.subject, what)
+        raise AgentFailed(name, call.subject, what, failure)
     loaded = {key: load(output.digest) for key, output in call.outputs.items()}
     values = check_results(definition.signature, loaded, scope)
     if len(values) == 1:

@@ -31,6 +31,8 @@ class Definition:
     """Gives the names its steps find around them, where those are not the caller's."""
     setting: str = ""
     """What `home` is made from."""
+    shares: tuple[str, ...] = ()
+    """Where there is a home: names that the calling flow shares it with, and has values for."""
     max_depth: int = MAX_DEPTH
     doc: str = ""
 

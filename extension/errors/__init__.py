@@ -247,8 +247,8 @@ class AgentFailed(RunError):
         "calling cell again, it goes on where it stopped"
     )
 
-    def __init__(self, agent: str, run: str, what: str) -> None:
-        super().__init__(agent=agent, run=run, what=what)
+    def __init__(self, agent: str, run: str, what: str, failure: object = None) -> None:
+        super().__init__(agent=agent, run=run, what=what, failure=failure)
 
 
 class AgentTooDeep(RunError):

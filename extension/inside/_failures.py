@@ -13,7 +13,16 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-from stepwell.errors import FlowError, InvalidUsage, RetryAfter, TerminalError, ValueProblem
+from msgspec.structs import replace
+
+from stepwell.errors import (
+    AgentFailed,
+    FlowError,
+    InvalidUsage,
+    RetryAfter,
+    TerminalError,
+    ValueProblem,
+)
 from stepwell.orchestrator import Failure
 
 __all__ = ["failure_of"]
@@ -56,6 +65,9 @@ _LASTING_NAMES = frozenset(
 def failure_of(error: BaseException, *, is_user_code: bool = True) -> Failure:
     """What is known of an error besides its text. Never fails, whatever the error is like."""
     kinds = tuple(kind.__name__ for kind in type(error).__mro__ if kind is not object)
+    if isinstance(error, AgentFailed) and isinstance(error.failure, Failure):
+        # Of an agent: what its step has failed of is what may pass.
+        return replace(error.failure, kinds=(*kinds, *error.failure.kinds))
     if isinstance(error, BaseExceptionGroup):
         return _of_group(kinds, [failure_of(each) for each in _parts(error)])
     if isinstance(error, _NEVER) or not is_user_code:

@@ -9,8 +9,10 @@ from stepwell.orchestrator._call_events import (
     CallEvent,
     CallFailed,
     CallTried,
+    ChildLeft,
     ChildSettled,
     ChildStarted,
+    ChildWaiting,
     MessageAwaited,
     MessageReceived,
     MessageSent,
@@ -22,7 +24,7 @@ from stepwell.orchestrator._calls import Approval, Call, Calls, Message
 from stepwell.orchestrator._state import State
 from stepwell.orchestrator._timers import Timer
 from stepwell.orchestrator._unit import ItemState, Unit
-from stepwell.orchestrator._waiting import begin_wait, end_wait
+from stepwell.orchestrator._waiting import begin_wait, end_wait, look_again
 
 __all__ = ["apply_call"]
 
@@ -46,6 +48,8 @@ def apply_call(
     if calls is None or not event.call:
         return
     known = calls.get(event.call)
+    if known is None and isinstance(event, ChildLeft):
+        return  # it was refused
     _count(state, event, step, is_new=known is None or not known.is_closed)
     if known is not None and known.is_closed:
         if not isinstance(event, ChildStarted):
@@ -59,7 +63,9 @@ def apply_call(
     calls[event.call] = call
     if unit is None:
         return
-    if call.is_closed or call.status == "voided":
+    if isinstance(event, ChildWaiting):
+        look_again(state, unit, at)
+    elif call.is_closed or call.status == "voided":
         end_wait(state, unit, call, step=step, item=item, at=at)
     elif call.form != "call":
         begin_wait(state, unit, call, step=step, item=item, at=at)
@@ -124,8 +130,12 @@ def _note(  # noqa: PLR0912 - one branch to an event
             state.children.setdefault(step, {})[event.child] = item
         case ChildSettled():
             call.status, call.outputs, call.error = event.status, event.outputs, event.error
-            call.failed, call.is_closed = event.failed, True
+            call.failed, call.is_closed, call.is_waiting = event.failed, True, False
             _no_child(state, step, event.child)
+        case ChildLeft():
+            call.goes_on = True
+        case ChildWaiting():
+            call.is_waiting = event.is_waiting
         case WaitResumed() | MessageSent():
             pass
 

@@ -10,7 +10,7 @@ from stepwell.flow import MapOver, Step
 from stepwell.orchestrator._base import ErrorInfo
 from stepwell.orchestrator._call_events import ApprovalDecided
 from stepwell.orchestrator._calls import forget_failures
-from stepwell.orchestrator._deadlines import set_deadlines
+from stepwell.orchestrator._deadlines import let_children_go_on, set_deadlines
 from stepwell.orchestrator._events import (
     AttemptCompleted,
     AttemptFailed,
@@ -269,6 +269,8 @@ def _fail(
     unit.error = event.error
     unit.failures += 1
     forget_failures(unit.calls)
+    if (definition := state.flow.get(step.name)) is not None:
+        let_children_go_on(definition.retry, unit.calls)
     if event.retry_at:
         unit.retry_at = event.retry_at
         items.waiting[unit.name] = None

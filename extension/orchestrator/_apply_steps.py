@@ -9,7 +9,7 @@ from stepwell.orchestrator._apply_items import (
 )
 from stepwell.orchestrator._call_events import ApprovalDecided
 from stepwell.orchestrator._calls import forget_failures
-from stepwell.orchestrator._deadlines import set_deadlines
+from stepwell.orchestrator._deadlines import let_children_go_on, set_deadlines
 from stepwell.orchestrator._events import (
     AttemptCompleted,
     AttemptFailed,
@@ -112,6 +112,8 @@ def _fail(state: State, step: StepState, run: Running, event: AttemptFailed, at:
     step.error = event.error
     step.failures += 1
     forget_failures(step.calls)
+    if (definition := state.flow.get(step.name)) is not None:
+        let_children_go_on(definition.retry, step.calls)
     step.since = at
     if event.retry_at and step.owed and not step.again:
         step.retry_at = event.retry_at

@@ -2,7 +2,7 @@
 
 import msgspec
 
-__all__ = ["BaseEvent", "ErrorInfo", "Output"]
+__all__ = ["BaseEvent", "ErrorInfo", "Failure", "Output"]
 
 
 class Output(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
@@ -20,6 +20,19 @@ class Output(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     keeps the list must keep them."""
 
 
+class Failure(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+    """What is known of an error besides its text: whether trying again may help."""
+
+    kinds: tuple[str, ...] = ()
+    """Names of the error's class and of those it derives from."""
+    is_transient: bool = False
+    """A time-out, a lost connection, a busy server: likely to pass."""
+    is_terminal: bool = False
+    """Whoever raised it says that trying again is useless."""
+    retry_after: float | None = None
+    """Seconds to wait, where the other side has said so."""
+
+
 class ErrorInfo(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """An error as it can be kept and shown: never the exception object itself."""
 
@@ -31,6 +44,8 @@ class ErrorInfo(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """The line of the cell, counted from 1; 0 when unknown."""
     is_user_code: bool = True
     """False when the step's code was not at fault: an unstorable value, a missing input."""
+    failure: Failure | None = None
+    """What whoever has called this may go by, in trying again."""
 
 
 class BaseEvent(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="kind", gc=False):

@@ -20,8 +20,10 @@ __all__ = [
     "CallEvent",
     "CallFailed",
     "CallTried",
+    "ChildLeft",
     "ChildSettled",
     "ChildStarted",
+    "ChildWaiting",
     "Decision",
     "MessageAwaited",
     "MessageReceived",
@@ -202,6 +204,21 @@ class ChildSettled(BaseEvent, frozen=True, tag="child_settled"):
     """Calls, tokens and cost of the child so far, with those of its own children."""
 
 
+class ChildLeft(BaseEvent, frozen=True, tag="child_left"):
+    """The step's code does not wait for the child any more, and goes on without it: the child
+    is cancelled. Whoever asks for the same call again has it go on."""
+
+    call: str
+
+
+class ChildWaiting(BaseEvent, frozen=True, tag="child_waiting"):
+    """The child run does nothing but wait: for a person, a message or a time. Or it goes on."""
+
+    call: str
+    child: str
+    is_waiting: bool = True
+
+
 CallEvent = (
     CallCompleted
     | CallFailed
@@ -216,4 +233,6 @@ CallEvent = (
     | ApprovalDecided
     | ChildStarted
     | ChildSettled
+    | ChildLeft
+    | ChildWaiting
 )

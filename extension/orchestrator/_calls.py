@@ -45,6 +45,10 @@ class Call(msgspec.Struct, gc=False):
     failed: str = ""
     """Of a child run: what was called, with what, in which version, and the step that failed."""
     usage: Usage | None = None
+    is_waiting: bool = False
+    """Of a child run: whether it does nothing but wait, for a person, a message or a time."""
+    goes_on: bool = False
+    """Of a child run that has come to no result: whoever asks for it next has it go on."""
     attempts: int = 0
     """Tries at a plain call that have failed; the next one is due at `due`."""
 

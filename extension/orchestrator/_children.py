@@ -18,7 +18,13 @@ from msgspec.structs import replace
 from stepwell.errors import AgentTooDeep
 from stepwell.flow import Flow, Step
 from stepwell.orchestrator._base import ErrorInfo, Output
-from stepwell.orchestrator._call_events import ChildSettled, ChildStarted
+from stepwell.orchestrator._call_events import (
+    ChildLeft,
+    ChildSettled,
+    ChildStarted,
+    ChildWaiting,
+    WaitResumed,
+)
 from stepwell.orchestrator._calls import Call
 from stepwell.orchestrator._events import (
     AttemptCompleted,
@@ -106,8 +112,9 @@ class Children:
     def begin(self, parent: AttemptId, call: str, birth: Birth) -> None:
         """Have the call answered by a run: the one it has, or a new one.
 
-        A call that has failed stays failed, until its step is asked for anew; one that was
-        answered by another version of the agent goes on with what has changed. Raises
+        A call that has failed stays failed, until its step is asked for anew, or is tried again
+        for such a failure; one that was answered by another version of the agent goes on with
+        what has changed. Raises
         `AgentTooDeep`, `FlowError`; then nothing was written.
         """
         state = self._runs.state(parent.run)
@@ -117,20 +124,23 @@ class Children:
             return
         birth = replace(birth, started=_placed(state, parent, call, birth))
         _check(birth, self._deepest(birth))
-        is_same = known is not None and known.version == birth.version
+        is_open = known is not None and not known.is_closed and known.version == birth.version
         child = known.subject if known is not None else child_id(parent, call)
-        if known is None or known.is_closed or not is_same:
+        if not is_open:
             event = ChildStarted(call, child, birth.started.flow, birth.shown, birth.version)
-            self._runs.record(
-                parent.run, event, step=parent.step, item=parent.item, attempt=parent.attempt
-            )
+            self._note(parent, event)
+        elif unit is not None:
+            self._note(parent, WaitResumed(call))
         if known is None:
             self._runs.adopt(State(child))
             self._runs.record(child, birth.started, blobs=birth.blobs)
         below = self._adopted(child)
         if state.is_paused and not below.is_paused:
             self._runs.record(child, RunPaused())
-        self._bring_up_to_date(below, birth, is_same=is_same)
+        self._bring_up_to_date(below, birth, is_open=is_open)
+
+    def _note(self, at: AttemptId, event: ChildStarted | WaitResumed) -> None:
+        self._runs.record(at.run, event, step=at.step, item=at.item, attempt=at.attempt)
 
     def _deepest(self, birth: Birth) -> int:
         """At which depth a run may be: what the caller says, and the budget of them all."""
@@ -139,13 +149,13 @@ class Children:
         most = budget.depth if budget is not None else None
         return birth.max_depth if most is None else min(most, birth.max_depth)
 
-    def _bring_up_to_date(self, state: State, birth: Birth, *, is_same: bool) -> None:
+    def _bring_up_to_date(self, state: State, birth: Birth, *, is_open: bool) -> None:
         """Have it go on with its steps as they are now.
 
-        `is_same`: they have not changed since. Then only what was cut off is asked for: what
-        has failed stays failed, unless that is why it is begun anew.
+        `is_open`: it has not ended, and they have not changed since. Then only what was cut off
+        is asked for: what has failed stays failed.
         """
-        if is_same and state.owed and not state.unfinished:
+        if is_open and state.owed and not state.unfinished:
             # It has gone on all the while.
             return
         child = state.run
@@ -153,7 +163,7 @@ class Children:
         for event, blobs in birth.environments:
             if not state.knows(event):
                 self._runs.record(child, event, blobs=blobs)
-        names = list(state.unfinished) if is_same else []
+        names = list(state.unfinished) if is_open else []
         names = names or [step.name for step in birth.steps if not step.defer]
         always = [step.name for step in birth.steps if step.always and step.name in names]
         wish = request(state, names, birth.environment_of, by="call", force=always)
@@ -178,7 +188,7 @@ class Children:
 
     # -- what follows from what happens ---------------------------------------------------
 
-    def follow(self, state: State, event: Event, step: str) -> None:
+    def follow(self, state: State, event: Event, step: str, item: str = "") -> None:
         """Something has happened in this run: its parent and its children are to know."""
         if not (state.children or isinstance(event, _CONCERNS)):
             return
@@ -189,6 +199,11 @@ class Children:
                 for child in _children(state, state.children):
                     if self._runs.is_advancing(child):
                         self._runs.record(child, event)
+            case ChildLeft(call=call):
+                unit = state.unit(step, item)
+                known = (unit.calls or {}).get(call) if unit is not None else None
+                if known is not None and not known.is_closed:
+                    self.cancel(known.subject)
             case AttemptInterrupted(reason="process_died"):
                 # It is tried again, and asks for its children then.
                 pass
@@ -199,6 +214,19 @@ class Children:
                 self._end_unwanted(state, getattr(event, "steps", (step,)))
             case _:
                 pass
+        self._tell_waiting(state)
+
+    def _tell_waiting(self, child: State) -> None:
+        """The clocks of a step that waits for this run stand still while it only waits itself."""
+        started = child.started
+        if started is None or not started.step or not self._runs.is_advancing(started.parent):
+            return
+        unit = self._runs.state(started.parent).unit(started.step, started.item)
+        call = (unit.calls or {}).get(started.call) if unit is not None else None
+        if call is None or call.is_closed or call.is_waiting is child.is_resting:
+            return
+        event = ChildWaiting(started.call, child.run, child.is_resting)
+        self._runs.record(started.parent, event, step=started.step, item=started.item)
 
     def _settle(self, child: State, event: RunSettled) -> None:
         started = child.started
@@ -243,7 +271,7 @@ class Children:
 
 def _holds(call: Call, unit: Unit | None, birth: Birth) -> bool:
     """Whether the answer the call has is good for whoever asks now."""
-    if call.version != birth.version:
+    if call.version != birth.version or call.goes_on:
         return False
     # In a cell it is a person who asks, each time.
     return call.status == "completed" or (unit is not None and call.closed >= unit.begun)

@@ -2,30 +2,25 @@
 
 from hashlib import blake2b
 
-import msgspec
-
 from stepwell.flow import Retry, Step
+from stepwell.orchestrator._base import Failure
+from stepwell.orchestrator._calls import Calls
 from stepwell.orchestrator._state import State
 from stepwell.orchestrator._timers import Timer
 from stepwell.orchestrator._unit import Unit
+from stepwell.orchestrator._waiting import waited
 
-__all__ = ["Failure", "retry_after", "retry_at", "set_deadlines"]
+__all__ = [
+    "Failure",
+    "let_children_go_on",
+    "retry_after",
+    "retry_at",
+    "set_deadlines",
+    "would_retry",
+]
 
 
 SECOND = 1_000_000
-
-
-class Failure(msgspec.Struct, frozen=True, gc=False):
-    """What is known of an error besides its text: whether trying again may help."""
-
-    kinds: tuple[str, ...] = ()
-    """Names of the error's class and of those it derives from."""
-    is_transient: bool = False
-    """A time-out, a lost connection, a busy server: likely to pass."""
-    is_terminal: bool = False
-    """Whoever raised it says that trying again is useless."""
-    retry_after: float | None = None
-    """Seconds to wait, where the other side has said so."""
 
 
 def set_deadlines(state: State, definition: Step, unit: Unit, step: str, item: str = "") -> None:
@@ -52,7 +47,7 @@ def retry_at(definition: Step, unit: Unit, failure: Failure, now: int) -> int:
         return 0
     due = now + round(wait * SECOND)
     total = definition.deadlines.total if definition.deadlines is not None else 0.0
-    if total and due >= unit.begun + round(total * SECOND):
+    if total and due >= unit.begun + round(total * SECOND) + waited(unit, now):
         return 0
     return due
 
@@ -62,7 +57,7 @@ def retry_after(policy: Retry | None, failure: Failure, failures: int, key: str)
 
     It has failed `failures` times before this failure.
     """
-    if policy is None or failures >= policy.retries or not _is_worth_it(policy, failure):
+    if policy is None or failures >= policy.retries or not would_retry(policy, failure):
         return None
     return (
         failure.retry_after
@@ -71,12 +66,26 @@ def retry_after(policy: Retry | None, failure: Failure, failures: int, key: str)
     )
 
 
-def _is_worth_it(policy: Retry, failure: Failure) -> bool:
+def would_retry(policy: Retry, failure: Failure) -> bool:
+    """Whether such a failure is one to be tried again after, however often it was already."""
     if failure.is_terminal:
         return False
     if policy.retry_on:
         return not set(policy.retry_on).isdisjoint(failure.kinds)
     return failure.is_transient or failure.retry_after is not None
+
+
+def let_children_go_on(policy: Retry | None, calls: Calls | None) -> None:
+    """The work has failed, and the next attempt at it has runs go on that failed on the way.
+
+    Those of which the policy would try again what they failed of; the others stay failed.
+    """
+    if policy is None or not calls:
+        return
+    for call in calls.values():
+        failure = call.error.failure if call.error is not None else None
+        if call.form == "child" and failure is not None:
+            call.goes_on = would_retry(policy, failure)
 
 
 def _backoff(policy: Retry, failures: int, key: str) -> float:

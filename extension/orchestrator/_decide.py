@@ -48,9 +48,8 @@ def decide(state: State, *, slots: int, now: int, limits: Limits = NO_LIMITS) ->
     woken = list(wake(state, now))
     # What is over by now is not closed a second time: that is looked at when it has been noted.
     commands.extend(woken or from_waits(state))
-    under_way = len(state.running) - len(state.mapped) + state.running_items
     rooms = Rooms(limits, now)
-    free = slots - under_way + state.parked
+    free = slots - state.under_way + state.parked
     if not state.is_paused:
         commands.extend(_from_ready(state, free, rooms))
         free -= sum(isinstance(command, StartAttempt) for command in commands)

@@ -58,7 +58,8 @@ def _too_long(state: State, timer: Timer, now: int) -> Iterator[TimeOut]:
         return
     match timer.kind:
         case "stall":
-            due = (now if unit.waiting_since else unit.heard) + round(deadlines.stall * SECOND)
+            # Nothing is to be heard from it meanwhile; a run it has called has a guard of its own.
+            due = (now if unit.awaited else unit.heard) + round(deadlines.stall * SECOND)
         case "timeout":
             allowed = round(deadlines.attempt * SECOND) + waited(unit, now) - unit.waited_before
             due = unit.running.at + allowed
@@ -68,7 +69,7 @@ def _too_long(state: State, timer: Timer, now: int) -> Iterator[TimeOut]:
             return
     if due > now:
         # While it waits the deadline moves on: no use in looking every microsecond.
-        later = max(due, now + SECOND) if unit.waiting_since else due
+        later = max(due, now + SECOND) if unit.awaited else due
         state.timers.set(timer._replace(due=later))
         return
     yield TimeOut(timer.step, timer.item, timer.attempt, timer.kind)

@@ -1,10 +1,11 @@
 """Errors that the orchestrator itself has to report, in words for people."""
 
+from collections.abc import Sequence
 from itertools import islice
 from typing import Literal
 
 from stepwell.flow import Step
-from stepwell.orchestrator._base import ErrorInfo
+from stepwell.orchestrator._base import ErrorInfo, Failure
 from stepwell.orchestrator._unit import StepState
 
 __all__ = ["items_failed", "timed_out"]
@@ -31,6 +32,18 @@ def items_failed(step: StepState) -> ErrorInfo:
         f"{count}. " + "\n".join(lines),
         first.traceback if first is not None else "",
         first.line if first is not None else 0,
+        failure=_of_all([items.by_key[key].error for key in items.failed]),
+    )
+
+
+def _of_all(errors: Sequence[ErrorInfo | None]) -> Failure:
+    """Likely to pass if all of them are."""
+    found = [error.failure or Failure() for error in errors if error is not None]
+    kinds = dict.fromkeys(kind for failure in found for kind in failure.kinds)
+    return Failure(
+        ("ItemsFailed", *kinds),
+        is_transient=bool(found) and all(failure.is_transient for failure in found),
+        is_terminal=any(failure.is_terminal for failure in found),
     )
 
 

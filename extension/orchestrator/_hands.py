@@ -8,6 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Protocol
 
+from msgspec.structs import replace
+
 from stepwell.orchestrator._closing import closing
 from stepwell.orchestrator._commands import (
     CancelAttempt,
@@ -228,9 +230,10 @@ class Hands:
             self._link.report(Failed(attempt.id, info))
 
     def _time_out(self, state: State, command: TimeOut) -> None:
-        unit, definition = state.unit(command.step, command.item), state.flow[command.step]
+        definition = state.flow[command.step]
+        unit = state.tried(command.step, command.item, command.attempt)
         if unit is None:
-            return
+            return  # two of its times were up at once
         error = timed_out(definition, command.kind)
         failure = Failure((error.type, "TimeoutError", "Exception"), is_transient=True)
         is_last = command.kind == "total" or definition.once  # it may have happened
@@ -238,7 +241,7 @@ class Hands:
         self._worker.cancel(AttemptId(state.run, command.step, command.attempt, command.item))
         self._record(
             state.run,
-            AttemptFailed(error, retry_at=due),
+            AttemptFailed(replace(error, failure=failure), retry_at=due),
             step=command.step,
             item=command.item,
             attempt=command.attempt,

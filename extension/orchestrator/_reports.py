@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 
+from msgspec.structs import replace
+
 from stepwell.orchestrator._body import kind_of
 from stepwell.orchestrator._deadlines import retry_at
 from stepwell.orchestrator._events import (
@@ -46,7 +48,8 @@ def as_event(
             definition = state.flow.get(report.id.step)
             due = retry_at(definition, unit, report.failure, now) if definition else 0
             log = report.log.digest if report.log else ""
-            failed = AttemptFailed(report.error, report.seconds, log, due)
+            error = replace(report.error, failure=report.failure)
+            failed = AttemptFailed(error, report.seconds, log, due)
             return failed, [report.log] if report.log else [], NOTHING
         case Skipped():
             run = unit.running

@@ -258,7 +258,7 @@ class Orchestrator:
         apply(state, event, step=step, item=item, attempt=attempt, at=at)
         self._moved[run] = None
         self._attempts.follow(state, event, step, item)
-        self.children.follow(state, event, step)
+        self.children.follow(state, event, step, item)
         self.limits.follow(state, event, step, item, at)
         if self._purse.is_limiting or isinstance(event, BudgetSet):
             self._purse.follow(state, event, AttemptId(run, step, attempt, item), at)

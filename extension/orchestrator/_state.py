@@ -80,6 +80,8 @@ class State:
     """Open questions that such a decision answers."""
     parked: int = 0
     """Running attempts that do nothing but wait: they take no slot."""
+    patient: int = 0
+    """Of these, those that wait for a person, a message or a time."""
     retrying: dict[str, None] = field(default_factory=dict[str, None])
     """Owed steps between two attempts: their retry is due later."""
     budget: Budget | None = None
@@ -130,7 +132,21 @@ class State:
     @property
     def is_idle(self) -> bool:
         """Whether every attempt that is under way only waits."""
-        return len(self.running) - len(self.mapped) + self.running_items == self.parked
+        return self.under_way == self.parked
+
+    @property
+    def is_resting(self) -> bool:
+        """Whether nothing will happen in it before a person, a message or a time has come."""
+        if self.under_way != self.patient:
+            return False
+        if self.is_paused or self.patient:
+            return self.is_paused or not (self.ready or self.fresh or any(self.limited.values()))
+        return any(self.steps[name].owed for name in self.doubtful)
+
+    @property
+    def under_way(self) -> int:
+        """Attempts that have begun and not ended; of a mapped step, those at its items."""
+        return len(self.running) - len(self.mapped) + self.running_items
 
     def knows(self, environment: EnvironmentCaptured) -> bool:
         """Whether it is known, with all that it brings back."""

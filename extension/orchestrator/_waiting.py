@@ -1,5 +1,8 @@
 """What running attempts wait for besides their own work. Parts of `apply`.
 
+A run that was called waits while all that runs in it does: so a question to a person, however
+far below, stops the clocks of all who wait for its answer.
+
 Three things follow from a wait: its attempt takes no slot meanwhile, its deadlines make
 allowance for it, and a message can be given to it. They last as long as the attempt: the
 call stays open beyond that, and the next attempt that comes to it waits anew.
@@ -16,6 +19,7 @@ __all__ = [
     "begin_wait",
     "end_attempt",
     "end_wait",
+    "look_again",
     "waited",
     "withdraw",
     "withdraw_all",
@@ -35,8 +39,7 @@ def begin_wait(state: State, unit: Unit, call: Call, *, step: str, item: str, at
     if not unit.awaited:
         state.parked += 1
     unit.awaited[call.key] = None
-    if call.form in _PATIENT and not unit.waiting_since:
-        unit.waiting_since = at
+    look_again(state, unit, at)
     if call.form == "message":
         state.receivers.setdefault(call.subject, {})[step, item, call.key] = None
 
@@ -50,14 +53,24 @@ def end_wait(state: State, unit: Unit, call: Call, *, step: str, item: str, at: 
     unit.heard = at
     if not unit.awaited:
         state.parked -= 1
-    if unit.waiting_since and not _is_patient(unit):
+    look_again(state, unit, at)
+
+
+def look_again(state: State, unit: Unit, at: int) -> None:
+    """The clock of its deadlines stands still from now on, or goes on."""
+    if _is_patient(unit):
+        if not unit.waiting_since:
+            unit.waiting_since = at
+            state.patient += 1
+    elif unit.waiting_since:
         unit.waited += max(0, at - unit.waiting_since)
         unit.waiting_since = 0
+        state.patient -= 1
 
 
 def _is_patient(unit: Unit) -> bool:
     calls = unit.calls or {}
-    return any(calls[key].form in _PATIENT for key in unit.awaited or ())
+    return any(calls[key].form in _PATIENT or calls[key].is_waiting for key in unit.awaited or ())
 
 
 def _receive_no_more(state: State, call: Call, step: str, item: str) -> None:

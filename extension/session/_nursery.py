@@ -31,6 +31,8 @@ class StepNursery:
 
     def pinned(self, definition: Definition) -> Definition:
         """The agent as it was when the calling step was asked for."""
+        if definition.home is not None:
+            return definition
         then = self.surroundings.agents_in.get(self.environment, {})
         return then.get(definition.name, definition)
 
@@ -44,8 +46,10 @@ class StepNursery:
 
     def prepare(self, definition: Definition) -> Prepared:
         """What its steps find around them. Raises `UnknownName`."""
-        around = definition.around if definition.home is None else ()
-        inputs = {name: Output(self.inputs[name]) for name in around if name in self.inputs}
+        around = definition.around
+        shared = around if definition.home is None else definition.shares
+        names = [name for name in around if name in shared and name in self.inputs]
+        inputs = {name: Output(self.inputs[name]) for name in names}
         made = {name for step in definition.steps for name in step.writes}
         without = {*inputs, *definition.given, *made}
         found = self._found(definition, without)

@@ -142,6 +142,8 @@ class KernelWorker:
         if task is None:
             return
         task.is_cancelled = True
+        # At once: what its code does when it is stopped is not what it does by itself.
+        task.inside.pulse.is_given_up = True
         # Not here: it may have to wait for a statement that is under way.
         self._pool.submit(task.inside.give_up)
         if task.future is not None:

@@ -8,15 +8,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stepwell.errors import AgentTooDeep
+from stepwell.flow import Deadlines, Retry
 from stepwell.orchestrator import (
     AttemptCompleted,
     AttemptStarted,
     ChildSettled,
     ChildStarted,
+    Failure,
     RunSettled,
     RunStarted,
 )
-from tests.support.family import ROOT, Agent, Process, World, agent, go_on
+from tests.support.family import ROOT, Agent, Process, World, agent, changed, go_on
 
 MAIN = agent("main", plan=[], search=["reader", "reader", "writer"], publish=["writer"])
 READER = agent("reader", look=[], read=["judge"])
@@ -223,3 +225,170 @@ def test_children_that_are_done_are_not_kept_in_memory() -> None:
     """The store has them; a run of thousands of calls does not hold them all."""
     process = finished(World(dict(ALL)), random.Random(1))
     assert set(process.states) == {ROOT}
+
+
+# -- time: while a child waits for a person, nobody's clock goes on --------------------------
+
+IMPATIENT = Deadlines(attempt=100.0, total=100.0, stall=100.0)
+ASKING = {
+    "main": changed(MAIN, "search", deadlines=IMPATIENT),
+    "reader": changed(
+        agent("reader", look=["?"], read=["judge", "?"]), "read", deadlines=IMPATIENT
+    ),
+    "writer": changed(WRITER, "draft", deadlines=IMPATIENT),
+    "judge": changed(agent("judge", judge=["?"]), "judge", deadlines=IMPATIENT),
+}
+
+
+@settings(max_examples=80, deadline=None)
+@given(seed=st.integers(0, 10_000), crashes=st.lists(st.integers(1, 90), max_size=4))
+def test_no_clock_goes_on_while_only_people_are_waited_for(seed: int, crashes: list[int]) -> None:
+    """A day for each answer, at whatever depth, over crashes: nothing has taken too long."""
+    world = World(dict(ASKING))
+    play(world, random.Random(seed), crashes, resume=True)
+    assert world.timeouts == 0
+    assert world.result() == undisturbed()
+    assert set(completed(world).values()) == {1}
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_child_that_works_for_too_long_is_too_long_for_its_caller(seed: int) -> None:
+    """The clock stands still for people only."""
+    world = World({"main": ASKING["main"], "reader": READER, "writer": WRITER, "judge": JUDGE})
+    process = world.boot()
+    process.ask(world.agents["main"])
+    while not children(world)["reader"]:
+        go_on(process, random.Random(seed), moves=1)
+    world.clock += 99_000_000
+    process.advance()
+    assert world.timeouts == 0
+    world.clock += 1_000_000
+    process.advance()
+    assert world.timeouts == 1
+    go_on(process, random.Random(seed))
+    ended = {event.status for _, _, event in world.events(ChildSettled)}
+    assert "cancelled" in ended
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_once_a_person_has_answered_the_clock_goes_on(seed: int) -> None:
+    """What was worked before the question counts, and what is worked after it."""
+    lone = changed(agent("main", search=["judge"]), "search", deadlines=IMPATIENT)
+    world = World({"main": lone, "judge": agent("judge", judge=["?"])})
+    process = world.boot()
+    process.ask(lone)
+    while not any(state.pending for state in process.states.values()):
+        go_on(process, random.Random(seed), moves=1)
+        world.clock += 10_000_000
+    process.decide_one(random.Random(seed))
+    process.commit()
+    world.clock += 40_000_000
+    process.advance()
+    assert world.timeouts == 0
+    world.clock += 60_000_000
+    process.advance()
+    assert world.timeouts == 1
+
+
+# -- failures: what may pass is tried again through the caller's retries ----------------------
+
+PASSING = Failure(("ConnectionError",), is_transient=True)
+TRYING = {**ALL, "main": changed(MAIN, "search", retry=Retry(retries=3, backoff=1.0))}
+
+
+def failing(agents: dict[str, Agent], times: int, failure: dict[str, Failure]) -> World:
+    """One in which the last steps of these agents fail the first so many times."""
+    last = {"reader": "read", "writer": "draft"}
+    return World(
+        agents,
+        fails=lambda name, step, n: name in failure and last.get(name) == step and n <= times,
+        failure=lambda name: failure.get(name, Failure()),
+    )
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    seed=st.integers(0, 10_000),
+    crashes=st.lists(st.integers(1, 60), max_size=3),
+    times=st.integers(1, 3),
+)
+def test_what_has_failed_in_passing_is_tried_again_by_the_callers_retries(
+    seed: int, crashes: list[int], times: int
+) -> None:
+    """The same child goes on; nothing that was completed is done again, over crashes as well."""
+    world = failing(dict(TRYING), times, {"reader": PASSING})
+    process = world.boot()
+    process.ask(TRYING["main"])
+    for moves in crashes:
+        go_on(process, random.Random(seed), moves=moves)
+        world.crash(batch_arrived=True)
+        process = world.boot()
+        process.ask(TRYING["main"], resume=True)
+    go_on(process, random.Random(seed))
+    assert world.result() == undisturbed()
+    assert children(world) == EXPECTED
+    assert set(completed(world).values()) == {1}
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_what_has_failed_for_good_stays_failed_however_often_its_caller_is_tried(
+    seed: int,
+) -> None:
+    """Beside it another one has failed in passing, which is why the caller is tried again."""
+    world = failing(dict(TRYING), 1, {"reader": Failure(("ValueError",)), "writer": PASSING})
+    world.failure = lambda name: PASSING if name == "writer" else Failure(("ValueError",))
+    process = world.boot()
+    process.ask(TRYING["main"])
+    go_on(process, random.Random(seed))
+    starts = [step for run, step, _ in world.events(AttemptStarted) if run == ROOT]
+    assert starts.count("search") == 2
+    # The first of them has failed, and the others have not; none is tried again.
+    assert world.executions["reader", "read"] == 2
+    assert world.executions["writer", "draft"] == 2
+    assert process.states[ROOT].steps["search"].error is not None
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_without_retries_a_failed_child_is_not_tried_again(seed: int) -> None:
+    """And asked for again by a person, it goes on."""
+    world = failing(dict(ALL), 1, {"reader": PASSING})
+    process = finished(world, random.Random(seed))
+    ran = world.executions["reader", "read"]
+    assert process.states[ROOT].steps["search"].error is not None
+    process.ask(MAIN)
+    go_on(process, random.Random(seed))
+    assert world.executions["reader", "read"] == ran + 1
+    assert world.result() == undisturbed()
+    assert children(world) == EXPECTED
+
+
+# -- left: who ceases to wait has the child cancelled, once -----------------------------------
+
+
+@pytest.mark.parametrize("moves", range(1, 60, 4))
+@pytest.mark.parametrize("crash", [False, True])
+def test_a_child_that_is_left_is_cancelled_at_once_and_no_other(moves: int, crash: bool) -> None:
+    """With all below it, in one commit; over a crash it is asked for again, and goes on."""
+    world = World(dict(ALL))
+    process = world.boot()
+    process.ask(MAIN)
+    choose = random.Random(moves)
+    go_on(process, choose, moves=moves)
+    left = next(filter(None, (process.leave(*at) for at in list(process.running))), "")
+    process.commit()
+    settled = [run for run, _, it in world.events(RunSettled) if it.status == "cancelled"]
+    assert settled.count(left) == (1 if left else 0)
+    parents = {run: event.parent for run, _, event in world.events(RunStarted)}
+    assert all(run == left or parents[run] in settled for run in settled)
+    if crash:
+        world.crash(batch_arrived=True)
+        process = world.boot()
+        process.ask(MAIN, resume=True)
+    go_on(process, choose)
+    again = [run for run, _, it in world.events(RunSettled) if it.status == "cancelled"]
+    assert again == settled
+    assert process.states[ROOT].steps["publish"].checkpoint is not None
+    if crash:
+        assert world.result() == undisturbed()
+        assert children(world) == EXPECTED
+        assert set(completed(world).values()) == {1}

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from stepwell.errors import InvalidUsage, StepFailed, UnknownName
-from stepwell.flow import MapOver, Policies
-from stepwell.orchestrator import Phase, RunContinued, RunPaused, load, runs
+from stepwell.flow import MapOver, Policies, Retry
+from stepwell.orchestrator import Phase, RunContinued, RunPaused, calls_of, load, runs
 from stepwell.session._forking import fork
 from stepwell.session._reports import all_runs
 from stepwell.store import MemoryStore
@@ -419,3 +419,105 @@ def test_an_agent_of_an_earlier_process_is_found(tmp_path: Path) -> None:
     assert ran(after) == ["look", "write"]
     assert session.agents.find(session.state, "researchr") is None
     after.close()
+
+
+# -- tried again, and left ----------------------------------------------------------------------
+
+FLAKY = """
+from pathlib import Path
+tick('try')
+if Path(place).read_text().split().count('try') < 3:
+    raise {error}
+out = word.upper()
+"""
+
+
+def flaky(notebook: Agents, error: str) -> None:
+    """An agent whose second step fails twice."""
+    note_in(notebook)
+    notebook.agent("shout(word: str) -> out")
+    notebook.of("shout", "look", "tick('look')\nlooked = word")
+    notebook.of("shout", "loud", "looked\n" + FLAKY.format(error=error))
+
+
+def test_the_callers_retries_try_a_child_again_that_failed_in_passing(notebook: Agents) -> None:
+    """The same run goes on with the step that had failed, and with nothing else."""
+    flaky(notebook, "ConnectionError('gone')")
+    trying = Policies(retry=Retry(retries=3, backoff=0.01))
+    assert notebook.done("r", "r = await shout('ice')", policies=trying) == "ICE"
+    assert ran(notebook) == ["look", "try", "try", "try"]
+    assert notebook.flows() == ["", "shout"]
+    assert notebook.session.state.steps["r"].attempts == 3
+
+
+def test_the_callers_retries_do_not_try_a_child_again_that_failed_for_good(
+    notebook: Agents,
+) -> None:
+    """One attempt is enough to know, unless the caller says what it would try again after."""
+    flaky(notebook, "ValueError('never')")
+    trying = Policies(retry=Retry(retries=3, backoff=0.01))
+    with pytest.raises(StepFailed, match="failed at its step 'loud': ValueError: never"):
+        notebook.done("r", "r = await shout('ice')", policies=trying)
+    assert notebook.session.state.steps["r"].attempts == 1
+    said = Policies(retry=Retry(retries=3, backoff=0.01, retry_on=("ValueError",)))
+    assert notebook.done("r", "r = await shout('ice')", policies=said) == "ICE"
+    assert ran(notebook) == ["look", "try", "try", "try"]
+
+
+def test_what_says_that_it_is_terminal_ends_the_callers_retries_too(notebook: Agents) -> None:
+    """Through two agents, too."""
+    flaky(notebook, "__import__('stepwell').TerminalError('no such topic')")
+    notebook.agent("asker(word: str) -> answer")
+    notebook.of("asker", "ask", "answer = await shout(word)")
+    trying = Policies(retry=Retry(retries=3, backoff=0.01, retry_on=("Exception",)))
+    with pytest.raises(StepFailed, match="agent 'asker' failed at its step 'ask'"):
+        notebook.done("r", "r = await asker('ice')", policies=trying)
+    assert ran(notebook) == ["look", "try"]
+
+
+LEAVING = {
+    "a time-out": "import asyncio\ntry:\n    async with asyncio.timeout(0.3):\n"
+    "        await slow(60)\nexcept TimeoutError:\n    r = 'left'\n",
+    "a cancelled task": "import asyncio\ntask = asyncio.create_task(slow(60))\n"
+    "await asyncio.sleep(0.3)\ntask.cancel()\nr = 'left'\n",
+    "a sibling's failure": "import asyncio\nasync def fail():\n    await asyncio.sleep(0.3)\n"
+    "    raise ValueError\ntry:\n    async with asyncio.TaskGroup() as tasks:\n"
+    "        tasks.create_task(slow(60))\n        tasks.create_task(fail())\n"
+    "except* ValueError:\n    pass\nr = 'left'\n",
+}
+
+
+@pytest.mark.parametrize("way", LEAVING)
+def test_a_child_is_cancelled_as_soon_as_its_caller_does_not_wait_for_it(
+    notebook: Agents, way: str
+) -> None:
+    """And not when its step ends, which may be much later; other children go on."""
+    notebook.agent("slow(n: int) -> out")
+    notebook.of("slow", "nap", "import asyncio\nout = await asyncio.sleep(n)")
+    notebook.agent("quick(n: int) -> out")
+    notebook.of("quick", "nap", "import asyncio\nout = await asyncio.sleep(n)")
+    rest = "await quick(1)\nawait asyncio.sleep(60)"
+    notebook.step("r", LEAVING[way] + rest, outputs=["r"])
+    engine = notebook.session.engine
+    wait_until(lambda: settled(notebook) == {"slow": "cancelled", "quick": "completed"})
+    assert engine.state.steps["r"].running is not None
+    calls = {call.agent: call for call in calls_of(engine.state.steps["r"])}
+    assert (calls["slow"].status, calls["quick"].status) == ("cancelled", "completed")
+
+
+def settled(notebook: Agents) -> dict[str, str]:
+    """How the runs of agents have ended, by agent."""
+    store = notebook.session.engine.store
+    return {event.flow: load(store, run).settled for run, _, event in runs_of(notebook)[1:]}
+
+
+def test_an_edited_caller_takes_its_running_child_along(notebook: Agents) -> None:
+    """The attempt that is stopped for its new code has not ceased to wait."""
+    note_in(notebook)
+    notebook.agent("slow(n: float) -> out")
+    notebook.of("slow", "nap", "import asyncio\ntick('nap')\nout = await asyncio.sleep(n, n)")
+    notebook.step("r", "r = await slow(0.7)")
+    wait_until(lambda: ran(notebook) == ["nap"])
+    assert notebook.done("r", "r = await slow(0.7) + 1") == 1.7
+    assert ran(notebook) == ["nap"]
+    assert notebook.flows() == ["", "slow"]

@@ -9,11 +9,12 @@ import pytest
 
 import stepwell
 from stepwell.errors import NeedsPerson, StepFailed
-from stepwell.flow import Approve, Policies
+from stepwell.flow import Approve, Deadlines, Policies
 from stepwell.orchestrator import load, runs
 from stepwell.session import Question
 from stepwell.session._desk import ABSENT
 from stepwell.store import MemoryStore
+from stepwell.testing import VirtualClock
 from tests.support.controlled import wait_for
 from tests.support.sessions import Notebook
 
@@ -27,13 +28,14 @@ def note(what):
 class Place:
     """A notebook whose agents ask; restarted at will, as long as its store lives."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, clock: VirtualClock | None = None) -> None:
         self.folder, self.store = folder, MemoryStore()
+        self.clock = clock
         self.notebook = self.start()
 
     def start(self) -> Notebook:
         """A process on the store, with all cells run but the one that calls."""
-        notebook = self.notebook = Notebook(self.folder, self.store)
+        notebook = self.notebook = Notebook(self.folder, self.store, clock=self.clock)
         notebook.names.update(__name__="__main__", stepwell=stepwell, place=str(self.noted))
         exec(NOTE, notebook.names)
         notebook.session.define_agent("publisher(text: str) -> url", max_depth=10)
@@ -74,6 +76,20 @@ class Place:
 def place(tmp_path: Path) -> Iterator[Place]:
     """In memory."""
     made = Place(tmp_path)
+    yield made
+    made.notebook.session.close()
+
+
+@pytest.fixture
+def clock() -> VirtualClock:
+    """Moved by hand."""
+    return VirtualClock(auto=False)
+
+
+@pytest.fixture
+def timed(tmp_path: Path, clock: VirtualClock) -> Iterator[Place]:
+    """One in which time passes as it is told."""
+    made = Place(tmp_path, clock)
     yield made
     made.notebook.session.close()
 
@@ -184,3 +200,45 @@ def test_a_cell_that_calls_an_agent_is_told_that_it_needs_a_person(place: Place)
     place.decide("answer", "here")
     assert asyncio.run(session.call_agent(agent, ("ice",), {})) == "here/Ice"
     assert len(runs(place.store)) == 2
+
+
+@pytest.mark.parametrize("is_killed", [False, True])
+def test_a_callers_times_stand_still_while_its_agent_waits_for_a_person(
+    timed: Place, clock: VirtualClock, is_killed: bool
+) -> None:
+    """Three days at two depths, with a restart between; what is worked afterwards counts."""
+    hasty = Policies(deadlines=Deadlines(attempt=60.0, total=60.0, stall=60.0))
+    timed.notebook.step("a", "a = await editor('ice')", policies=hasty)
+    timed.question()
+    clock.advance("3d")
+    if is_killed:
+        timed.kill()
+        timed.start().step("a", "a = await editor('ice')", policies=hasty)
+        wait_for(lambda: timed.notebook.session.state.patient)
+        clock.advance("3d")
+    timed.decide("approve")
+    wait_for(lambda: timed.question().asked.question == "Where to?")
+    clock.advance("3d")
+    timed.decide("answer", "here")
+    timed.notebook.session.wait(["a"], timeout=20)
+    assert timed.notebook.names["a"] == "here/Ice"
+
+
+def test_a_callers_times_stand_still_while_its_agent_sleeps_durably(
+    timed: Place, clock: VirtualClock
+) -> None:
+    """Or waits for a message; a child that works for too long is too long."""
+    notebook = timed.notebook
+    notebook.session.define_agent("napper(days: int) -> word", max_depth=10)
+    source = "await stepwell.sleep(f'{days}d')\nword = await stepwell.receive('wake')"
+    notebook.step("nap", source, flow="napper")
+    hasty = Policies(deadlines=Deadlines(attempt=60.0))
+    notebook.step("a", "a = await napper(2)", policies=hasty)
+    wait_for(lambda: notebook.session.state.patient)
+    clock.advance("2d")
+    child = runs(timed.store)[-1][0]
+    wait_for(lambda: notebook.session.engine.orchestrator.state(child).receivers)
+    clock.advance("1h")
+    notebook.session.send(child, "wake", "up")
+    notebook.session.wait(["a"], timeout=20)
+    assert notebook.names["a"] == "up"

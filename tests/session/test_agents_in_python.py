@@ -9,6 +9,8 @@ import pytest
 
 import stepwell
 from stepwell.errors import InvalidUsage, StepFailed
+from stepwell.store import MemoryStore
+from tests.support.sessions import Notebook
 
 _format: Any = nbformat
 
@@ -142,3 +144,106 @@ def test_a_notebook_that_is_not_there_is_told(tmp_path: Path) -> None:
     """When it is named, not when it is called."""
     with pytest.raises(InvalidUsage, match="there is no notebook at"):
         stepwell.agent(tmp_path / "none.ipynb")
+
+
+AGENTS = (
+    ("parameters", "city = 'Oslo'\nunits = 'C'"),
+    ("", "%load_ext stepwell\n%agent measure(hour: int) -> degrees: str"),
+    ("", "%%setup\nasync def sign(n):\n    return '-' if n % 2 else '+'"),
+    ("", "%%step scale\nfactor = len(city)"),
+    ("", "%%step read --agent measure\nfound = await sign(hour) + str(hour * factor) + units"),
+    ("", "%%step check --agent measure\ndegrees = f'{city} {found}'"),
+    ("", "%agent worst(hours: int, depth: int = 2) -> all --max-depth 4"),
+    (
+        "",
+        "%%step try_all --agent worst\nmine = [await measure(h) for h in range(hours)]\n"
+        "all = mine + (await worst(1, depth=depth - 1) if depth else [])",
+    ),
+    ("", "%%step report\ntext = await worst(hours, depth)\n_ = city"),
+)
+
+
+def written(path: Path, cells: Any, **more: str) -> Path:
+    """A notebook of these cells, each with its tag; `more` parameters."""
+    new: Any = _format.v4
+    made = []
+    for tag, source in cells:
+        given = "".join(f"\n{name} = {value}" for name, value in more.items()) if tag else ""
+        cell = new.new_code_cell(source + given)
+        cell.metadata["tags"] = [tag] if tag else []
+        made.append(cell)
+    _format.write(new.new_notebook(cells=made), path)
+    return path
+
+
+def test_a_notebook_that_uses_agents_is_an_agent(tmp_path: Path) -> None:
+    """They find its parameters, setup and steps; their names are its own, whatever others are."""
+    path = written(tmp_path / "inner.ipynb", AGENTS, hours="2", depth="1")
+    weather = stepwell.agent(path, name="weather", out="text")
+
+    @stepwell.agent
+    async def measure(hour: int) -> str:
+        raise ValueError(f"another agent of this name was called: {hour}")
+
+    @stepwell.step(out="found", defer=True)
+    async def call(city: str) -> Any:
+        return await weather(city=city)
+
+    @stepwell.step(out="mine", defer=True)
+    async def call_mine(found: Any) -> str:
+        try:
+            return str(await measure(1))
+        except stepwell.StepwellError as error:
+            return str(error)
+
+    expected = ["Rome +0C", "Rome -4C", "Rome +0C"]
+    with stepwell.run(tmp_path / "s.duckdb", steps=[call, call_mine], city="Rome") as run:
+        assert run["found"] == expected
+        assert "another agent of this name" in run["mine"]
+    with stepwell.open(tmp_path / "s.duckdb") as store:
+        flows = store.sql("select flow, count(*) from runs group by all order by 1").fetchall()
+    assert flows == [("", 1), ("measure", 4), ("weather", 1), ("worst", 2)]
+
+
+def test_an_edited_agent_of_another_notebook_makes_its_caller_stale(tmp_path: Path) -> None:
+    """As if it were of this one; what has not changed is not run again."""
+    notebook, cells = Notebook(tmp_path, MemoryStore()), list(AGENTS)
+    for unit in ("C", "F"):
+        cells[5] = ("", f"%%step check --agent measure\ndegrees = f'{{city}} {{found}} {unit}'")
+        path = written(tmp_path / "inner.ipynb", cells, hours="1", depth="0")
+        notebook.names["weather"] = stepwell.agent(path, name="weather", out="text")
+        assert notebook.done("found", "found = await weather()") == [f"Oslo +0C {unit}"]
+    kinds = ["attempt_completed"]
+    done = [row.step for row in notebook.session.engine.store.rows(kinds=kinds)]
+    notebook.session.close()
+    assert (done.count("scale"), done.count("read"), done.count("check")) == (1, 1, 2)
+
+
+def test_an_agent_of_another_notebook_may_not_call_itself_without_end(tmp_path: Path) -> None:
+    """To the depth that its line allows."""
+    path = written(tmp_path / "inner.ipynb", AGENTS, hours="0", depth="9")
+    weather = stepwell.agent(path, name="weather", out="text")
+
+    @stepwell.step(out="found", defer=True)
+    async def call() -> Any:
+        return await weather()
+
+    with pytest.raises(StepFailed, match="agent 'weather' failed at its step 'report'"):
+        stepwell.run(tmp_path / "s.duckdb", steps=[call])
+    with stepwell.open(tmp_path / "s.duckdb") as store:
+        said = store.sql("select error from attempts where status = 'failed'").fetchall()
+    assert any("'worst' is called 4 runs deep" in str(row) for row in said)
+
+
+@pytest.mark.parametrize(
+    ("cells", "said"),
+    [
+        ([("", "%%step a --agent lost\nx = 1")], "belongs to an agent 'lost' that no %agent"),
+        ([("", "%agent one(x: int) -> y")], "no %%step cells of its own; its agents are one"),
+        ([("", "%agent inner(x: int) -> y"), ("", "%%step a\nx = 1")], "is its own name here"),
+    ],
+)
+def test_a_notebook_that_is_no_agent_says_why(tmp_path: Path, cells: Any, said: str) -> None:
+    """When it is named."""
+    with pytest.raises(InvalidUsage, match=said):
+        stepwell.agent(written(tmp_path / "inner.ipynb", cells))

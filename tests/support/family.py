@@ -1,17 +1,24 @@
 """Runs that call runs, in memory, one deterministic move at a time, with crashes anywhere.
 
-As `simulation`, for more than one run: steps whose code calls agents and waits for them.
-Nothing here knows how a child begins or ends: the orchestrator's own `Children` does that.
+As `simulation`, for more than one run: steps whose code calls agents and waits for them, and
+asks people, who take their time: a call of `?` is a question. What was begun takes
+microseconds, so that no clock goes off that counts only work. Nothing here knows how a child
+begins or ends: the orchestrator's own `Children` does that.
 """
 
+import dataclasses
 import random
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Any, TypeVar
+
+from msgspec.structs import replace
 
 from stepwell.flow import Step
 from stepwell.orchestrator import (
+    ApprovalDecided,
+    ApprovalRequested,
     AttemptCompleted,
     AttemptFailed,
     AttemptId,
@@ -20,9 +27,11 @@ from stepwell.orchestrator import (
     Birth,
     Call,
     CancelAttempt,
+    ChildLeft,
     Children,
     ErrorInfo,
     Event,
+    Failure,
     Output,
     Reuse,
     RunCancelled,
@@ -33,11 +42,16 @@ from stepwell.orchestrator import (
     State,
     StepReused,
     StepsDefined,
+    TimeOut,
+    Void,
+    WaitResumed,
     apply,
+    closing,
     decide,
     interrupted,
     recover,
     request,
+    retry_at,
     running_attempts,
 )
 from stepwell.store import Blob
@@ -45,12 +59,15 @@ from tests.support.simulation import digest
 
 Entry = tuple[str, str, str, int, int, Event]
 ROOT = "r"
+PERSON = "?"
+DAY = 86_400_000_000
 Kind = TypeVar("Kind", bound=Event)
 
 
 @dataclass(frozen=True)
 class Agent:
-    """Steps, and which agents each of them calls, all at once; an edit changes the version."""
+    """Steps, and which agents each of them calls, all at once, `?` for a person; an edit changes
+    the version."""
 
     name: str
     steps: tuple[Step, ...]
@@ -87,6 +104,12 @@ def agent(name: str, version: str = "1", **calls: Sequence[str]) -> Agent:
     return Agent(name, tuple(steps), calls, version)
 
 
+def changed(agent: Agent, step: str, **fields: Any) -> Agent:
+    """The agent with one of its steps defined otherwise."""
+    steps = (replace(it, **fields) if it.name == step else it for it in agent.steps)
+    return dataclasses.replace(agent, steps=tuple(steps))
+
+
 @dataclass
 class World:
     """The disk, what happened outside, and at most one process at a time."""
@@ -96,6 +119,9 @@ class World:
     disk: list[Entry] = field(default_factory=list[Entry])
     executions: Counter[tuple[str, str]] = field(default_factory=Counter[tuple[str, str]])
     """Times the code of each agent's step ran to its end, crashes included."""
+    failure: Callable[[str], Failure] = lambda agent: Failure()
+    """What is known of an error in a step of this agent."""
+    timeouts: int = 0
     process: "Process | None" = None
     clock: int = 0
 
@@ -204,7 +230,7 @@ class Process:
         state, at = self.states[run], self.world.clock
         apply(state, event, step=step, item=item, attempt=attempt, at=at)
         self.batch.append((run, step, item, attempt, at, event))
-        self.children.follow(state, event, step)
+        self.children.follow(state, event, step, item)
 
     # -- what people do ---------------------------------------------------------------------
 
@@ -253,6 +279,16 @@ class Process:
                     state.superseded.pop(command.step)
                 case Settle():
                     self.record(run, RunSettled(command.status))
+                case Void():
+                    event, step, item, attempt = closing(state, command)
+                    self.record(run, event, step=step, item=item, attempt=attempt)
+                case TimeOut():
+                    if state.tried(command.step, command.item, command.attempt) is None:
+                        continue
+                    self.world.timeouts += 1
+                    self.running.pop((run, command.step), None)
+                    event = AttemptFailed(ErrorInfo("StepTimedOut"))
+                    self.record(run, event, step=command.step, attempt=command.attempt)
                 case _:
                     raise AssertionError(command)
         return bool(commands)
@@ -293,34 +329,90 @@ class Process:
         if attempt.to_call:
             name, key = attempt.to_call.pop()
             at = AttemptId(run, step, attempt.command.attempt)
-            self.children.begin(at, key, self.world.agents[name].birth())
+            if name == PERSON:
+                self._ask_person(at, key)
+            else:
+                self.children.begin(at, key, self.world.agents[name].birth())
             attempt.waits.append(key)
         else:
             del self.running[run, step]
             self._end(run, attempt)
         self.advance()
 
+    def _ask_person(self, at: AttemptId, key: str) -> None:
+        known = (self.states[at.run].steps[at.step].calls or {}).get(key)
+        if known is None:
+            asked = ApprovalRequested(f"{at.run}/{at.step}", key, "Well?")
+            self.record(at.run, asked, step=at.step, attempt=at.attempt)
+        elif not known.is_closed:
+            self.record(at.run, WaitResumed(key), step=at.step, attempt=at.attempt)
+
+    def leave(self, run: str, step: str) -> str:
+        """The code ceases to wait for one of the runs it has called: which; none if there is none.
+
+        So it does in an `asyncio.timeout`, or when another task of a group fails.
+        """
+        attempt, calls = self.running[run, step], self.states[run].steps[step].calls or {}
+        for key in attempt.waits:
+            if calls[key].form == "child" and not calls[key].is_closed:
+                attempt.waits.remove(key)
+                number = attempt.command.attempt
+                self.record(run, ChildLeft(key), step=step, attempt=number)
+                self.advance()
+                return calls[key].subject
+        return ""
+
+    def decide_one(self, choose: random.Random) -> bool:
+        """After a day, somebody answers a question; whether there was one."""
+        pending = [(state, name) for state in self.states.values() for name in state.pending]
+        if pending:
+            self.world.clock += DAY
+            self.advance()
+            state, name = choose.choice(pending)
+            asked = state.approvals[name]
+            decided = ApprovalDecided(name, "approved", asked.request.call, by="ada")
+            self.record(state.run, decided, step=asked.step, attempt=asked.attempt)
+            self.advance()
+        return bool(pending)
+
+    def wait_for_retry(self) -> bool:
+        """The next retry is due; whether there is one."""
+        dues = [state.timers.next_due for state in self.states.values() if state.retrying]
+        if dues:
+            self.world.clock = max(self.world.clock, min(filter(None, dues)))
+            self.advance()
+        return bool(dues)
+
     def _end(self, run: str, attempt: Attempt) -> None:
         command, name = attempt.command, self._agent_of(run).name
         calls: dict[str, Call] = self.states[run].steps[command.step].calls or {}
-        answers = [calls[key] for key in sorted(attempt.waits)]
+        answers = [calls[key] for key in sorted(attempt.waits) if calls[key].form == "child"]
         step, number = command.step, command.attempt
-        if any(call.status != "completed" for call in answers):
-            self.record(run, AttemptFailed(ErrorInfo("AgentFailed")), step=step, attempt=number)
+        if failed := [call for call in answers if call.status != "completed"]:
+            known = [call.error.failure for call in failed if call.error is not None]
+            passing = [it for it in known if it is not None and it.is_transient]
+            self._fail(run, command, "AgentFailed", (passing or [Failure()])[0])
             return
         self.world.executions[name, step] += 1
         if self.world.fails(name, step, self.world.executions[name, step]):
-            self.record(run, AttemptFailed(ErrorInfo("ValueError")), step=step, attempt=number)
+            self._fail(run, command, "ValueError", self.world.failure(name))
             return
         parts = [f"{key}={value}" for key, value in sorted(command.inputs.items())]
         parts += [output.digest for call in answers for output in call.outputs.values()]
         output = Output(digest(command.code, *parts))
         self.record(run, AttemptCompleted({step: output}), step=step, attempt=number)
 
+    def _fail(self, run: str, command: StartAttempt, kind: str, failure: Failure) -> None:
+        state, step = self.states[run], command.step
+        due = retry_at(state.flow[step], state.steps[step], failure, self.world.clock)
+        event = AttemptFailed(ErrorInfo(kind, failure=failure), retry_at=due)
+        self.record(run, event, step=step, attempt=command.attempt)
+
     @property
     def is_quiet(self) -> bool:
         """Whether nothing more will happen by itself."""
-        return not (self.batch or self.effects or self.running)
+        is_retrying = any(state.retrying for state in self.states.values())
+        return not (self.batch or self.effects or self.running or is_retrying)
 
 
 def go_on(process: Process, choose: random.Random, *, moves: int = 0) -> None:
@@ -331,5 +423,7 @@ def go_on(process: Process, choose: random.Random, *, moves: int = 0) -> None:
         able = sorted(key for key in process.running if process.can_move(*key))
         if able and (not (process.batch or process.effects) or choose.random() < 0.5):
             process.move(*choose.choice(able))
-        else:
+        elif process.batch or process.effects:
             process.commit()
+        elif not (process.decide_one(choose) or process.wait_for_retry()):
+            raise AssertionError(f"nothing happens any more: {process.running}")

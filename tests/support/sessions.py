@@ -6,7 +6,7 @@ from typing import Any
 
 from stepwell.defining import step_from_cell
 from stepwell.frontend import NoFrontend
-from stepwell.orchestrator import StepView
+from stepwell.orchestrator import Clock, StepView
 from stepwell.place import Place
 from stepwell.session import Session
 from stepwell.store import MemoryStore
@@ -53,11 +53,12 @@ class Notebook:
         *,
         mode: str = "",
         place: Place | None = None,
+        clock: Clock | None = None,
     ) -> None:
         self.pane = Pane()
         self.names: dict[str, Any] = {}
         self.place = place or Place(None, folder / "n.duckdb", mode)
-        self.session = Session(self.names, self.pane, place=self.place, store=store)
+        self.session = Session(self.names, self.pane, place=self.place, store=store, clock=clock)
 
     def step(self, name: str, source: str, **options: Any) -> None:
         """A `%%step` cell."""
