@@ -85,10 +85,6 @@ def _check(step: Step, over: MapOver, source: Dataflow) -> None:
             f"--when is asked once for the step, not for each {over.item!r}. Leave elements out of "
             f"{over.source!r} instead",
         )
-    if step.transient:
-        raise InvalidStep(
-            step.name, "what a mapped step makes is kept element by element: leave out --transient"
-        )
 
 
 def share_of(text: str | float, *, what: str) -> float:

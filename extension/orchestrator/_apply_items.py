@@ -18,6 +18,7 @@ from stepwell.orchestrator._events import (
     AttemptStarted,
     ItemsExpanded,
 )
+from stepwell.orchestrator._inputs import has_all_outputs
 from stepwell.orchestrator._state import State
 from stepwell.orchestrator._streams import streamed
 from stepwell.orchestrator._timers import Timer
@@ -135,9 +136,10 @@ def expand(state: State, step: StepState, event: ItemsExpanded, attempt: int, at
 def add_item(state: State, step: StepState, over: MapOver, unit: ItemState) -> None:
     """One more item of the pass: done already, or to be done."""
     items, run, key = step.items, step.running, unit.name
-    if items is None or run is None:
+    definition = state.flow.get(step.name)
+    if items is None or run is None or definition is None:
         return
-    if _is_current(unit, items, run, over):
+    if _is_current(definition, unit, items, run, over):
         items.done[key] = None
         items.reused += 1
         _pass_on(state, step, items, unit)
@@ -159,10 +161,15 @@ def add_item(state: State, step: StepState, over: MapOver, unit: ItemState) -> N
         items.ready[key] = None
 
 
-def _is_current(unit: ItemState, items: Items, run: Running, over: MapOver) -> bool:
+def _is_current(
+    definition: Step, unit: ItemState, items: Items, run: Running, over: MapOver
+) -> bool:
     found = unit.checkpoint
+    if definition.transient and unit.name not in items.live:
+        return False
     return (
         found is not None
+        and has_all_outputs(found.outputs, definition)
         and unit.of_pass >= items.valid_from
         and found.code == run.code
         and found.environment == items.environment
@@ -200,6 +207,7 @@ def item_attempt(
             _complete(unit, run, event, at)
             withdraw(state, unit, "it is done")
             unit.of_pass = step.attempts
+            items.live.add(key)
             items.done[key] = None
             _pass_on(state, step, items, unit)
         case AttemptFailed():

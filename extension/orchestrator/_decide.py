@@ -5,12 +5,10 @@ Every command becomes an event before it is carried out: `apply` takes the step 
 """
 
 from collections.abc import Iterable, Iterator
-from hashlib import blake2b
 from itertools import chain, islice
 from typing import Literal
 
 from stepwell.flow import Step
-from stepwell.orchestrator._base import Output
 from stepwell.orchestrator._commands import (
     CancelAttempt,
     Command,
@@ -23,14 +21,14 @@ from stepwell.orchestrator._commands import (
 from stepwell.orchestrator._decide_due import wake
 from stepwell.orchestrator._decide_items import from_items, streams_to_begin
 from stepwell.orchestrator._decide_waits import from_waits
-from stepwell.orchestrator._inputs import SKIPPED, current_inputs
+from stepwell.orchestrator._inputs import SKIPPED, current_inputs, has_all_outputs
 from stepwell.orchestrator._keys import idempotency_key
 from stepwell.orchestrator._limits import Limits, Rooms
 from stepwell.orchestrator._state import State
 from stepwell.orchestrator._streams import stream_of
-from stepwell.orchestrator._unit import Checkpoint, Running, StepState
+from stepwell.orchestrator._unit import Checkpoint, StepState
 
-__all__ = ["SKIPPED", "current_inputs", "decide", "derived_digest", "is_current"]
+__all__ = ["SKIPPED", "current_inputs", "decide", "is_current"]
 
 NO_LIMITS = Limits(tuple)
 
@@ -145,14 +143,7 @@ def is_current(
         checkpoint.code == definition.digest
         and checkpoint.inputs == inputs
         and checkpoint.environment == environment
-        and (bool(checkpoint.skipped) or not _changed_outputs(checkpoint.outputs, definition))
-    )
-
-
-def _changed_outputs(outputs: dict[str, Output], definition: Step) -> bool:
-    return len(outputs) != len(definition.writes) or any(
-        name not in outputs or outputs[name].stored is (name in definition.transient)
-        for name in definition.writes
+        and (bool(checkpoint.skipped) or has_all_outputs(checkpoint.outputs, definition))
     )
 
 
@@ -173,10 +164,3 @@ def _status(state: State) -> Literal["completed", "failed", "cancelled"]:
     if any(step.error is not None for step in steps):
         return "failed"
     return "cancelled" if any(step.cancelled or step.owed for step in steps) else "completed"
-
-
-def derived_digest(running: Running, name: str) -> str:
-    """Digest of a transient output: it stands for what the value was made from."""
-    parts = [running.code, running.environment, name]
-    parts += [f"{key}={digest}" for key, digest in sorted(running.inputs.items())]
-    return blake2b("\0".join(parts).encode(), digest_size=16).hexdigest()

@@ -10,6 +10,7 @@ from typing import Protocol
 
 from msgspec.structs import replace
 
+from stepwell.flow import Step
 from stepwell.orchestrator._closing import closing
 from stepwell.orchestrator._commands import (
     CancelAttempt,
@@ -30,7 +31,6 @@ from stepwell.orchestrator._commands import (
     Void,
 )
 from stepwell.orchestrator._deadlines import Failure, retry_at
-from stepwell.orchestrator._decide import derived_digest
 from stepwell.orchestrator._events import (
     AttemptFailed,
     AttemptInterrupted,
@@ -43,6 +43,7 @@ from stepwell.orchestrator._events import (
     UndoRequested,
 )
 from stepwell.orchestrator._failures import items_failed, timed_out
+from stepwell.orchestrator._inputs import derived_digest
 from stepwell.orchestrator._port import (
     NOTHING,
     Attempt,
@@ -55,7 +56,7 @@ from stepwell.orchestrator._port import (
 )
 from stepwell.orchestrator._request import running_attempts
 from stepwell.orchestrator._state import State
-from stepwell.orchestrator._unit import StepState
+from stepwell.orchestrator._unit import StepState, Unit
 from stepwell.store import Blob
 
 __all__ = ["Hands"]
@@ -165,11 +166,7 @@ class Hands:
     def _attempt(self, state: State, command: StartAttempt) -> Attempt:
         definition, step = state.flow[command.step], state.steps[command.step]
         unit = state.unit(command.step, command.item) or step
-        running = step.running
-        derived: Mapping[str, str] = NOTHING
-        if definition.transient and running is not None:
-            derived = {name: derived_digest(running, name) for name in definition.transient}
-        item = None
+        running, item = step.running, None
         if command.item and step.items is not None:
             found = step.items.by_key[command.item]
             of_pass = running.attempt if running is not None else 0
@@ -181,7 +178,7 @@ class Hands:
             command.key,
             command.inputs,
             command.environment,
-            derived,
+            _derived(definition, unit, command.item),
             unit.failures + 1,
             item,
             unit.calls,
@@ -211,7 +208,7 @@ class Hands:
             run.key,
             run.inputs,
             run.environment,
-            {},
+            _derived(state.flow[command.step], step),
             gathered=gathered,
         )
         self._after(partial(self._hand_over, state, attempt))
@@ -246,3 +243,11 @@ class Hands:
             item=command.item,
             attempt=command.attempt,
         )
+
+
+def _derived(definition: Step, unit: Unit, item: str = "") -> Mapping[str, str]:
+    """What transient outputs go by."""
+    run = unit.running
+    if run is None or not definition.transient:
+        return NOTHING
+    return {name: derived_digest(run, name, item) for name in definition.transient}

@@ -136,6 +136,8 @@ def recover(state: State) -> State:
     for step in state.steps.values():
         step.again = False
         step.restored = False
+        if step.items is not None:
+            step.items.live.clear()
         if step.owed:
             _let_go(state, step)
     state.fresh.clear()

@@ -121,6 +121,8 @@ class Items(msgspec.Struct, omit_defaults=True, gc=False):
     done: dict[str, None] = {}
     reused: int = 0
     """Of `done`, those answered from an earlier pass."""
+    live: set[str] = set()
+    """Those that completed in this process: only their transient outputs exist."""
     refused: dict[str, None] = {}
     """Those of which a person has said that they failed: until somebody asks for the step anew."""
     callers: dict[str, None] = {}

@@ -331,7 +331,8 @@ class KernelWorker:
         for name, value in objects.items():
             if name in attempt.derived:
                 step = attempt.id.step
-                outputs[name] = self._values.keep_live(step, name, attempt.derived[name], value)
+                digest, item = attempt.derived[name], attempt.id.item
+                outputs[name] = self._values.keep_live(step, name, digest, value, item=item)
                 continue
             outputs[name], blob = self._values.encode(attempt.id.step, name, value)
             blobs.append(blob)

@@ -127,12 +127,16 @@ class Mapped:
         blobs: list[Blob] = []
         for name in attempt.definition.writes:
             mine = [None if one.outputs is None else one.outputs[name] for one in gathered]
-            outputs[name], blob = self._values.gather(mine)
-            blobs.append(blob)
-            objects[name] = [
+            objects[name] = found = [
                 None if output is None else self._object(made, one.key, name, output.digest)
                 for one, output in zip(gathered, mine, strict=True)
             ]
+            if name in attempt.derived:
+                digest = attempt.derived[name]
+                outputs[name] = self._values.keep_live(attempt.id.step, name, digest, found)
+                continue
+            outputs[name], blob = self._values.gather(mine)
+            blobs.append(blob)
         return Finished(attempt.id, outputs, blobs, objects)
 
     def _object(

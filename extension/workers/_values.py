@@ -59,7 +59,7 @@ class Values:
         self._shared: OrderedDict[str, object] = OrderedDict()
         self._live: dict[str, object] = {}
         # Of each output the last two: an attempt may have begun with the last but one.
-        self._owned: dict[tuple[str, str], deque[str]] = {}
+        self._owned: dict[tuple[str, str, str], deque[str]] = {}
 
     def encode(self, step: str, variable: str, value: object) -> tuple[Output, Blob]:
         """The value, ready for a record. Raises `ValueNotStorable`, with both names."""
@@ -80,16 +80,18 @@ class Values:
             # It goes with its record: that waits for space, and writes the file first.
             return blob
 
-    def keep_live(self, step: str, variable: str, digest: str, value: object) -> Output:
+    def keep_live(
+        self, step: str, variable: str, digest: str, value: object, *, item: str = ""
+    ) -> Output:
         """A transient output: kept in this process alone, under the digest it goes by.
 
-        Only the last two objects of a variable are kept.
+        Only the last two objects of a variable are kept, of a mapped step for each item.
         """
         if SECRETS.is_marked(variable):
             SECRETS.keep(variable, value)
         with self._lock:
             self._live[digest] = value
-            mine = self._owned.setdefault((step, variable), deque())
+            mine = self._owned.setdefault((step, item, variable), deque())
             if digest in mine:
                 mine.remove(digest)
             mine.append(digest)

@@ -112,9 +112,3 @@ def test_what_cannot_be_mapped_is_refused(over: MapOver, says: str) -> None:
     """At the border, with what is wrong."""
     with pytest.raises(InvalidStep, match=says):
         cell("x = 1", over)
-
-
-def test_transient_outputs_cannot_be_mapped() -> None:
-    """They would exist for the last element alone."""
-    with pytest.raises(InvalidStep, match="--transient"):
-        cell("x = 1", MapOver(item="a", source="b"), transient=("x",))
