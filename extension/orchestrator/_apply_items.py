@@ -207,7 +207,7 @@ def item_attempt(
             _complete(unit, run, event, at)
             withdraw(state, unit, "it is done")
             unit.of_pass = step.attempts
-            items.live.add(key)
+            items.live[key] = None
             items.done[key] = None
             _pass_on(state, step, items, unit)
         case AttemptFailed():

@@ -23,7 +23,9 @@ def to_be_undone(state: State, steps: Collection[str] = ()) -> dict[str, str]:
             continue
         if undone.checkpoint.skipped or (steps and undone.name not in steps):
             continue
-        found.append((undone.checkpoint.at, place[undone.name], definition.name, undone.name))
+        found.append(
+            (undone.checkpoint.at, place.get(undone.name, -1), definition.name, undone.name)
+        )
     return {undo: name for _, _, undo, name in sorted(found, reverse=True)}
 
 

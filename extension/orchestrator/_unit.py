@@ -121,7 +121,7 @@ class Items(msgspec.Struct, omit_defaults=True, gc=False):
     done: dict[str, None] = {}
     reused: int = 0
     """Of `done`, those answered from an earlier pass."""
-    live: set[str] = set()
+    live: dict[str, None] = {}
     """Those that completed in this process: only their transient outputs exist."""
     refused: dict[str, None] = {}
     """Those of which a person has said that they failed: until somebody asks for the step anew."""
