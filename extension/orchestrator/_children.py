@@ -190,8 +190,12 @@ class Children:
 
     def follow(self, state: State, event: Event, step: str, item: str = "") -> None:
         """Something has happened in this run: its parent and its children are to know."""
-        if not (state.children or isinstance(event, _CONCERNS)):
-            return
+        if state.children or isinstance(event, _CONCERNS):
+            self._follow(state, event, step, item)
+        if state.started is not None and state.started.step:
+            self._tell_waiting(state, state.started)
+
+    def _follow(self, state: State, event: Event, step: str, item: str) -> None:
         match event:
             case RunSettled():
                 self._settle(state, event)
@@ -214,12 +218,10 @@ class Children:
                 self._end_unwanted(state, getattr(event, "steps", (step,)))
             case _:
                 pass
-        self._tell_waiting(state)
 
-    def _tell_waiting(self, child: State) -> None:
+    def _tell_waiting(self, child: State, started: RunStarted) -> None:
         """The clocks of a step that waits for this run stand still while it only waits itself."""
-        started = child.started
-        if started is None or not started.step or not self._runs.is_advancing(started.parent):
+        if not self._runs.is_advancing(started.parent):
             return
         unit = self._runs.state(started.parent).unit(started.step, started.item)
         call = (unit.calls or {}).get(started.call) if unit is not None else None
