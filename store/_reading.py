@@ -5,7 +5,7 @@ from itertools import pairwise
 from typing import Any
 
 from stepwell.store._instance import Instance
-from stepwell.store._packing import LARGEST, unpack
+from stepwell.store._packing import LARGEST, SEPARATOR, unpack
 from stepwell.store._port import Row
 
 __all__ = ["read_latest", "read_rows"]
@@ -26,7 +26,8 @@ def read_rows(
         parameters["run"] = run
     if kinds is not None:
         name += "_of_kinds" if run is None else "_and_kinds"
-        parameters["kinds"] = list(kinds)
+        wanted = parameters["kinds"] = list(kinds)
+        parameters["sought"] = SEPARATOR.join(["", *wanted, ""]) if len(wanted) == 1 else ""
     rows = _all(instance, name, parameters)
     if any(later.seq < earlier.seq for earlier, later in pairwise(rows)):
         rows.sort(key=lambda row: row.seq)

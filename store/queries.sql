@@ -74,8 +74,11 @@ INSERT INTO s.meta VALUES (?, ?);
 SELECT seq, head, body FROM s.journal WHERE seq > $after AND seq <= $until;
 
 -- name: rows_of_kinds
+-- $sought is what a row of the one kind that is wanted contains, or empty: most rows are
+-- passed over in half the time.
 SELECT seq, head, body FROM s.journal
-WHERE seq > $after AND seq <= $until AND list_contains($kinds, split_part(head, chr(31), 2));
+WHERE seq > $after AND seq <= $until AND contains(head, $sought)
+  AND list_contains($kinds, split_part(head, chr(31), 2));
 
 -- name: rows_of_run
 SELECT seq, head, body FROM s.journal
@@ -84,7 +87,7 @@ WHERE seq > $after AND seq <= $until AND starts_with(head, $run || chr(31));
 -- name: rows_of_run_and_kinds
 SELECT seq, head, body FROM s.journal
 WHERE seq > $after AND seq <= $until AND starts_with(head, $run || chr(31))
-  AND list_contains($kinds, split_part(head, chr(31), 2));
+  AND contains(head, $sought) AND list_contains($kinds, split_part(head, chr(31), 2));
 
 -- name: latest
 WITH last AS (

@@ -45,6 +45,22 @@ class Flow:
         self._order: list[str] | None = []
         self._ranks: dict[str, int] = {}
 
+    @classmethod
+    def restored(cls, name: str, steps: Iterable[Step]) -> "Flow":
+        """A flow again, of the steps one had, in their order: they are not checked once more."""
+        flow = cls(name)
+        known, writers = flow._steps, flow._writers
+        for step in steps:
+            known[step.name] = step
+            for written in step.writes:
+                writers[written] = step.name
+            if step.reads or step.after:
+                flow._link(step)
+        flow._places = {name: place for place, name in enumerate(known)}
+        flow._next_place = len(known)
+        flow._order = None
+        return flow
+
     # Changing
 
     def add(self, step: Step) -> None:

@@ -57,6 +57,11 @@ def _without_collections() -> Generator[None]:
     try:
         yield
     finally:
+        if not gc.get_freeze_count():
+            # All there is becomes old, unseen: the next collection, which comes at once,
+            # would look through all of it for what died young.
+            gc.freeze()
+            gc.unfreeze()
         if was_on:
             gc.enable()
 

@@ -117,9 +117,8 @@ def state_of(run: str, parts: Iterable[bytes]) -> State:
             case _:
                 for field in _KEPT:
                     setattr(state, field, getattr(part, field))
-    for name, steps in flows.items():
-        flow = state.agents.setdefault(name, Flow(name)) if name else state.flow
-        flow.extend(steps)
+    state.flow = Flow.restored("", flows.pop("", ()))
+    state.agents = {name: Flow.restored(name, steps) for name, steps in flows.items()}
     return state
 
 
