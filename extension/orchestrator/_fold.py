@@ -58,12 +58,13 @@ def fold(
     until: int | None = None,
     is_direct: bool = True,
     pace: Callable[[], None] = lambda: None,
+    is_enough: Callable[[], bool] = lambda: False,
     portion: int = PORTION,
 ) -> Folded:
     """Apply what there is of the run, or what there is up to the record `until`.
 
     Not `is_direct`: all of it, and not from a shortcut. `pace` is called after every few
-    records, and may raise `GivenUp`.
+    records, and may raise `GivenUp`; `is_enough` after every portion.
     """
     while True:
         numbering = store.numbering
@@ -72,6 +73,8 @@ def fold(
             if store.numbering != numbering:
                 break
             _apply_all(folded, rows, pace)
+            if is_enough():
+                return folded
         else:
             return folded
 

@@ -9,7 +9,7 @@ orchestrator's thread, everything else by any.
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import zip_longest
 from weakref import WeakSet
 
@@ -35,14 +35,47 @@ LONGEST_REST_SECONDS = 0.1
 CLOSING_SECONDS = 2.0
 
 
-def make_shortcut(
-    store: Store, run: str, *, at_least: int = 1, pace: Callable[[], None] = lambda: None
-) -> int:
+class Pace:
+    """How quickly something goes on that nobody waits for."""
+
+    def __init__(self) -> None:
+        self._began = time.monotonic()
+        self._half = self._until = float("inf")
+        self._is_hurried = threading.Event()
+
+    def __call__(self) -> None:
+        """Rest, if it is time to. Raises `GivenUp` when it is too late."""
+        now = time.monotonic()
+        if self._is_hurried.is_set():
+            if now >= self._until:
+                raise GivenUp
+            return
+        worked = now - self._began
+        if worked >= WORK_SECONDS:
+            self._is_hurried.wait(min(worked * REST, LONGEST_REST_SECONDS))
+            self._began = time.monotonic()
+
+    def hurry(self, seconds: float) -> None:
+        """Rest no more, and be done in this time or not at all."""
+        now = time.monotonic()
+        self._half, self._until = now + seconds / 2, now + seconds
+        self._is_hurried.set()
+
+    def is_enough(self) -> bool:
+        """Whether half of the time is over: what was read is to be written in the other."""
+        return time.monotonic() >= self._half
+
+
+def make_shortcut(store: Store, run: str, *, at_least: int = 1, pace: Pace | None = None) -> int:
     """Keep what the run's records come to, if there are so many new ones.
 
-    Answers the number of the last one; 0 where nothing was kept.
+    Answers the number of the last one; 0 where nothing was kept. Without a pace of its own
+    it does not rest.
     """
-    folded = fold(store, run, pace=pace, portion=PORTION)
+    if pace is None:
+        pace = Pace()
+        pace.hurry(float("inf"))
+    folded = fold(store, run, pace=pace, is_enough=pace.is_enough, portion=PORTION)
     if folded.last is None or folded.count < at_least or not form():
         return 0
 
@@ -65,32 +98,6 @@ def is_shortcut_true(store: Store, run: str) -> bool:
         return all(kept == made for kept, made in zip_longest(found.parts, parts))
     except (OSError, StoreCorrupt):
         return False
-
-
-class Pace:
-    """How quickly something goes on that nobody waits for."""
-
-    def __init__(self) -> None:
-        self._began = time.monotonic()
-        self._until: float | None = None
-        self._is_hurried = threading.Event()
-
-    def __call__(self) -> None:
-        """Rest, if it is time to. Raises `GivenUp` when it is too late."""
-        now = time.monotonic()
-        if self._until is not None:
-            if now >= self._until:
-                raise GivenUp
-            return
-        worked = now - self._began
-        if worked >= WORK_SECONDS:
-            self._is_hurried.wait(min(worked * REST, LONGEST_REST_SECONDS))
-            self._began = time.monotonic()
-
-    def hurry(self, seconds: float) -> None:
-        """Rest no more, and be done in this time or not at all."""
-        self._until = time.monotonic() + seconds
-        self._is_hurried.set()
 
 
 class Shortcuts:
@@ -165,7 +172,7 @@ class Shortcuts:
             _LOG.exception("a shortcut to run %s could not be made", run)
             return
         # Making one takes the longer the more there is: so it is done the less often.
-        self._due[run] = max(EVERY, last // 4)
+        self._due[run] = max(EVERY, last // 8)
 
 
 _makers: "WeakSet[Shortcuts]" = WeakSet()

@@ -279,6 +279,19 @@ def test_whoever_closes_does_not_wait_for_long(run: list[Record]) -> None:
     assert [it.name for it in threading.enumerate() if it.name == "stepwell-shortcuts"] == []
 
 
+def test_what_was_read_in_half_the_time_is_kept(run: list[Record]) -> None:
+    """A shortcut to a part of the way is one, too."""
+    store = MemoryStore()
+    store.commit(run * 300)
+    pace = making.Pace()
+    pace.hurry(0.0)
+    pace._until = float("inf")  # pyright: ignore[reportPrivateUsage]
+    assert make_shortcut(store, "r", pace=pace) == making.PORTION
+    assert make_shortcut(store, "r", pace=pace) == making.PORTION * 2
+    assert fold(store, "r").count == store.last_seq - making.PORTION * 2
+    assert is_shortcut_true(store, "r")
+
+
 def test_a_store_that_goes_away_meanwhile_is_no_trouble(
     run: list[Record], caplog: pytest.LogCaptureFixture
 ) -> None:
