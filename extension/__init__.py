@@ -13,6 +13,7 @@ module loads none of IPython, DuckDB or anywidget; each comes when it is needed.
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    import stepwell.blocking as blocking  # noqa: PLR0402 - mypy finds no part of what it reads
     from stepwell.agents import Agent
     from stepwell.api import Run, fork, run, step
     from stepwell.declaring import agent
@@ -47,6 +48,7 @@ __all__ = [
     "agent",
     "approve",
     "ask",
+    "blocking",
     "call",
     "cell",
     "cost",
@@ -102,11 +104,13 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> Any:
+    from importlib import import_module
+
+    if name == "blocking":
+        return import_module("stepwell.blocking")
     home = _HOMES.get(name)
     if home is None:
         raise AttributeError(f"module 'stepwell' has no attribute {name!r}")
-    from importlib import import_module
-
     value = getattr(import_module(home), name)
     globals()[name] = value
     return value

@@ -4,11 +4,13 @@ In a notebook that has loaded the extension it concerns the notebook's store; in
 the methods of `Run`, or name the store.
 """
 
-from collections.abc import Generator
+from collections.abc import Awaitable, Generator
+from concurrent.futures import Future
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from stepwell.errors import InvalidUsage
-from stepwell.inside import ABSENT, inside, send_from
+from stepwell.inside import ABSENT, Inside, inside, is_on_loop, send_from
 
 if TYPE_CHECKING:
     from stepwell.session import Question, Session
@@ -41,25 +43,31 @@ def decide(
     session.decide(which, decision, value, reason, by=by, always=always)
 
 
-class _Done:
-    """Something that has been done; may be awaited all the same."""
+@dataclass(frozen=True, slots=True)
+class _Sent:
+    """A message that is on its way; who awaits this goes on when it is on disk."""
 
-    def __await__(self) -> Generator[None]:
-        return
-        yield
+    answer: "Future[None] | None" = None
+
+    def __await__(self) -> Generator[Any, Any, None]:
+        if self.answer is not None:
+            yield from Inside.awaited(self.answer).__await__()
 
 
-def send(run: str, topic: str, payload: Any = None) -> Any:
+def send(run: str, topic: str, payload: Any = None) -> Awaitable[None]:
     """Send a message to a run of the same store; it stays there until a step receives it.
 
-    In a step it is awaited, and sent once however often the step runs; anywhere else it has
-    been sent when this returns. Raises `UnknownRun`, `ValueNotStorable`.
+    A step sends it once, however often it runs. In code with `await` it is awaited; anywhere
+    else it is on disk when this returns. Raises `UnknownRun`, `ValueNotStorable`.
     """
     found = inside.get()
-    if found is not None:
-        return send_from(found, run, topic, payload)
-    _session("stepwell.send()").send(run, topic, payload)
-    return _Done()
+    if found is None:
+        _session("stepwell.send()").send(run, topic, payload)
+        return _Sent()
+    answer = send_from(found, run, topic, payload)
+    if not is_on_loop():
+        answer.result()
+    return _Sent(answer)
 
 
 def _session(what: str) -> "Session":

@@ -27,8 +27,13 @@ def test_it_asks_waits_and_receives(tmp_path: Path) -> None:
     assert "title: Input should be a valid string" in said(notebook, "wrong")
     assert "https://example.org/heat-pumps,-tested" in said(notebook, "url")
     assert "Test them in Freiburg." in said(notebook, "plan")
+    assert said(notebook, "power") == "6"
     assert "['colder', 'warmer']" in said(notebook, "read")
     assert "approved by time 2026-01-04" in said(notebook, "test")
     with stepwell.open(tmp_path / ".stepwell" / "people_and_time.duckdb") as store:
         rows = store.sql("select step, status, channel from approvals order by step").fetchall()
-    assert rows == [("choose", "answered", "magic"), ("publish", "edited", "magic")]
+    assert rows == [
+        ("choose", "answered", "magic"),
+        ("publish", "edited", "magic"),
+        ("size", "answered", "magic"),
+    ]

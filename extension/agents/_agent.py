@@ -47,6 +47,7 @@ class Agent(Generic[Parameters, Result]):
     """
 
     definition: Definition
+    __stepwell_remembers__ = True
 
     def __init__(self, definition: Definition) -> None:
         self.become(definition)

@@ -24,6 +24,7 @@ from stepwell.inside._failures import failure_of
 from stepwell.inside._forms import Form, answer_from_text, check_json, live_forms
 from stepwell.inside._messages import receive, send_from
 from stepwell.inside._pulse import Pulse
+from stepwell.inside._spans import Span
 from stepwell.inside._stream import Stream
 from stepwell.inside._time import sleep
 from stepwell.inside._transaction import Transaction
@@ -39,6 +40,7 @@ __all__ = [
     "Player",
     "Pulse",
     "Recorder",
+    "Span",
     "Stream",
     "Tape",
     "Transaction",

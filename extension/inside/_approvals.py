@@ -7,7 +7,7 @@ since, it is another question, and the one before is voided. An answer that turn
 be of the form wanted is as good as none: the same is asked in another round.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import blake2b
 from itertools import count
@@ -15,7 +15,7 @@ from typing import Any, Literal, TypeVar, cast, overload
 
 from stepwell.errors import ApprovalExpired, ApprovalRejected, InvalidAnswer, InvalidUsage
 from stepwell.flow import OnTimeout
-from stepwell.inside._current import Inside, here
+from stepwell.inside._current import Inside, awaiting
 from stepwell.inside._edits import Edits
 from stepwell.inside._forms import live_forms
 from stepwell.inside._spans import Span, span_of
@@ -59,7 +59,7 @@ class Wish:
 
 
 @overload
-async def approve(
+def approve(
     question: str,
     payload: Answer,
     *,
@@ -67,12 +67,12 @@ async def approve(
     edit: bool | str | Sequence[str] | None = None,
     timeout: Span | None = None,
     on_timeout: OnTimeout = "reject",
-) -> Answer: ...
+) -> Coroutine[Any, Any, Answer]: ...
 @overload
-async def approve(
+def approve(
     question: str, *, timeout: Span | None = None, on_timeout: OnTimeout = "reject"
-) -> None: ...
-async def approve(
+) -> Coroutine[Any, Any, None]: ...
+def approve(
     question: str,
     payload: object = ABSENT,
     *,
@@ -80,7 +80,7 @@ async def approve(
     edit: bool | str | Sequence[str] | None = None,
     timeout: Span | None = None,
     on_timeout: OnTimeout = "reject",
-) -> Any:
+) -> Coroutine[Any, Any, Any]:
     """Go on when a person has said yes; what they have approved, as they may have changed it.
 
     `payload` is shown with the question. `edit` says what of it may be changed: True for all,
@@ -90,7 +90,9 @@ async def approve(
 
     Asked once: when the step runs again the decision is remembered, unless `payload` differs.
     Raises `ApprovalRejected` with the reason, and `ApprovalExpired` with `on_timeout="fail"`.
+    In code that does not await it is `stepwell.blocking.approve`.
     """
+    inside = awaiting("approve")
     may_edit = schema is not None if edit is None else edit
     edits = Edits.of_payload(None if payload is ABSENT else payload, may_edit, schema)
     wish = Wish(
@@ -100,43 +102,48 @@ async def approve(
         timeout=span_of(timeout, what="timeout="),
         on_timeout=_known(on_timeout),
     )
-    found = await ask_for(here("stepwell.approve()"), wish)
+    return _approved(inside, wish)
+
+
+async def _approved(inside: Inside, wish: Wish) -> Any:
+    found = await ask_for(inside, wish)
     return None if found is ABSENT else found
 
 
 @overload
-async def ask(
+def ask(
     question: str,
     schema: type[Answer],
     *,
     suggested: Any = ABSENT,
     timeout: Span | None = None,
     on_timeout: Literal["fail", "reject", "suggested"] = "fail",
-) -> Answer: ...
+) -> Coroutine[Any, Any, Answer]: ...
 @overload
-async def ask(
+def ask(
     question: str,
     schema: object = None,
     *,
     suggested: Any = ABSENT,
     timeout: Span | None = None,
     on_timeout: Literal["fail", "reject", "suggested"] = "fail",
-) -> Any: ...
-async def ask(
+) -> Coroutine[Any, Any, Any]: ...
+def ask(
     question: str,
     schema: object = None,
     *,
     suggested: object = ABSENT,
     timeout: Span | None = None,
     on_timeout: Literal["fail", "reject", "suggested"] = "fail",
-) -> Any:
+) -> Coroutine[Any, Any, Any]:
     """A person's answer, of the form that `schema` says: a type or a pydantic model.
 
     It is checked before it is accepted; one of the wrong form is asked for again. `suggested`
     is shown, is what approving the question means, and with `on_timeout="suggested"` what
     nobody answering does. Raises `ApprovalRejected` if they decline, `ApprovalExpired` when
-    the time is up.
+    the time is up. In code that does not await it is `stepwell.blocking.ask`.
     """
+    inside = awaiting("ask")
     if on_timeout == "suggested" and suggested is ABSENT:
         raise InvalidUsage('on_timeout="suggested" needs an answer to be suggested: suggested=…')
     wish = Wish(
@@ -147,7 +154,7 @@ async def ask(
         timeout=span_of(timeout, what="timeout="),
         on_timeout="approve" if on_timeout == "suggested" else _known(on_timeout),
     )
-    return await ask_for(here("stepwell.ask()"), wish)
+    return ask_for(inside, wish)
 
 
 def _known(on_timeout: str) -> OnTimeout:

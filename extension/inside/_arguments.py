@@ -49,7 +49,7 @@ class Signature:
     """A function's parameters, looked at once."""
 
     def __init__(self, function: Callable[..., object]) -> None:
-        self._owner = _owner(function)
+        self._around = _around(function)
         self._signature: inspect.Signature | None = None
         self._defaults: Named = {}
         self._simple: tuple[str, ...] | None = None
@@ -87,7 +87,7 @@ class Signature:
 
         Raises `CallNotIdentified` with the argument that nothing tells from others.
         """
-        whole = arguments if self._owner is None else {"self": self._owner, **arguments}
+        whole = {**self._around, **arguments} if self._around else arguments
         told = whole
         if any(map(SECRETS.is_marked, whole)):
             told = {key: _MASK if SECRETS.is_marked(key) else it for key, it in whole.items()}
@@ -111,10 +111,17 @@ class Signature:
         raise CallNotIdentified(call, key, type_name(value))
 
 
-def _owner(function: Callable[..., object]) -> object:
-    """What a bound method belongs to."""
+def _around(function: Callable[..., object]) -> Named:
+    """What says what a call is besides the name and the arguments: the object that is called,
+    or that a method belongs to, and what a `partial` has been given.
+    """
+    if isinstance(function, partial):
+        given = [list(function.args), dict(function.keywords)]
+        return {**_around(function.func), "partial": given}
     found: object = getattr(function, "__self__", None)
-    return None if isinstance(found, ModuleType | type) else found
+    if found is None and not hasattr(function, "__name__"):
+        found = function
+    return {} if found is None or isinstance(found, ModuleType | type) else {"self": found}
 
 
 def _without_secrets(value: Any) -> Any:
@@ -134,7 +141,8 @@ def call_name(function: Callable[..., object]) -> str:
     """What a function's calls are known by. Raises `InvalidUsage` for one without a name."""
     if isinstance(function, partial):
         return call_name(function.func)
-    found: str = getattr(function, "__qualname__", "") or type(function).__qualname__
+    found: str = getattr(function, "__qualname__", "") or getattr(function, "__name__", "")
+    found = found or type(function).__qualname__
     name = found.rpartition("<locals>.")[2]
     if name == "<lambda>":
         raise InvalidUsage(

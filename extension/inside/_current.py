@@ -38,6 +38,7 @@ __all__ = [
     "Inside",
     "Tape",
     "Values",
+    "awaiting",
     "given_up",
     "here",
     "inside",
@@ -168,7 +169,12 @@ class Inside(msgspec.Struct, frozen=True, eq=False):
 
     def closed(self, key: str) -> "Future[Call]":
         """The call's answer, once it is on disk, or `AttemptGivenUp`."""
-        return self.link.wait(self.attempt.id, key)
+        return self.expected(self.link.wait(self.attempt.id, key))
+
+    def expected(self, answer: "Future[Answer]") -> "Future[Answer]":
+        """An answer that may take its time; `AttemptGivenUp` when nobody wants the attempt."""
+        self.pulse.expect(answer, given_up(self.attempt.id))
+        return answer
 
     def check(self) -> None:
         """Raises `AttemptGivenUp` when nobody wants the attempt's result any more."""
@@ -203,7 +209,7 @@ class Inside(msgspec.Struct, frozen=True, eq=False):
 
     def give_up(self) -> None:
         """Nobody wants the result any more: the code hears of it when it next calls."""
-        self.pulse.is_given_up = True
+        self.pulse.give_up(given_up(self.attempt.id))
         self.transaction.undo()
 
     def fail(self) -> None:
@@ -244,6 +250,19 @@ def here(what: str) -> Inside:
         raise InvalidUsage(
             f"{what} has a meaning only inside a step, and this code does not run in one. "
             f"Put it below a %%step line, or into a function that a step calls"
+        )
+    return found
+
+
+def awaiting(what: str) -> Inside:
+    """The same for what is awaited. Raises `InvalidUsage` in code that does not: it would go on
+    as if all were well.
+    """
+    found = here(f"stepwell.{what}()")
+    if not is_on_loop():
+        raise InvalidUsage(
+            f"step {found.attempt.id.step!r}: stepwell.{what}(…) is awaited, and this code does "
+            f"not await: without `await` it is stepwell.blocking.{what}(…)"
         )
     return found
 

@@ -31,6 +31,8 @@ Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 _MARK = "__stepwell_durable__"
+_OWN = "__stepwell_remembers__"
+"""What has it remembers its calls by itself, as agents do."""
 
 
 class Durable:
@@ -295,6 +297,8 @@ def _seen(function: Callable[..., Any]) -> Durable:
 async def _called(
     function: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]
 ) -> Any:
+    if hasattr(function, _OWN):
+        return await function(*args, **kwargs)
     known: Durable | None = getattr(function, _MARK, None)
     made = known or _plain(function)
     if known is not None and (owner := getattr(function, "__self__", None)) is not None:

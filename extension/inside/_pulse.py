@@ -7,8 +7,10 @@ finds another one at it goes on.
 
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future
+from concurrent.futures import Future, InvalidStateError
+from contextlib import suppress
 from time import monotonic
+from typing import Any
 
 __all__ = ["Pulse"]
 
@@ -48,14 +50,14 @@ class _Pace:
 
 
 _making = threading.Lock()
-"""Held while an attempt's first sign gets a pace."""
+"""Held while what not every attempt needs is made for one."""
 
 
 class Pulse:
     """Of one attempt."""
 
     __slots__ = (
-        *("_answer", "_beats", "_details", "_is_full", "_is_new", "_shows", "_stall"),
+        *("_answer", "_beats", "_details", "_is_full", "_is_new", "_shows", "_stall", "_waits"),
         "is_given_up",
     )
 
@@ -69,8 +71,29 @@ class Pulse:
         self._is_new = False
         self._is_full = False
         self._answer: Future[None] | None = None
+        self._waits: dict[Future[Any], None] | None = None
         self.is_given_up = False
         """Nobody wants the attempt's result any more: its code is told as soon as it calls."""
+
+    def expect(self, answer: "Future[Any]", given_up: BaseException) -> None:
+        """The attempt's code waits for this; when it is given up, that is the answer."""
+        with _making:
+            waits = self._waits = {} if self._waits is None else self._waits
+        waits[answer] = None
+        answer.add_done_callback(self._forget)
+        # Looked at after it was entered: either it is found there, or this is.
+        if self.is_given_up:
+            _deny(answer, given_up)
+
+    def _forget(self, answer: "Future[Any]") -> None:
+        if self._waits is not None:
+            self._waits.pop(answer, None)
+
+    def give_up(self, error: BaseException) -> None:
+        """Nobody wants the result any more: who waits hears so, also on a thread."""
+        self.is_given_up = True
+        for answer in list(self._waits or ()):
+            _deny(answer, error)
 
     def beat(self, details: object, send: Callable[[object], "Future[None]"]) -> None:
         """The attempt is alive. Raises what an earlier `send` has come to, if that is an error."""
@@ -124,3 +147,8 @@ class Pulse:
         if is_allowed:
             self._is_full = is_full
         return is_allowed
+
+
+def _deny(answer: "Future[Any]", error: BaseException) -> None:
+    with suppress(InvalidStateError):
+        answer.set_exception(error)

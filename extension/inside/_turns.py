@@ -46,7 +46,7 @@ def take_turn(inside: Inside, key: str, limit: str) -> Generator[Turn, Any, Take
     """Wait for the turn of the call of that key. Raises `AttemptGivenUp`."""
     if not limit:
         return Taken(inside)
-    permit = inside.link.permit(inside.attempt.id, key, limit)
+    permit = inside.expected(inside.link.permit(inside.attempt.id, key, limit))
     taken = Taken(inside, permit)
     try:
         yield Turn(permit, limit)

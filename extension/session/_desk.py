@@ -18,7 +18,7 @@ from stepwell.errors import (
     UnknownApproval,
     near_misses,
 )
-from stepwell.inside import check_json, live_forms
+from stepwell.inside import ABSENT, check_json, live_forms
 from stepwell.orchestrator import (
     Approval,
     ApprovalDecided,
@@ -40,7 +40,6 @@ from stepwell.workers import Values
 __all__ = ["ABSENT", "Desk", "Question"]
 
 Answer = TypeVar("Answer")
-ABSENT = object()
 """Instead of a value, where None may be one."""
 
 
