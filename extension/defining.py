@@ -96,8 +96,6 @@ def _with_policies(step: Step, policies: Policies | None) -> Step:
 
 def _undoing(step: Step) -> Step:
     """A step that undoes another one. What it assigns is its own affair."""
-    if step.map is not None or step.when or step.once:
-        raise InvalidStep(step.name, "--undo-of goes with neither --map, --when nor --once")
     if step.undo_of == step.name:
         raise InvalidStep(step.name, "it cannot undo itself")
     return structs.replace(step, writes=(), defer=True)

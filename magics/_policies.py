@@ -62,7 +62,8 @@ POLICY_OPTIONS: tuple[Option, ...] = (
         Takes.ONE,
         "STEP",
         "this cell undoes STEP: it runs when that is undone (`%stepwell cancel --undo`), and only "
-        "then",
+        "then; of a mapped STEP once for each item that is done, with the element and what was "
+        "made of it under their names",
         (Kind.STEP,),
     ),
     Option("--limit", Takes.ONE, "NAME", "share a limit with others: see `%stepwell limit --help`"),

@@ -34,7 +34,7 @@ class ItemRow:
 
     key: str
     state: str
-    """`done`, `failed`, `running`, `waiting`, `needs a person`."""
+    """`done`, `failed`, `running`, `waiting`, `needs a person`, `undone`."""
     attempts: int = 0
     seconds: float | None = None
     said: str = ""

@@ -91,6 +91,7 @@ _WORDS = {
     "interrupted": STALE,
     "waiting": WAITING,
     "needs a person": NEEDED,
+    "undone": UNDONE,
 }
 
 

@@ -18,7 +18,7 @@ from stepwell.flow._fingerprint import Fingerprint, opaque
 from stepwell.flow._flow import Flow
 from stepwell.flow._functions import source_digest, uses
 from stepwell.flow._gating import gated
-from stepwell.flow._mapping import mapped, share_of
+from stepwell.flow._mapping import mapped, share_of, undoing_each
 from stepwell.flow._policies import Approve, Deadlines, MapOver, OnTimeout, Policies, Retry
 from stepwell.flow._step import Step, StepName, name_trouble
 
@@ -52,5 +52,6 @@ __all__ = [
     "source_diff",
     "source_digest",
     "syntax_tree",
+    "undoing_each",
     "uses",
 ]

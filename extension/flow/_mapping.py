@@ -12,7 +12,7 @@ from stepwell.flow._formula import looks_at
 from stepwell.flow._policies import MapOver
 from stepwell.flow._step import Step
 
-__all__ = ["mapped", "share_of"]
+__all__ = ["mapped", "share_of", "undoing_each"]
 
 _SHARE = re.compile(r"(\d+(?:\.\d*)?|\.\d+)\s*(%?)")
 
@@ -42,6 +42,34 @@ def mapped(step: Step, over: MapOver) -> Step:
         builtins=tuple(name for name in builtins if name != over.item),
         map=replace(over, apart=extra),
     )
+
+
+def undoing_each(step: Step, undone: Step) -> Step:
+    """The step that undoes this one, run for each of its items where it is mapped.
+
+    Its code finds the element and what the item has made under their names. One that was
+    fitted to what the other was before is fitted anew. Raises `InvalidStep`.
+    """
+    over, mine = undone.map, step.map
+    if mine is not None and mine.undoes:
+        if over is not None and mine.item == over.item and mine.source in ("", over.source):
+            return step
+        reads = [name for name in step.reads if name not in mine.apart]
+        reads += [mine.item] if mine.source else []
+        step = replace(step, reads=tuple(reads), map=None)
+    if over is None:
+        return step
+    if step.map is not None:
+        raise InvalidStep(
+            step.name,
+            f"it undoes {undone.name!r}, which is mapped: it runs once for each {over.item!r} that "
+            f"is done, with what was made of that. Leave --map out",
+        )
+    source = over.source if over.item in step.reads else ""
+    each = MapOver(item=over.item, source=source, max_parallel=1, undoes=True)
+    if source:
+        return mapped(step, each)
+    return replace(step, digest=digest_of("undo each", step.digest), map=each)
 
 
 def _sources(step: Step, over: MapOver) -> tuple[Dataflow, Dataflow]:

@@ -33,6 +33,10 @@ class MapOver(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     """Of the step's reads, those that its code does not look at: what only the source and the
     key are made from. An element's result does not depend on them."""
 
+    undoes: bool = False
+    """Its elements are the items of the step that it undoes: those that are done, the newest
+    first. The source is that step's then, or empty where the code does not use the element."""
+
     @property
     def is_named(self) -> bool:
         """Whether the source is an input itself, and no expression over others."""

@@ -6,6 +6,8 @@ of which has attempts, an error and a checkpoint of its own. A pass that ends ea
 their checkpoints; the next one reuses those that still match.
 """
 
+from collections.abc import Sequence
+
 from stepwell.flow import MapOver, Step
 from stepwell.orchestrator._base import ErrorInfo
 from stepwell.orchestrator._call_events import ApprovalDecided
@@ -22,6 +24,7 @@ from stepwell.orchestrator._inputs import has_all_outputs
 from stepwell.orchestrator._state import State
 from stepwell.orchestrator._streams import streamed
 from stepwell.orchestrator._timers import Timer
+from stepwell.orchestrator._undoing import done_items, item_undone
 from stepwell.orchestrator._unit import Checkpoint, Items, ItemState, Running, StepState
 from stepwell.orchestrator._waiting import ask_again, end_attempt, withdraw
 
@@ -122,10 +125,14 @@ def expand(state: State, step: StepState, event: ItemsExpanded, attempt: int, at
         return
     if definition is None or definition.map is None:
         return
+    found: Sequence[tuple[str, str]] = event.items
+    if definition.map.undoes:
+        undone = done_items(state.steps.get(definition.undo_of))
+        found = [(unit.name, unit.digest) for unit in undone]
     items.environment = event.environment or run.environment
-    items.order = [key for key, _ in event.items]
+    items.order = [key for key, _ in found]
     items.is_expanded = True
-    for index, (key, digest) in enumerate(event.items):
+    for index, (key, digest) in enumerate(found):
         unit = items.by_key.get(key)
         if unit is None:
             unit = items.by_key[key] = ItemState(key, since=at)
@@ -139,7 +146,7 @@ def add_item(state: State, step: StepState, over: MapOver, unit: ItemState) -> N
     definition = state.flow.get(step.name)
     if items is None or run is None or definition is None:
         return
-    if _is_current(definition, unit, items, run, over):
+    if not over.undoes and _is_current(definition, unit, items, run, over):
         items.done[key] = None
         items.reused += 1
         _pass_on(state, step, items, unit)
@@ -169,6 +176,7 @@ def _is_current(
         return False
     return (
         found is not None
+        and not unit.is_undone
         and has_all_outputs(found.outputs, definition)
         and unit.of_pass >= items.valid_from
         and found.code == run.code
@@ -205,6 +213,7 @@ def item_attempt(
     match event:
         case AttemptCompleted():
             _complete(unit, run, event, at)
+            item_undone(state, step.name, key, at)
             withdraw(state, unit, "it is done")
             unit.of_pass = step.attempts
             items.live[key] = None
@@ -265,6 +274,7 @@ def _complete(unit: ItemState, run: Running, event: AttemptCompleted, at: int) -
         run.environment,
     )
     unit.checkpoints += 1
+    unit.is_undone = False
     unit.heartbeat = None
     forget_failures(unit.calls)
     unit.failures = 0
@@ -298,6 +308,7 @@ def settle_item(state: State, step: StepState, key: str, decided: ApprovalDecide
     match decided.decision:
         case "answered":
             _complete(unit, run, AttemptCompleted(decided.outputs), at)
+            item_undone(state, step.name, key, at)
             unit.of_pass = step.attempts
             unit.error = None
         case "rejected":
@@ -314,6 +325,8 @@ def settle_item(state: State, step: StepState, key: str, decided: ApprovalDecide
         and definition.map is not None
     ):
         add_item(state, step, definition.map, unit)
+        if definition.map.undoes:
+            items.put_first(key)
 
 
 def refused_by(decided: ApprovalDecided) -> ErrorInfo:

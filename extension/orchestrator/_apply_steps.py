@@ -20,6 +20,7 @@ from stepwell.orchestrator._events import (
 )
 from stepwell.orchestrator._owing import answered, hold_readers, owe, wait_or_ready
 from stepwell.orchestrator._state import State
+from stepwell.orchestrator._undoing import after_doubt
 from stepwell.orchestrator._unit import Checkpoint, Running, StepState
 from stepwell.orchestrator._waiting import ask_again, end_attempt, withdraw, withdraw_all
 
@@ -160,9 +161,15 @@ def settle_doubt(state: State, name: str, item: str, decided: ApprovalDecided, a
     step = state.steps.get(name)
     if item and step is not None:
         settle_item(state, step, item, decided, at)
-        return
-    run = step.doubt if step is not None else None
-    if step is None or run is None:
+    elif step is not None:
+        _settle_step(state, step, decided, at)
+    after_doubt(state, name)
+
+
+def _settle_step(state: State, step: StepState, decided: ApprovalDecided, at: int) -> None:
+    name = step.name
+    run = step.doubt
+    if run is None:
         return
     step.doubt = None
     state.doubtful.pop(name, None)

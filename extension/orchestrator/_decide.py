@@ -24,6 +24,7 @@ from stepwell.orchestrator._decide_waits import from_waits
 from stepwell.orchestrator._inputs import SKIPPED, current_inputs, has_all_outputs
 from stepwell.orchestrator._keys import idempotency_key
 from stepwell.orchestrator._limits import Limits, Rooms
+from stepwell.orchestrator._owing import is_about_doubt
 from stepwell.orchestrator._state import State
 from stepwell.orchestrator._streams import stream_of
 from stepwell.orchestrator._unit import Checkpoint, StepState
@@ -68,6 +69,8 @@ def _is_at_rest(state: State) -> bool:
     if state.retrying or any(state.limited.values()):
         return False
     if any(state.steps[name].owed for name in state.doubtful):
+        return False
+    if any(is_about_doubt(state, undo) for undo in state.undoing):
         return False
     return not (state.is_paused and (state.ready or state.fresh))
 

@@ -40,7 +40,10 @@ def _try_again(state: State, timer: Timer) -> None:
     step = state.steps[timer.step]
     if timer.item:
         if step.items is not None and step.items.waiting.pop(timer.item, "") is None:
+            definition = state.flow.get(step.name)
             step.items.ready[timer.item] = None
+            if definition is not None and definition.map is not None and definition.map.undoes:
+                step.items.put_first(timer.item)
     elif step.name in state.retrying:
         del state.retrying[step.name]
         unit.retry_at = 0

@@ -32,14 +32,18 @@ def from_items(
         over = definition.map
         is_doomed = bool(items.failed) and not over.keep_going
         is_lost = is_cut_off(state, items)
-        may_start = not (is_doomed or is_lost or state.is_paused or name in state.superseded)
+        # What is undone is undone one after the other, the newest first, come what may.
+        is_held = over.undoes and bool(items.waiting or items.doubtful)
+        may_start = not (
+            is_held or is_doomed or is_lost or state.is_paused or name in state.superseded
+        )
         if may_start:
             room = min(free, (over.max_parallel or free) - len(items.running))
             room = min(room, rooms.left(definition.limit))
             for key in islice(items.ready, max(0, room)):
                 free -= 1
                 rooms.take(definition.limit)
-                yield _start(state, step, items.by_key[key], run)
+                yield _start(state, definition, items.by_key[key], run)
         if items.running:
             continue
         is_to_come = items.ready or items.waiting or items.doubtful or is_open(state, items)
@@ -89,13 +93,23 @@ def _end(step: StepState, items: Items, over: MapOver, run: Running) -> Gather |
     return Gather(step.name, run.attempt) if is_good else FailPass(step.name, run.attempt)
 
 
-def _start(state: State, step: StepState, unit: ItemState, run: Running) -> StartAttempt:
+def _start(state: State, definition: Step, unit: ItemState, run: Running) -> StartAttempt:
+    name, inputs = definition.name, run.inputs
+    if definition.map is not None and definition.map.undoes:
+        inputs = {**inputs, **_made_by(state, definition, unit.name)}
     return StartAttempt(
-        step.name,
+        name,
         unit.attempts + 1,
-        idempotency_key(state.run, step.name, unit.name, unit.checkpoints),
+        idempotency_key(state.run, name, unit.name, unit.checkpoints),
         run.code,
-        run.inputs,
+        inputs,
         run.environment,
         unit.name,
     )
+
+
+def _made_by(state: State, undo: Step, key: str) -> dict[str, str]:
+    """What is read of the item that is to be undone: what it has made, not what all have."""
+    undone = state.unit(undo.undo_of, key)
+    outputs = undone.checkpoint.outputs if undone is not None and undone.checkpoint else {}
+    return {name: it.digest for name, it in outputs.items() if name in undo.reads}

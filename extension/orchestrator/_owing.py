@@ -1,13 +1,23 @@
 """Who is owed an answer, and what they wait for. Parts of `apply`."""
 
+from collections.abc import Iterator
 from itertools import takewhile
 
 from stepwell.orchestrator._state import State
 from stepwell.orchestrator._timers import Timer
-from stepwell.orchestrator._unit import StepState
+from stepwell.orchestrator._unit import Running, StepState
 from stepwell.orchestrator._waiting import withdraw_all
 
-__all__ = ["answered", "cancel", "hold_readers", "owe", "release_reader", "wait_or_ready"]
+__all__ = [
+    "answered",
+    "cancel",
+    "doubts",
+    "hold_readers",
+    "is_about_doubt",
+    "owe",
+    "release_reader",
+    "wait_or_ready",
+]
 
 
 def wait_or_ready(state: State, step: StepState) -> None:
@@ -27,13 +37,28 @@ def wait_or_ready(state: State, step: StepState) -> None:
 
 
 def _set_ready(state: State, step: StepState) -> None:
-    if step.doubt is not None:
+    if step.doubt is not None or is_about_doubt(state, step.name):
         return
     if step.retry_at:
         state.retrying[step.name] = None
         state.timers.set(Timer(step.retry_at, "retry", step.name))
     else:
         state.set_ready(step)
+
+
+def doubts(step: StepState) -> Iterator[Running]:
+    """Attempts at the step, and at its items, of which nobody knows how they ended."""
+    if step.doubt is not None:
+        yield step.doubt
+    for unit in step.items.by_key.values() if step.items is not None else ():
+        if unit.doubt is not None:
+            yield unit.doubt
+
+
+def is_about_doubt(state: State, undo: str) -> bool:
+    """Whether it is to undo something of which nobody knows whether it has happened."""
+    step = state.steps.get(state.undoing.get(undo, ""))
+    return step is not None and any(doubts(step))
 
 
 def hold_readers(state: State, step: StepState) -> None:

@@ -8,6 +8,7 @@ from stepwell.flow import Step
 from stepwell.orchestrator._budget import Spent
 from stepwell.orchestrator._calls import Approval, Call
 from stepwell.orchestrator._decide import current_inputs
+from stepwell.orchestrator._owing import is_about_doubt
 from stepwell.orchestrator._state import State
 from stepwell.orchestrator._unit import StepState, Unit
 from stepwell.orchestrator._views import (
@@ -269,6 +270,8 @@ def status_of(state: State) -> str:
 def _held(state: State, definition: Step, step: StepState) -> str:
     if step.doubt is not None:
         return "it may have happened when the process ended: see %stepwell inbox"
+    if is_about_doubt(state, step.name):
+        return f"{definition.undo_of!r} may have happened: see %stepwell inbox"
     if state.is_paused:
         return "the run is paused; %stepwell resume goes on"
     if definition.name in state.limited.get(definition.limit, ()):

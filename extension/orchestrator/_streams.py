@@ -41,7 +41,14 @@ def can_begin(state: State, reader: str, above: StepState) -> bool:
 def _above(state: State, definition: Step) -> StepState | None:
     over = definition.map
     # Keys of its own, or a look at all elements, or a question before it: these take a worker.
-    if over is None or over.key or over.is_whole or definition.when or definition.approve:
+    if (
+        over is None
+        or over.undoes
+        or over.key
+        or over.is_whole
+        or definition.when
+        or definition.approve
+    ):
         return None
     writer = state.flow.writer_of(over.source)
     if writer is None or writer.map is None or over.source in writer.transient:

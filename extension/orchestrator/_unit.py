@@ -85,6 +85,8 @@ class ItemState(Unit, omit_defaults=True, gc=False):
     index: int = 0
     of_pass: int = 0
     """The attempt of the step in which it completed."""
+    is_undone: bool = False
+    """As `StepState.is_undone`."""
 
 
 class Items(msgspec.Struct, omit_defaults=True, gc=False):
@@ -127,6 +129,11 @@ class Items(msgspec.Struct, omit_defaults=True, gc=False):
     """Those of which a person has said that they failed: until somebody asks for the step anew."""
     callers: dict[str, None] = {}
     """Those whose code has made calls."""
+
+    def put_first(self, key: str) -> None:
+        """Of those that are ready, this one is next: what is undone is not overtaken."""
+        if key in self.ready:
+            self.ready = {key: None, **self.ready}
 
 
 class StepState(Unit, omit_defaults=True, gc=False):

@@ -16,7 +16,7 @@ from stepwell.errors import (
     UnknownStep,
     near_misses,
 )
-from stepwell.flow import Flow, Step
+from stepwell.flow import Flow, Step, undoing_each
 from stepwell.orchestrator import (
     AgentDefined,
     LimitSet,
@@ -73,6 +73,7 @@ def define(engine: Engine, steps: Sequence[Step]) -> None:
     for step in steps:
         refuse_secrets_in(step.source, step.name)
     state = engine.state
+    _refuse_maps(state, steps)
     renamed = [old for step in steps if (old := _former_name(state, step))]
 
     def work() -> None:
@@ -85,6 +86,18 @@ def define(engine: Engine, steps: Sequence[Step]) -> None:
             engine.orchestrator.record(engine.run, StepsDefined(tuple(changed)))
 
     engine.orchestrator.call(work)
+
+
+def _refuse_maps(state: State, steps: Sequence[Step]) -> None:
+    """What undoes a mapped step is mapped by that. Raises `InvalidStep` before it is too late."""
+    new = {step.name: step for step in steps}
+    pairs = [(step, step.undo_of) for step in steps if step.undo_of]
+    if any(step.map is not None for step in steps):
+        known = (step for step in state.flow if step.name not in new)
+        pairs += [(step, step.undo_of) for step in known if step.undo_of in new]
+    for step, name in pairs:
+        if (undone := new.get(name) or state.flow.get(name)) is not None:
+            undoing_each(step, undone)
 
 
 def _former_name(state: State, step: Step) -> tuple[str, str] | None:
@@ -252,6 +265,18 @@ def cancel(engine: Engine, names: Collection[str] = ()) -> None:
     engine.orchestrator.call(work)
 
 
+def _fit_undoing(engine: Engine, names: Collection[str]) -> None:
+    """What undoes a mapped step does so item by item. Raises `InvalidStep`."""
+    flow = engine.state.flow
+    changed: list[Step] = []
+    for name in names:
+        undone = flow.get(flow[name].undo_of)
+        fitted = undoing_each(flow[name], undone) if undone is not None else flow[name]
+        changed += [fitted] if fitted is not flow[name] else []
+    if changed:
+        define(engine, changed)
+
+
 def undo(engine: Engine, names: Collection[str] = (), *, on_failure: bool = False) -> None:
     """Undo what these steps, or all, have done, the newest first; or do so if the run fails."""
     state = engine.state
@@ -261,6 +286,7 @@ def undo(engine: Engine, names: Collection[str] = (), *, on_failure: bool = Fals
     ]
     if names and not undoers:
         raise InvalidUsage(f"nothing undoes {', '.join(names)}: %%step NAME --undo-of STEP")
+    _fit_undoing(engine, undoers)
     found = {name: engine.surroundings.capture(state.flow[name].reads) for name in undoers}
     for name, captured in found.items():
         engine.surroundings.keep(*captured)
@@ -280,6 +306,7 @@ def undo(engine: Engine, names: Collection[str] = (), *, on_failure: bool = Fals
 def undo_on(engine: Engine, names: Collection[str], *, by: str) -> None:
     """Go on with undoing where that was cut off or has failed."""
     state = engine.state
+    _fit_undoing(engine, names)
     found = {name: engine.surroundings.capture(state.flow[name].reads) for name in names}
     for captured in found.values():
         engine.surroundings.keep(*captured)

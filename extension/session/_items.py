@@ -21,6 +21,8 @@ def _row(items: Items, key: str, unit: ItemState | None) -> ItemRow:
     if key in items.failed and unit.error is not None:
         said = f"{unit.error.type}: {unit.error.message}"
         return ItemRow(key=key, state="failed", attempts=unit.attempts, said=said)
+    if unit.is_undone:
+        return ItemRow(key=key, state="undone", attempts=unit.attempts)
     if key in items.done and unit.checkpoint is not None:
         made = [f"{name} = {it.preview}" for name, it in unit.checkpoint.outputs.items()]
         return ItemRow(

@@ -61,6 +61,8 @@ class _Pass:
     are_stored: bool = False
     is_remade: bool = False
     """By an expression, evaluated once more."""
+    places: dict[str, int] = field(default_factory=dict[str, int])
+    """Where each element is, by its digest, for those who do not know."""
     made: dict[tuple[str, str], tuple[str, object]] = field(
         default_factory=dict[tuple[str, str], tuple[str, object]]
     )
@@ -80,6 +82,9 @@ class Mapped:
     def expand(self, attempt: Attempt) -> Expanded:
         """The step's first part: which items there are. Raises what its key raises."""
         over = _over(attempt)
+        if over.undoes:
+            # Which there are is known: those that are done.
+            return Expanded(attempt.id, [], attempt.environment)
         found, are_pairs = self._elements(attempt)
         digests = self._digests(found)
         keys = self._keys(attempt, over, found, digests, are_pairs=are_pairs)
@@ -96,25 +101,46 @@ class Mapped:
         if ref.is_stored:
             # Without a digest it is what a failed item has made: nothing.
             return self._values.load(ref.digest) if ref.digest else None
+        index = self._place(attempt, ref) if _over(attempt).undoes else ref.index
         while True:
             with self._lock:
                 known = self._passes.get(at)
                 if known is not None and known.number == ref.of_pass:
-                    if ref.index >= len(known.elements):
+                    if index >= len(known.elements):
                         raise _not_the_same(attempt, ref)
-                    element = known.elements[ref.index]
+                    element = known.elements[index]
                     if known.are_stored or element is not _TAKEN:
                         if not known.are_stored and not is_immutable(element):
-                            known.elements[ref.index] = _TAKEN
+                            known.elements[index] = _TAKEN
                         break
             # Another attempt has had it, and may have changed it.
             made, _ = self._elements(attempt, ref.of_pass)
             made.is_remade = not _over(attempt).is_named
+            made.places = known.places if known is not None else {}
             with self._lock:
                 self._passes[at] = made
         if known.is_remade and self._values.digest(element) != ref.digest:
             raise _not_the_same(attempt, ref)
         return self._values.load(cast("str", element)) if known.are_stored else element
+
+    def _place(self, attempt: Attempt, ref: ItemRef) -> int:
+        """Where the element is that an item was done for which is now undone."""
+        at = (attempt.id.run, attempt.id.step)
+        with self._lock:
+            known = self._passes.get(at)
+        if known is None or known.number != ref.of_pass:
+            known, _ = self._elements(attempt, ref.of_pass)
+            known.places = {digest: place for place, digest in enumerate(self._digests(known))}
+            with self._lock:
+                self._passes[at] = known
+        if (place := known.places.get(ref.digest)) is None:
+            over, undone = _over(attempt), attempt.definition.undo_of
+            raise InvalidStep(
+                attempt.id.step,
+                f"{over.source} has no longer the {over.item!r} that {undone}[{ref.key}] was done "
+                f"for. Let {undone!r} write what undoing it takes, and read that here",
+            )
+        return place
 
     def gather(self, attempt: Attempt) -> Finished:
         """The step's second part: its outputs from its items'."""
@@ -170,7 +196,8 @@ class Mapped:
         """What an item's code reads of other steps, and its element."""
         over = _over(attempt)
         found = dict(self._loaded(attempt, over.apart))
-        found[over.item] = self.element(attempt)
+        if over.source:
+            found[over.item] = self.element(attempt)
         return found
 
     def _loaded(

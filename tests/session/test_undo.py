@@ -5,30 +5,13 @@ from pathlib import Path
 
 import pytest
 from controlled import wait_for
+from diary import Diary, diary
 from sessions import Notebook
 
 from stepwell.errors import InvalidUsage, StepFailed
 from stepwell.flow import Policies
 from stepwell.orchestrator import Phase
 from stepwell.store import MemoryStore
-
-
-class Diary:
-    """What was done and undone, in order. Refuses what it is told to."""
-
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-        self.refused = ""
-
-    def __reduce__(self) -> tuple[object, ...]:
-        raise TypeError("there is one diary")
-
-    def write(self, line: str) -> str:
-        """A line."""
-        if line == self.refused:
-            raise ValueError(f"not {line}")
-        self.lines.append(line)
-        return line
 
 
 @pytest.fixture
@@ -38,13 +21,6 @@ def notebook(tmp_path: Path) -> Iterator[Notebook]:
     made.names["diary"] = Diary()
     yield made
     made.session.close()
-
-
-def diary(notebook: Notebook) -> Diary:
-    """The notebook's."""
-    found = notebook.names["diary"]
-    assert isinstance(found, Diary)
-    return found
 
 
 def book(notebook: Notebook) -> None:

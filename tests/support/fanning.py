@@ -215,7 +215,11 @@ class FanProcess:
         """Commit before continue: what the attempt reads is on disk before it starts."""
         assert link is self
         durable = self.world.durable()
-        wanted = {found for name, found in attempt.inputs.items() if name != "items"}
+        wanted = {
+            found
+            for name, found in attempt.inputs.items()
+            if name != "items" and found != "skipped"
+        }
         if attempt.item is not None and attempt.item.is_stored and attempt.item.digest:
             wanted.add(attempt.item.digest)
         for one in attempt.gathered or ():
