@@ -73,6 +73,10 @@ class _Loaded:
         """For Tab, which is none."""
         return self._notebook.step_names() if self._notebook else ()
 
+    def agent_step_names(self) -> Sequence[str]:
+        """For completion."""
+        return self._notebook.agent_step_names() if self._notebook else ()
+
     def run_ids(self) -> Sequence[str]:
         """For Tab."""
         return self._notebook.run_ids() if self._notebook else ()

@@ -100,6 +100,8 @@ def _names(notebook: Notebook, kinds: Iterable[Kind]) -> list[Candidate]:
         match kind:
             case Kind.STEP:
                 ask = notebook.step_names
+            case Kind.AGENT_STEP:
+                ask = notebook.agent_step_names
             case Kind.RUN:
                 ask = notebook.run_ids
             case Kind.OUTPUT:

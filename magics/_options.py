@@ -41,6 +41,7 @@ class Kind(Enum):
     """What sort of name belongs in a place, so that Tab can offer the right ones."""
 
     STEP = "step"
+    AGENT_STEP = "agent's step"
     RUN = "run"
     OUTPUT = "output"
 

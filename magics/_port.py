@@ -202,6 +202,10 @@ class Notebook(Protocol):
         """For completion. Cheap, and empty rather than failing."""
         ...
 
+    def agent_step_names(self) -> Sequence[str]:
+        """Of steps that belong to agents, `AGENT/STEP`. As above."""
+        ...
+
     def run_ids(self) -> Sequence[str]:
         """For completion. Cheap, and empty rather than failing."""
         ...

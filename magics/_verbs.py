@@ -21,6 +21,7 @@ def _first(parsed: Parsed) -> str:
 
 
 _STEPS = (Kind.STEP,)
+_ALL_STEPS = (Kind.STEP, Kind.AGENT_STEP)
 
 _ALL = (
     Verb(
@@ -108,11 +109,12 @@ _ALL = (
         "show",
         "STEP|RUN",
         "a step's card, or a run step by step",
-        "A step that is no longer up to date also says why.",
+        "A step that is no longer up to date also says why. Of agents: AGENT and AGENT/STEP where "
+        "that is one run, otherwise RUN and RUN/STEP.",
         lambda notebook, parsed: notebook.show(_first(parsed)),
         at_least=1,
         at_most=1,
-        offers=(Kind.STEP, Kind.RUN),
+        offers=(*_ALL_STEPS, Kind.RUN),
     ),
     Verb(
         "budget",
@@ -141,7 +143,9 @@ _ALL = (
         "rerun",
         "STEP…",
         "run steps again although nothing has changed",
-        "What reads from them stays valid where their values come out equal.",
+        "What reads from them stays valid where their values come out equal. A step of an agent's "
+        "run (RUN/STEP, or AGENT/STEP where that is one) runs again in that run, with those that "
+        "have called it, and they answer all else from what is remembered.",
         lambda notebook, parsed: notebook.rerun(
             parsed.words, downstream=parsed.has("--downstream"), failed=parsed.has("--failed")
         ),
@@ -151,23 +155,26 @@ _ALL = (
             Option("--downstream", help="and everything that reads from them"),
             Option("--failed", help="only what of them has failed: of a mapped step, those items"),
         ),
-        offers=_STEPS,
+        offers=_ALL_STEPS,
     ),
     Verb(
         "forget",
         "STEP",
         "take a step out of the flow",
-        "For a step whose cell was renamed or deleted. What it stored stays in the store.",
+        "For a step whose cell was renamed or deleted; of an agent, AGENT/STEP. What it stored "
+        "stays in the store.",
         lambda notebook, parsed: notebook.forget(_first(parsed)),
         at_least=1,
         at_most=1,
-        offers=_STEPS,
+        offers=_ALL_STEPS,
     ),
     Verb(
         "cancel",
         "[STEP…]",
         "stop steps, or the whole run",
-        "Completed steps keep their results. `%stepwell run` starts the others again.",
+        "Completed steps keep their results. `%stepwell run` starts the others again. Of agents: "
+        "a run (RUN, or AGENT where only one is going on) or a step of it (RUN/STEP), alone; the "
+        "call that waits for it fails.",
         lambda notebook, parsed: notebook.cancel(parsed.words, undo=parsed.has("--undo")),
         at_most=None,
         options=(
@@ -176,7 +183,7 @@ _ALL = (
                 help="and undo what is done, the newest first, by the cells that say --undo-of",
             ),
         ),
-        offers=_STEPS,
+        offers=_ALL_STEPS,
     ),
     Verb(
         "pause",
@@ -208,11 +215,11 @@ _ALL = (
         "STEP",
         "every version and attempt of a step",
         "In all runs: when it ran and for whom, how long, from which inputs, how it ended, and "
-        "how its code changed.",
+        "how its code changed. Of an agent: AGENT/STEP, or RUN/STEP.",
         lambda notebook, parsed: notebook.history(_first(parsed)),
         at_least=1,
         at_most=1,
-        offers=_STEPS,
+        offers=_ALL_STEPS,
     ),
     Verb(
         "diff",

@@ -141,6 +141,7 @@ class _Request:
             and known.is_closed
             and known.status == "completed"
             and known.version == self._birth.version
+            and not known.goes_on
         )
 
     def begin(self) -> "Future[None]":

@@ -95,7 +95,7 @@ def apply(  # noqa: PLR0912, PLR0915 - one branch to an event, none of them with
         case StepsDefined():
             define(state, event.steps)
         case StepForgotten():
-            forget(state, step)
+            forget(state, step, event.flow)
         case StepRenamed():
             rename(state, step, event.to)
         case EnvironmentCaptured():

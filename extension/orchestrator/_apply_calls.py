@@ -10,6 +10,7 @@ from stepwell.orchestrator._call_events import (
     CallFailed,
     CallTried,
     ChildLeft,
+    ChildRecalled,
     ChildSettled,
     ChildStarted,
     ChildWaiting,
@@ -48,8 +49,9 @@ def apply_call(
     if calls is None or not event.call:
         return
     known = calls.get(event.call)
-    if known is None and isinstance(event, ChildLeft):
-        return  # it was refused
+    if isinstance(event, ChildLeft | ChildRecalled):
+        _let_go_on(known, event)
+        return
     _count(state, event, step, is_new=known is None or not known.is_closed)
     if known is not None and known.is_closed:
         if not isinstance(event, ChildStarted):
@@ -132,12 +134,18 @@ def _note(  # noqa: PLR0912 - one branch to an event
             call.status, call.outputs, call.error = event.status, event.outputs, event.error
             call.failed, call.is_closed, call.is_waiting = event.failed, True, False
             _no_child(state, step, event.child)
-        case ChildLeft():
-            call.goes_on = True
         case ChildWaiting():
             call.is_waiting = event.is_waiting
-        case WaitResumed() | MessageSent():
+        case WaitResumed() | MessageSent() | ChildLeft() | ChildRecalled():
             pass
+
+
+def _let_go_on(known: Call | None, event: ChildLeft | ChildRecalled) -> None:
+    if known is None:
+        return  # it was refused
+    known.goes_on = True
+    if isinstance(event, ChildRecalled):
+        known.force, known.keeps_calls = event.force, event.keeps_calls
 
 
 def _no_child(state: State, step: str, child: str) -> None:

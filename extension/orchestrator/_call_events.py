@@ -21,6 +21,7 @@ __all__ = [
     "CallFailed",
     "CallTried",
     "ChildLeft",
+    "ChildRecalled",
     "ChildSettled",
     "ChildStarted",
     "ChildWaiting",
@@ -211,6 +212,16 @@ class ChildLeft(BaseEvent, frozen=True, tag="child_left"):
     call: str
 
 
+class ChildRecalled(BaseEvent, frozen=True, tag="child_recalled"):
+    """Somebody wants the child to go on although it has ended: whoever asks for the call next
+    has it run these steps again."""
+
+    call: str
+    force: tuple[str, ...] = ()
+    keeps_calls: bool = False
+    """Whether they are run again only for the sake of what they call."""
+
+
 class ChildWaiting(BaseEvent, frozen=True, tag="child_waiting"):
     """The child run does nothing but wait: for a person, a message or a time. Or it goes on."""
 
@@ -234,5 +245,6 @@ CallEvent = (
     | ChildStarted
     | ChildSettled
     | ChildLeft
+    | ChildRecalled
     | ChildWaiting
 )

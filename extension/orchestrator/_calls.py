@@ -48,7 +48,10 @@ class Call(msgspec.Struct, gc=False):
     is_waiting: bool = False
     """Of a child run: whether it does nothing but wait, for a person, a message or a time."""
     goes_on: bool = False
-    """Of a child run that has come to no result: whoever asks for it next has it go on."""
+    """Of a child run that is not to stay as it is: whoever asks for it next has it go on."""
+    force: tuple[str, ...] = ()
+    keeps_calls: bool = False
+    """With these of its steps run again; perhaps only for the sake of what they call."""
     attempts: int = 0
     """Tries at a plain call that have failed; the next one is due at `due`."""
 

@@ -20,6 +20,7 @@ from stepwell.flow import Flow, Step
 from stepwell.orchestrator._base import ErrorInfo, Output
 from stepwell.orchestrator._call_events import (
     ChildLeft,
+    ChildRecalled,
     ChildSettled,
     ChildStarted,
     ChildWaiting,
@@ -137,7 +138,7 @@ class Children:
         below = self._adopted(child)
         if state.is_paused and not below.is_paused:
             self._runs.record(child, RunPaused())
-        self._bring_up_to_date(below, birth, is_open=is_open)
+        self._bring_up_to_date(below, birth, known, is_open=is_open)
 
     def _note(self, at: AttemptId, event: ChildStarted | WaitResumed) -> None:
         self._runs.record(at.run, event, step=at.step, item=at.item, attempt=at.attempt)
@@ -149,7 +150,9 @@ class Children:
         most = budget.depth if budget is not None else None
         return birth.max_depth if most is None else min(most, birth.max_depth)
 
-    def _bring_up_to_date(self, state: State, birth: Birth, *, is_open: bool) -> None:
+    def _bring_up_to_date(
+        self, state: State, birth: Birth, known: Call | None, *, is_open: bool
+    ) -> None:
         """Have it go on with its steps as they are now.
 
         `is_open`: it has not ended, and they have not changed since. Then only what was cut off
@@ -165,8 +168,18 @@ class Children:
                 self._runs.record(child, event, blobs=blobs)
         names = list(state.unfinished) if is_open else []
         names = names or [step.name for step in birth.steps if not step.defer]
-        always = [step.name for step in birth.steps if step.always and step.name in names]
-        wish = request(state, names, birth.environment_of, by="call", force=always)
+        again = known.force if known is not None else ()
+        force = [
+            it.name for it in birth.steps if it.name in again or (it.always and it.name in names)
+        ]
+        wish = request(
+            state,
+            names,
+            birth.environment_of,
+            by="call",
+            force=force,
+            failed_only=known is not None and known.keeps_calls,
+        )
         self._runs.record(child, wish)
 
     def _adopted(self, child: str) -> State:
@@ -185,6 +198,32 @@ class Children:
         changed = tuple(step for step in steps if state.flow.get(step.name) != step)
         if changed:
             self._runs.record(state.run, StepsDefined(changed))
+
+    # -- what people want of one of them ---------------------------------------------------
+
+    def recall(self, child: str, step: str) -> tuple[str, str]:
+        """Have this run go on with one of its steps again, when its call is asked for next.
+
+        So it is with every run above it, each for the sake of the call below. The answer is the
+        step of the uppermost run that has to run again to ask, or nothing and the call of its
+        cell.
+        """
+        below, force = child, step
+        while True:
+            started = self._adopted(below).started
+            assert started is not None
+            parent = self._adopted(started.parent)
+            event = ChildRecalled(started.call, (force,), keeps_calls=below != child)
+            self._runs.record(parent.run, event, step=started.step, item=started.item)
+            if parent.started is None or not parent.started.call:
+                return started.step, started.call
+            below, force = parent.run, started.step
+
+    def cancel_steps(self, child: str, steps: Sequence[str]) -> None:
+        """Nothing more of these steps of the run; it comes to its end without them."""
+        for name in steps:
+            self._runs.interrupt(child, name)
+        self._runs.record(child, RunCancelled(tuple(steps)))
 
     # -- what follows from what happens ---------------------------------------------------
 

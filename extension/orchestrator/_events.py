@@ -236,6 +236,9 @@ class CheckpointShared(BaseEvent, frozen=True, tag="checkpoint_shared"):
 class StepForgotten(BaseEvent, frozen=True, tag="step_forgotten"):
     """The step is no longer part of the flow. Its history is kept."""
 
+    flow: str = ""
+    """The agent it is a step of, in the run that declares that; empty for the run's own flow."""
+
 
 class StepRenamed(BaseEvent, frozen=True, tag="step_renamed"):
     """The step's cell was given another name; what it has done goes with it."""

@@ -89,9 +89,12 @@ def _wait_anew(state: State, name: str) -> None:
     wait_or_ready(state, step)
 
 
-def forget(state: State, name: str) -> None:
-    """The step is no part of the flow any more."""
-    if name in state.flow:
+def forget(state: State, name: str, agent: str = "") -> None:
+    """The step is no part of the flow any more, or of that agent's."""
+    if agent:
+        if name in state.agents.get(agent, ()):
+            state.agents[agent].remove(name)
+    elif name in state.flow:
         before = _readers_of(state.flow, [state.flow[name]])[name]
         state.flow.remove(name)
         withdraw_all(state, [name], "the step was forgotten")

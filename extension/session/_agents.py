@@ -33,6 +33,7 @@ from stepwell.orchestrator import (
     Happened,
     Output,
     State,
+    StepForgotten,
     calls_of,
     load,
 )
@@ -76,6 +77,12 @@ class Agents:
         for name in dict.fromkeys(step.flow for step in steps):
             if (declared := engine.state.declared.get(name)) is not None:
                 self._renew(engine.state, declared)
+
+    def forget(self, engine: Engine, agent: str, step: str) -> None:
+        """Take the step out of the agent; what its runs have done stays."""
+        event = StepForgotten(agent)
+        engine.orchestrator.call(partial(engine.orchestrator.record, engine.run, event, step=step))
+        self._renew(engine.state, engine.state.declared[agent])
 
     def check_declared(self, engine: Engine, name: str) -> None:
         """Raises `InvalidUsage` for a step of an agent that nobody has declared."""

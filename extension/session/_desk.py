@@ -53,6 +53,8 @@ class Question:
     """Of a child run: the run that started it."""
     notebook: str = ""
     """Where the run was started."""
+    agent: str = ""
+    """Of a child run: whose it is."""
 
     @property
     def id(self) -> str:
@@ -61,8 +63,11 @@ class Question:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """What it may be called: its id, its step, and where an item of that asks, the item."""
-        return self.id, self.approval.step, self.approval.place
+        """What it may be called: its id, its step, and where an item of that asks, the item;
+        of a child run also with the run or its agent before the step."""
+        step = self.approval.step
+        below = (f"{self.agent}/{step}", f"{self.run}/{step}") if self.parent else ()
+        return (self.id, step, self.approval.place, *below)
 
     @property
     def asked(self) -> ApprovalRequested:
@@ -277,7 +282,7 @@ class Desk:
 def _open(state: State) -> list[Question]:
     started = state.started or RunStarted()
     return [
-        Question(state.run, state.approvals[name], started.parent, started.notebook)
+        Question(state.run, state.approvals[name], started.parent, started.notebook, started.flow)
         for name in state.pending
     ]
 

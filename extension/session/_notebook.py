@@ -11,11 +11,12 @@ from stepwell.errors import InvalidUsage, UnknownRun, UnknownStep
 from stepwell.flow import Step
 from stepwell.inside import Recorder, answer_from_text
 from stepwell.magics import StepOptions
-from stepwell.orchestrator import run_view
+from stepwell.orchestrator import run_view, step_view
 from stepwell.scripting import cell_step
 from stepwell.session import _answering as answering
 from stepwell.session import _reports as reports
 from stepwell.session import _upkeep as upkeep
+from stepwell.session._below import find_below, names_below
 from stepwell.session._budgets import budget_report, lift_budget, set_budget
 from stepwell.session._diffing import diff, history
 from stepwell.session._exporting import default_file, export_to
@@ -23,6 +24,7 @@ from stepwell.session._forking import fork, understood
 from stepwell.session._going_back import restore_step
 from stepwell.session._items import item_rows
 from stepwell.session._planning import plan
+from stepwell.session._recalling import rerun_below
 from stepwell.session._recording import recording_view
 from stepwell.session._restoring import resume
 from stepwell.session._session import Session
@@ -129,14 +131,19 @@ class SessionNotebook:
         if not names:
             raise InvalidUsage("name the step to run again: %stepwell rerun STEP")
         session = self.session
-        session.check_names(names)
-        readers = session.state.flow.descendants(names) if downstream else ()
+        flow = session.state.flow
+        readers = flow.descendants([name for name in names if name in flow]) if downstream else ()
         if failed:
             tried = session.rerun_failed(names, readers)
             intact = ", ".join(name for name in names if name not in tried)
             notes = [f"nothing of {intact} has failed"] if intact else []
             return reports.status(session, notes=notes)
-        session.rerun([*names, *readers])
+        own = [name for name in names if name in session.state.flow]
+        for name in names:
+            if name not in own:
+                rerun_below(session, name)
+        if own:
+            session.rerun([*own, *readers])
         return self.status()
 
     def pause(self) -> View:
@@ -212,8 +219,12 @@ class SessionNotebook:
             shown = View(card(reports.view_with_reasons(self.session, name), now=reports.now()))
             rows = item_rows(self.session.state.step(name))
             return below(shown, items_table(rows)) if rows else shown
+        meant = find_below(self.session.engine, name)
+        if meant is not None and meant.step:
+            state = self.session.load_run(meant.run)
+            return View(card(step_view(state, meant.step), now=reports.now()))
         try:
-            run = self.session.engine.resolve(name)
+            run = meant.run if meant is not None else self.session.engine.resolve(name)
         except UnknownRun as error:
             raise UnknownStep(name, f" Nor is there a run of that name.{error.near}") from error
         if run == self.session.engine.run:
@@ -312,6 +323,10 @@ class SessionNotebook:
     def step_names(self) -> Sequence[str]:
         """For Tab."""
         return self.session.names()
+
+    def agent_step_names(self) -> Sequence[str]:
+        """For Tab."""
+        return list(names_below(self.session.engine)) if self.session.is_open else []
 
     def run_ids(self) -> Sequence[str]:
         """For Tab."""

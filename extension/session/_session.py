@@ -32,6 +32,7 @@ from stepwell.orchestrator import (
 from stepwell.place import Place, find_place
 from stepwell.session import _asking as asking
 from stepwell.session._agents import Agents
+from stepwell.session._below import agent_step, cancel_below
 from stepwell.session._cards import Cards
 from stepwell.session._desk import ABSENT, Desk, Question
 from stepwell.session._engine import Engine, open_engine
@@ -285,6 +286,12 @@ class Session:
         """Run these steps although nothing has changed."""
         self.ask(names, by="rerun", force=names)
 
+    def go_on_from(self, names: Collection[str]) -> None:
+        """Run these steps for the sake of what they call: what is remembered stays so."""
+        engine = self.engine
+        found = asking.ask(engine, names, by="rerun", force=names, failed_only=True)
+        self._cards.note(engine, found)
+
     def rerun_failed(self, names: Collection[str], readers: Collection[str] = ()) -> list[str]:
         """Try again what of these steps has failed, and nothing else; then `readers`, if need be.
 
@@ -299,8 +306,15 @@ class Session:
         return failed
 
     def cancel(self, names: Collection[str] = ()) -> None:
-        """Start nothing more of these (or of all), stop what can be stopped, refuse the rest."""
-        asking.cancel(self.engine, names)
+        """Start nothing more of these (or of all), stop what can be stopped, refuse the rest.
+
+        Of an agent's run, or a step of one: that, and nothing besides.
+        """
+        own = [name for name in names if name in self.state.flow]
+        if len(own) < len(names):
+            cancel_below(self.engine, [name for name in names if name not in own])
+        if own or not names:
+            asking.cancel(self.engine, own)
 
     # What people do in the view, in the words they are answered with.
 
@@ -347,7 +361,10 @@ class Session:
 
     def forget(self, name: str) -> None:
         """Take the step out of the flow; its history stays in the store."""
-        asking.forget(self.engine, name)
+        if name not in self.state.flow and (found := agent_step(self.engine, name)) is not None:
+            self.agents.forget(self.engine, *found)
+        else:
+            asking.forget(self.engine, name)
 
     def begin_fresh(self) -> None:
         """A new run with the same steps, none of which has run in it."""

@@ -39,6 +39,12 @@ class RecordingNotebook:
             raise self.fails
         return self.steps
 
+    def agent_step_names(self) -> list[str]:
+        """As agents have them."""
+        if self.fails is not None:
+            raise self.fails
+        return ["researcher/look"]
+
     def run_ids(self) -> list[str]:
         """As the store has them."""
         return ["brave-otter", "calm-heron"]

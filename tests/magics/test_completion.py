@@ -41,7 +41,7 @@ STEP_OPTIONS = [option.name for option in ALL_OPTIONS if not option.later]
         ("%stepwell re", "re", [verb for verb in VERBS if verb.startswith("re")]),
         ("  x = %stepwell sh", "sh", ["show"]),
         ("%%stepwell s", "s", ["status", "show", "stop", "send", "sql", "store"]),
-        ("%stepwell show ", "", STEPS + RUNS),
+        ("%stepwell show ", "", [*STEPS, "researcher/look", *RUNS]),
         ("%stepwell show calm", "calm", ["calm-heron"]),
         ("%stepwell show plan ", "", []),
         ("%stepwell resume ", "", RUNS),

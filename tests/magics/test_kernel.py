@@ -27,6 +27,9 @@ class Fake:
         return ["plan", "search"]
     def run_ids(self):
         return ["brave-otter"]
+    def agent_step_names(self):
+        return []
+
     def output_names(self):
         return ["queries"]
 

@@ -392,3 +392,66 @@ def test_a_child_that_is_left_is_cancelled_at_once_and_no_other(moves: int, cras
         assert world.result() == undisturbed()
         assert children(world) == EXPECTED
         assert set(completed(world).values()) == {1}
+
+
+# -- what people want of one child ------------------------------------------------------------
+
+
+@pytest.mark.parametrize("moves", range(4, 60, 5))
+@pytest.mark.parametrize("crash", [False, True])
+def test_a_child_that_is_cancelled_alone_stays_so_until_its_caller_is_asked_for(
+    moves: int, crash: bool
+) -> None:
+    """Retries do not bring it back, nor does a crash; a person who asks again does."""
+    world = World(dict(TRYING))
+    process = world.boot()
+    process.ask(TRYING["main"])
+    choose = random.Random(moves)
+    go_on(process, choose, moves=moves)
+    below = [run for run, state in process.states.items() if run != ROOT and not state.settled]
+    for run in below[:1]:
+        process.children.cancel(run)
+    process.advance()
+    process.commit()
+    if crash:
+        world.crash(batch_arrived=True)
+        process = world.boot()
+        process.ask(TRYING["main"], resume=True)
+    go_on(process, choose)
+    starts = [step for run, step, _ in world.events(AttemptStarted) if run == ROOT]
+    assert starts.count("search") <= (2 if crash else 1)
+    assert bool(below) == any(step.error for step in process.states[ROOT].steps.values())
+    process.ask(TRYING["main"])
+    go_on(process, choose)
+    assert world.result() == undisturbed()
+    assert children(world) == EXPECTED
+    assert set(completed(world).values()) == {1}
+
+
+@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("moves", [0, 3, 9])
+def test_a_step_of_a_child_runs_again_with_those_that_wait_for_it_and_no_other(
+    seed: int, moves: int
+) -> None:
+    """At whatever depth, over a crash too: the same runs, each on the way once more."""
+    world = World(dict(ALL))
+    process = finished(world, random.Random(seed))
+    choose = random.Random(seed)
+    parents = {run: event for run, _, event in world.events(RunStarted)}
+    run, step, _ = choose.choice([it for it in world.events(AttemptCompleted) if it[0] != ROOT])
+    top, _ = process.children.recall(run, step)
+    process.want([top], force=[top], failed_only=True)
+    if moves:
+        go_on(process, choose, moves=moves)
+        world.crash(batch_arrived=True)
+        process = world.boot()
+        process.ask(MAIN, resume=True)
+    go_on(process, choose)
+    again = {(run, step)}
+    while run != ROOT:
+        again.add((parents[run].parent, parents[run].step))
+        run = parents[run].parent
+    assert {at for at, times in completed(world).items() if times > 1} == again
+    assert max(completed(world).values()) == 2
+    assert children(world) == EXPECTED
+    assert world.result() == undisturbed()

@@ -99,6 +99,8 @@ def test_an_agent_within_an_agent_asks_a_person_twice(place: Place) -> None:
     place.notebook.step("a", "a = await editor('ice')")
     first = place.question()
     assert (first.asked.question, first.approval.step) == ("Publish?", "publish")
+    desk = place.notebook.session.desk
+    assert desk.find("publisher/publish") == desk.find(f"{first.run}/publish") == first
     parents = {run: event.parent for run, _, event in runs(place.store)}
     assert parents[first.parent] == place.notebook.session.engine.run
     place.decide("approve")

@@ -166,7 +166,7 @@ AGENTS = (
 def written(path: Path, cells: Any, **more: str) -> Path:
     """A notebook of these cells, each with its tag; `more` parameters."""
     new: Any = _format.v4
-    made = []
+    made: list[Any] = []
     for tag, source in cells:
         given = "".join(f"\n{name} = {value}" for name, value in more.items()) if tag else ""
         cell = new.new_code_cell(source + given)

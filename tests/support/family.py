@@ -245,6 +245,13 @@ class Process:
         self.record(ROOT, request(state, names, environments, by="resume" if resume else "cell"))
         self.advance()
 
+    def want(self, names: Sequence[str], **how: Any) -> None:
+        """As a verb asks for steps of the root's."""
+        state = self.states[ROOT]
+        environments = {step.name: "env" for step in state.flow}
+        self.record(ROOT, request(state, names, environments, by="rerun", **how))
+        self.advance()
+
     def cancel(self) -> None:
         """`%stepwell cancel`."""
         for name in list(self.states[ROOT].running):
