@@ -17,7 +17,7 @@ from stepwell.widgets._items import ItemRow, items_table
 from stepwell.widgets._live import Link, Live, Source
 from stepwell.widgets._past import diff_table, history_table
 from stepwell.widgets._replay import replay
-from stepwell.widgets._rich import log_entries, rich, text_value
+from stepwell.widgets._rich import log_ending, log_entries, rich, text_value
 from stepwell.widgets._rows import Column, DiffRow, HistoryRow, PlanRow, RunRow
 from stepwell.widgets._run_table import run_table, runs_table
 from stepwell.widgets._sheet import table
@@ -61,6 +61,7 @@ __all__ = [
     "history_table",
     "inbox_table",
     "items_table",
+    "log_ending",
     "log_entries",
     "output_facts",
     "plan_table",

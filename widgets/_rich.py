@@ -6,13 +6,14 @@ What is large is cut here and not in the browser, and each cut says how much is 
 
 import json
 import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeVar, cast
 
 from stepwell.store.values import masked, preview
 from stepwell.widgets._snapshot import Message
 
-__all__ = ["log_entries", "rich", "text_value"]
+__all__ = ["log_ending", "log_entries", "rich", "text_value"]
 
 T = TypeVar("T")
 
@@ -23,6 +24,7 @@ _COLUMNS = 30
 _CELL = 120
 _PICTURE_BYTES = 4_000_000
 _PICTURES = ("image/png", "image/jpeg", "image/gif", "image/webp")
+_OVERWRITTEN = re.compile(r"[^\n]*\r(?=[^\n])|\r+$", re.MULTILINE)
 _TABLES = ("DataFrame", "Table", "Series")
 
 
@@ -151,9 +153,27 @@ def log_entries(entries: Sequence[Mapping[str, Any]]) -> list[Message]:
     return [drawn for entry in entries if (drawn := _entry(entry)) is not None]
 
 
+def log_ending(entries: Sequence[Mapping[str, Any]], characters: int) -> list[Message]:
+    """The end of what a step is printing and displaying."""
+    texts = [
+        {**it, "text": str(it.get("text", ""))[-characters:]}
+        if it.get("output_type") == "stream"
+        else it
+        for it in entries
+    ]
+    return log_entries(texts)
+
+
+def _overwritten(said: str) -> str:
+    """As a terminal leaves it: what comes after a carriage return stands over what was there."""
+    if "\r" not in said:
+        return said
+    return _OVERWRITTEN.sub("", said.replace("\r\n", "\n"))
+
+
 def _entry(entry: Mapping[str, Any]) -> Message | None:
     if entry.get("output_type") == "stream":
-        said = str(entry.get("text", ""))
+        said = _overwritten(str(entry.get("text", "")))
         return {**text_value(said), "name": entry.get("name", "stdout")} if said.strip() else None
     data: Mapping[str, Any] = entry.get("data") or {}
     plain = str(data.get("text/plain", ""))

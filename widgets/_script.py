@@ -12,8 +12,9 @@ from importlib.resources import files
 __all__ = ["MODULES", "script", "style"]
 
 MODULES = (
-    "dom", "format", "link", "list", "layout", "graph", "scale", "bars", "timeline", "value",
-    "schema", "difference", "form", "approval", "details", "run_view", "stepwell",
+    "dom", "format", "link", "list", "pages", "layout", "graph", "scale", "bars", "timeline",
+    "value", "schema", "difference", "form", "approval", "items", "child", "details", "run_view",
+    "stepwell",
 )  # fmt: skip
 """In the order in which each needs only those before it."""
 

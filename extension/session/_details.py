@@ -10,7 +10,7 @@ from typing import Any, cast
 
 import msgspec
 
-from stepwell.errors import StepwellError, UnknownStep
+from stepwell.errors import InvalidUsage, StepwellError, UnknownStep
 from stepwell.orchestrator import (
     Approval,
     ApprovalRequested,
@@ -18,6 +18,7 @@ from stepwell.orchestrator import (
     Output,
     State,
     StepState,
+    Unit,
     approval_view,
     step_view,
 )
@@ -27,6 +28,7 @@ from stepwell.widgets import (
     Message,
     SpanRecord,
     approval_facts,
+    log_ending,
     log_entries,
     output_facts,
     rich,
@@ -39,6 +41,8 @@ _SAID = ("question", "topic", "agent", "name", "reason")
 """What there is to say of a wait, or of an end; in `details.sql` as well."""
 _LARGEST_READ = 20_000_000
 _MOST_OUTPUTS = 50
+_ENDING = 6_000
+"""So many characters of a running attempt's log are shown."""
 _ENDS = {
     "started": "running",
     "completed": "done",
@@ -57,40 +61,38 @@ class Details:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
-    def step(self, state: State, name: str) -> Message:
-        """Everything about one step. Raises `UnknownStep`."""
+    def step(self, state: State, name: str, key: str = "") -> Message:
+        """Everything about one step, or about one item of it. Raises `UnknownStep`."""
         if name not in state.flow:
             raise UnknownStep(name)
         step = state.step(name)
-        attempts = self._attempts(state.run, name)
+        unit = _unit(step, key)
+        attempts = self._attempts(state.run, name, key)
+        found = {
+            "outputs": self._outputs(unit),
+            "log": self._log(unit, attempts),
+            "attempts": attempts,
+            "calls": self._calls(state.run, name, key),
+            "approvals": self._approvals(state.run, name, key),
+        }
+        if key:
+            return found
         return {
+            **found,
             "code": self._code(state, step),
             # Lines of a cell are counted from its %%step, those of a function from its own first.
             "first_line": 1 if state.flow[name].qualname else 2,
             "diff": step_view(state, name).diff,
-            "outputs": self._outputs(step),
             "inputs": _inputs(state, step),
-            "log": self._log(step, attempts),
-            "attempts": attempts,
-            "calls": self._calls(state.run, name),
-            "approvals": self._approvals(state.run, name),
             "history": self._history(name),
         }
 
-    def items(self, run: str, name: str) -> Message:
-        """The items of a mapped step, the earliest first."""
-        items = [
-            {
-                "key": item,
-                "state": _ENDS.get(status, status),
-                "start": start,
-                "end": end,
-                "seconds": seconds,
-                "error": error[:400],
-            }
-            for item, status, start, end, seconds, error in self._rows("items", run, name)
-        ]
-        return {"items": items}
+    def now(self, run: str, name: str, key: str = "") -> Message:
+        """What the attempt that is under way has said so far, the end of it."""
+        recorder = self._engine.surroundings.recorders.get((run, name, key))
+        if recorder is None:
+            return {"log": []}
+        return {"log": log_ending(recorder.ending(_ENDING), _ENDING)}
 
     def question(self, approval: Approval) -> Message:
         """A question with the value it is about, and what a form for the answer is made from."""
@@ -145,13 +147,13 @@ class Details:
             return now.source
         return state.sources.get(ran.code, now.source)
 
-    def _outputs(self, step: StepState) -> list[Message]:
+    def _outputs(self, step: Unit) -> list[Message]:
         if step.checkpoint is None:
             return []
         outputs = list(step.checkpoint.outputs.items())[:_MOST_OUTPUTS]
         return [{**output_facts(name, it), "value": self.value(it)} for name, it in outputs]
 
-    def _log(self, step: StepState, attempts: list[Message]) -> list[Message]:
+    def _log(self, step: Unit, attempts: list[Message]) -> list[Message]:
         kept = next((str(attempt["log"]) for attempt in attempts if attempt["log"]), "")
         if step.error is None and step.checkpoint is not None:
             kept = step.checkpoint.log
@@ -163,7 +165,7 @@ class Details:
             return [{"kind": "error", "text": str(problem)}]
         return log_entries(entries)
 
-    def _attempts(self, run: str, name: str) -> list[Message]:
+    def _attempts(self, run: str, name: str, key: str) -> list[Message]:
         return [
             {
                 "attempt": attempt,
@@ -176,18 +178,18 @@ class Details:
                 "log": log,
             }
             for attempt, status, started, seconds, worker, kind, error, traceback, log in (
-                self._rows("attempts", run, name)
+                self._rows("attempts", run, name, key)
             )
         ]
 
-    def _calls(self, run: str, name: str) -> list[Message]:
-        return [_call(*row) for row in self._rows("calls", run, name)]
+    def _calls(self, run: str, name: str, key: str) -> list[Message]:
+        return [_call(*row) for row in self._rows("calls", run, name, key, key)]
 
-    def _approvals(self, run: str, name: str) -> list[Message]:
+    def _approvals(self, run: str, name: str, key: str) -> list[Message]:
         names = ("id", "question", "status", "requested", "decided", "by", "note")
         return [
             dict(zip(names, row, strict=True))
-            for row in self._rows("approvals", run, name)
+            for row in self._rows("approvals", run, name, key, key)
             if row[2] != "pending"
         ]
 
@@ -208,6 +210,16 @@ class Details:
                 }
             )
         return found
+
+
+def _unit(step: StepState, key: str) -> Unit:
+    """The step, or one of its items. Raises `InvalidUsage`."""
+    if not key:
+        return step
+    found = step.items.by_key.get(key) if step.items is not None else None
+    if found is None:
+        raise InvalidUsage(f"step {step.name!r} has no item {key!r} any more")
+    return found
 
 
 def span_record(what: Happened) -> SpanRecord | None:

@@ -13,7 +13,7 @@ from contextlib import suppress
 from typing import Protocol
 from uuid import uuid4
 
-from stepwell.errors import InvalidUsage, StepwellError, UnknownApproval
+from stepwell.errors import InvalidUsage, StepwellError, UnknownApproval, UnknownStep
 from stepwell.frontend import Frontend
 from stepwell.orchestrator import (
     Approval,
@@ -35,6 +35,7 @@ from stepwell.orchestrator import (
 )
 from stepwell.session._details import Details, span_record
 from stepwell.session._engine import Engine
+from stepwell.session._items import item_page
 from stepwell.widgets import (
     Link,
     Live,
@@ -53,6 +54,7 @@ Act = Callable[[str], str]
 
 _KEPT_UP_TO_DATE = 3
 _MANY = 1000
+_PAGE = 100
 _WHILE = 1.0
 _OF_ALL = (RunContinued, RunPaused, RunStarted, StepForgotten, StepRenamed, StepsDefined)
 """After these there are other steps than before, or all of them stand otherwise."""
@@ -205,25 +207,32 @@ class Window:
 
     def answer(self, kind: str, message: Message) -> object:
         """Answer a request of a front end."""
-        engine = self._engine()
-        run = str(message.get("run") or engine.run)
-        step = str(message.get("step") or "")
+        details = Details(self._engine())
         match kind:
-            case "step":
-                return Details(engine).step(self._state(run), step)
-            case "items":
-                return Details(engine).items(run, step)
-            case "child":
-                return self._child(run)
+            case "step" | "now" | "items" | "child":
+                return self._look(details, kind, message)
             case "approval":
-                return Details(engine).question(self._approval(message))
+                return details.question(self._approval(message))
             case "decide":
                 self._decide(message)
-                return Details(engine).question(self._approval(message))
+                return details.question(self._approval(message))
             case "act":
-                return self._act(str(message.get("verb")), step)
+                return self._act(_text(message, "verb"), _text(message, "step"))
             case _:
                 raise InvalidUsage(f"the view asks for {kind!r}, which this version does not know")
+
+    def _look(self, details: Details, kind: str, message: Message) -> Message:
+        run = _text(message, "run") or self._engine().run
+        step, item = _text(message, "step"), _text(message, "item")
+        match kind:
+            case "step":
+                return details.step(self._state(run), step, item)
+            case "items":
+                return self._items(self._state(run), step, message)
+            case "child":
+                return self._child(run, _text(message, "mark"))
+            case _:
+                return details.now(run, step, item)
 
     def keep(self) -> None:
         """Write the run as it is now into the cells that show it."""
@@ -277,14 +286,28 @@ class Window:
             **given,
         )
 
-    def _child(self, run: str) -> Message:
+    def _items(self, state: State, step: str, message: Message) -> Message:
+        if step not in state.flow:
+            raise UnknownStep(step)
+        return item_page(
+            state.step(step),
+            at=int(message.get("at") or 0),
+            most=int(message.get("most") or _PAGE),
+            query=_text(message, "query"),
+            only=_text(message, "only"),
+        )
+
+    def _child(self, run: str, mark: str) -> Message:
         state, spans = self._state(run), Spans()
         for record in Details(self._engine()).spans(state.run):
             spans.note(record)
         view = run_view(state)
         steps = [step_facts(step) for step in view.steps]
         bars, stretches = spans.everything()
-        return {"run": run_facts(view), "steps": steps, "spans": bars, "stretches": stretches}
+        found = {"run": run_facts(view), "steps": steps, "spans": bars, "stretches": stretches}
+        # Who looks on asks again and again: what has not changed is not sent again.
+        now = f"{hash(repr(found)):x}"
+        return {"mark": now} if now == mark else {"mark": now, **found}
 
     def _act(self, verb: str, step: str) -> object:
         act = self._acts.get(verb)
@@ -302,3 +325,7 @@ class Window:
 
         self._frontend.on_main(work)
         return answer
+
+
+def _text(message: Message, key: str) -> str:
+    return str(message.get(key) or "")

@@ -2,16 +2,16 @@
 
 -- name: attempts
 SELECT attempt, status, epoch_us(started), coalesce(seconds, 0), worker, error_type, error, traceback, log
-FROM attempts WHERE run = ? AND step = ? AND item = '' ORDER BY attempt DESC LIMIT 100;
+FROM attempts WHERE run = ? AND step = ? AND item = ? ORDER BY attempt DESC LIMIT 100;
 
 -- name: calls
 SELECT calls.name, calls.status, calls.arguments, calls.result, records.body
 FROM calls JOIN records USING (seq)
-WHERE calls.run = ? AND calls.step = ? ORDER BY seq DESC LIMIT 500;
+WHERE calls.run = ? AND calls.step = ? AND (? = '' OR calls.item = ?) ORDER BY seq DESC LIMIT 500;
 
 -- name: approvals
 SELECT approval, question, status, epoch_us(requested), coalesce(epoch_us(decided), 0), decided_by, note
-FROM approvals WHERE run = ? AND step = ? ORDER BY requested DESC LIMIT 100;
+FROM approvals WHERE run = ? AND step = ? AND (? = '' OR item = ?) ORDER BY requested DESC LIMIT 100;
 
 -- name: history
 -- Attempts at the step in every run of the store.
@@ -26,14 +26,6 @@ FROM happenings
 WHERE step = ? AND item = ''
   AND kind IN ('attempt_started', 'attempt_completed', 'attempt_failed', 'attempt_interrupted')
 GROUP BY run, attempt ORDER BY began DESC LIMIT 100;
-
--- name: items
-SELECT
-    item, status, coalesce(epoch_us(started), 0), coalesce(epoch_us(finished), 0),
-    coalesce(seconds, 0), error
-FROM attempts WHERE run = ? AND step = ? AND item <> ''
-QUALIFY row_number() OVER (PARTITION BY item ORDER BY attempt DESC) = 1
-ORDER BY started LIMIT 2000;
 
 -- name: spans
 SELECT

@@ -23,6 +23,7 @@ Entry = dict[str, Any]
 
 TEXT_LIMIT = 1_000_000
 ENTRY_LIMIT = 1_000
+ENDING_LIMIT = 20
 
 recording: ContextVar["Recorder | None"] = ContextVar("stepwell_recording", default=None)
 """The recorder of the step that is running here."""
@@ -71,6 +72,22 @@ class Recorder:
             pending, self._pending = self._pending, []
         return [_joined(entry) for entry in pending]
 
+    def ending(self, characters: int) -> list[Entry]:
+        """The end of what has been said so far: about so many characters, and as many displays
+        as came with them.
+        """
+        found: list[Entry] = []
+        with self._lock:
+            for entry in reversed(self._entries):
+                if characters <= 0 or len(found) >= ENDING_LIMIT:
+                    break
+                if entry["output_type"] != "stream":
+                    found.append(entry)
+                    continue
+                pieces, characters = _last_pieces(entry["text"], characters)
+                found.append({**entry, "text": pieces})
+        return [_joined(entry) for entry in reversed(found)]
+
     def finish(self) -> list[Entry]:
         """Everything, for the store; says so where something was left out."""
         if not (self._entries or self._omitted):
@@ -92,6 +109,15 @@ class Recorder:
     def _notify(self) -> None:
         if self._relay is not None:
             self._relay.due(self)
+
+
+def _last_pieces(pieces: list[str], characters: int) -> tuple[list[str], int]:
+    """Whole ones, so that nothing which is to be covered is cut in two; and what is left."""
+    first = len(pieces)
+    while first and characters > 0:
+        first -= 1
+        characters -= len(pieces[first])
+    return pieces[first:], characters
 
 
 def _append_text(entries: list[Entry], stream: str, text: str) -> None:

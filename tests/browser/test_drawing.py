@@ -202,6 +202,141 @@ def test_work_and_each_kind_of_waiting_are_told_apart(blank: BlankPage) -> None:
     expect(table).to_be_hidden()
 
 
+NOTHING: dict[str, Any] = {
+    "outputs": [],
+    "log": [],
+    "attempts": [],
+    "calls": [],
+    "approvals": [],
+    "code": "x = 1",
+}
+
+
+def test_pieces_and_log_grow_before_ones_eyes(blank: BlankPage) -> None:
+    """In place: what is scrolled stays, and the end stays in sight otherwise."""
+    blank.answers("step", value=NOTHING)
+    blank.answers_by(
+        "now",
+        """() => ({ value: { log: [{ kind: "text", text:
+          Array.from({ length: window.lines ?? 50 }, (_, n) => `line ${n}`).join("\\n") }] } })""",
+    )
+
+    def drafting(pieces: int) -> dict[str, Any]:
+        text = "".join(f"word{number} " for number in range(pieces))
+        stream = {"call": "w", "name": "write", "item": "", "step": "", "text": text}
+        stream |= {"pieces": pieces, "is_cut": False, "is_over": False}
+        return {"name": "draft", "state": "running", "streams": [stream]}
+
+    blank.snapshot(drafting(2))
+    page = blank.page
+    page.get_by_role("button", name="draft: running").click()
+    details = page.get_by_role("region", name="Details")
+    expect(details).to_contain_text("write · 2 pieces")
+    log = details.get_by_role("log").last
+    expect(log).to_contain_text("line 49")
+    at_end = "it => it.scrollHeight - it.scrollTop - it.clientHeight < 2"
+    assert log.evaluate(at_end)
+    page.evaluate("() => { window.lines = 80 }")
+    expect(log).to_contain_text("line 79")
+    assert log.evaluate(at_end)
+    log.evaluate("it => { it.scrollTop = 40 }")
+    page.evaluate("() => { window.lines = 90 }")
+    blank.change(2, drafting(200))
+    expect(details.get_by_role("log").first).to_contain_text("word199")
+    expect(log).to_contain_text("line 89")
+    assert log.evaluate("it => it.scrollTop") == 40
+    blank.change(3, {"name": "draft", "state": "done"})
+    expect(details.get_by_role("log")).to_have_count(0)
+
+
+PAGE_OF_ITEMS = """({ at, most, query, only }) => {
+  const isFailed = (key) => key.endsWith("77");
+  const all = Array.from({ length: 10000 }, (_, n) => String(n));
+  const keys = all.filter((key) => key.includes(query));
+  const found = only === "failed" ? keys.filter(isFailed) : keys;
+  const items = found.slice(at, at + most).map((key) => ({
+    key, state: isFailed(key) ? "failed" : "done", attempt: 1, seconds: 0.1,
+    said: `made ${key}`, start: 1e15 + 1e5 * key, end: 1e15 + 1e5 * key + 1e5 }));
+  return { value: { total: found.length, at, items } };
+}"""
+
+
+def test_ten_thousand_items_are_all_reached(blank: BlankPage) -> None:
+    """A page at a time, as somebody scrolls or looks for one; in the timeline as well."""
+    blank.answers_by("items", PAGE_OF_ITEMS)
+    shown = {"kind": "text", "text": "fifty-nine squared"}
+    blank.answers("step", value={**NOTHING, "outputs": [{"name": "squared", "value": shown}]})
+    squares = {"name": "squares", "state": "failed", "attempt": 1}
+    squares["items"] = {"total": 10_000, "done": 9900, "failed": 100}
+    span = ["squares", 1, 10**15, 10**15 + 10**9, "failed"]
+    blank.snapshot(squares, spans=[span])
+    page = blank.page
+    page.get_by_role("button", name="squares: failed").click()
+    items = page.get_by_role("list", name="Items of squares")
+    expect(items).to_contain_text("made 3")
+    items.evaluate("it => { it.scrollTop = it.scrollHeight }")
+    expect(items).to_contain_text("made 9999")
+    assert items.get_by_role("listitem").count() < 60
+    assert len(blank.sent("items")) < 6
+    page.get_by_role("combobox", name="Show only items").select_option("failed")
+    expect(page.get_by_role("status").filter(has_text="100 found")).to_be_visible()
+    page.get_by_role("searchbox", name="Find an item").fill("5977")
+    expect(items.get_by_role("listitem")).to_have_count(1)
+    items.get_by_role("button", name="5977: failed").click()
+    expect(page.get_by_text("fifty-nine squared").last).to_be_visible()
+    assert blank.sent("step")[-1]["item"] == "5977"
+    page.get_by_role("tab", name="Timeline").click()
+    page.get_by_role("button", name="Items of squares").click()
+    rows = page.get_by_role("list", name="Timeline")
+    expect(rows.get_by_role("listitem").nth(1)).to_contain_text("0")
+    longest = page.evaluate(SCROLLED, ".sw-timeline-rows")
+    print(f"longest frame while 10,000 items are scrolled: {longest:.0f} ms")
+    assert longest < 500
+    rows.evaluate("it => { it.scrollTop = it.scrollHeight }")
+    expect(rows).to_contain_text("9999")
+    assert rows.get_by_role("listitem").count() < 60
+
+
+SCROLLED = """async (selector) => {
+  const list = document.querySelector(selector);
+  let longest = 0, last = performance.now();
+  for (let frame = 0; frame < 90; frame += 1) {
+    list.scrollTop += 900;
+    await new Promise(requestAnimationFrame);
+    longest = Math.max(longest, performance.now() - last);
+    last = performance.now();
+  }
+  return longest;
+}"""
+
+
+def test_a_child_run_is_followed_while_it_is_open(blank: BlankPage) -> None:
+    """Asked about once a second, drawn anew when it has changed, until it has ended."""
+    blank.answers("step", value=NOTHING)
+    blank.answers_by(
+        "child",
+        """() => { window.asked = (window.asked ?? 0) + 1; return { value: {
+          mark: `m${window.asked}`, run: { id: "c1", flow: "look", status: "running" },
+          steps: [{ name: "find", state: window.asked > 1 ? "done" : "running" }] } } }""",
+    )
+    child = {"run": "c1", "agent": "look", "status": "running"}
+    blank.snapshot({"name": "search", "state": "running", "children": [child]})
+    page = blank.page
+    page.get_by_role("button", name="search: running").click()
+    page.get_by_text("look").first.click()
+    inner = page.locator(".sw-child")
+    expect(inner.get_by_role("button", name="find: running")).to_be_visible()
+    expect(inner.get_by_role("button", name="find: done")).to_be_visible()
+    ended = {**child, "status": "completed"}
+    blank.change(2, {"name": "search", "state": "done", "children": [ended]})
+    expect(page.locator(".sw-child-box > summary")).to_contain_text("done")
+    expect(inner).to_be_visible()
+    page.wait_for_timeout(300)
+    before = len(blank.sent("child"))
+    page.wait_for_timeout(2200)
+    assert len(blank.sent("child")) == before
+
+
 def test_a_lost_message_is_noticed_and_asked_for(blank: BlankPage) -> None:
     """A gap in the numbers brings everything anew; told twice does no harm."""
     blank.snapshot(*steps(2))

@@ -130,6 +130,44 @@ def test_waits_are_told_alike_as_they_happen_and_from_the_store(kernel: Kernel) 
     assert {it[3] for it in late["stretches"]} == {"sleep", "message", "backoff", "restored"}
 
 
+def ask(kernel: Kernel, comm: str, kind: str, **what: Any) -> Any:
+    """An answer of the live view's."""
+    number = str(len(said(kernel, "answer")) + 1)
+    tell(kernel, comm, kind=kind, id=number, **what)
+    kernel.listen_until(lambda: bool(said(kernel, "answer")[int(number) - 1 :]))
+    return said(kernel, "answer")[-1]["value"]
+
+
+def test_a_running_step_and_a_child_are_followed(kernel: Kernel) -> None:
+    """What it says is there to read while it runs; a child that has not changed is not sent."""
+    comm = open_view(kernel)
+    for source in (
+        "%agent look(topic: str) -> found",
+        "%%step find --agent look\nfrom pathlib import Path\nprint('looking for', topic)\n"
+        "while not Path('go').exists(): pass\nfound = topic",
+        "%%step search\nprint('asking')\nhits = await look(topic='pumps')",
+    ):
+        kernel.reply(kernel.send(source, is_attended=True))
+
+    def child() -> str:
+        tell(kernel, comm, kind="hello")
+        steps = [step for found in said(kernel, "snapshot") for step in found["steps"]]
+        return next((it["run"] for step in steps for it in step.get("children", [])), "")
+
+    kernel.listen_until(lambda: bool(child()))
+    run = child()
+    kernel.listen_until(
+        lambda: "looking for pumps" in str(ask(kernel, comm, "now", step="find", run=run))
+    )
+    assert "asking" in str(ask(kernel, comm, "now", step="search"))
+    first = ask(kernel, comm, "child", run=run)
+    assert [(step["name"], step["state"]) for step in first["steps"]] == [("find", "running")]
+    assert ask(kernel, comm, "child", run=run, mark=first["mark"]) == {"mark": first["mark"]}
+    (kernel.folder / "go").touch()
+    kernel.listen_until(lambda: ask(kernel, comm, "child", run=run)["steps"][0]["state"] == "done")
+    assert ask(kernel, comm, "now", step="find", run=run) == {"log": []}
+
+
 def test_vs_code_is_given_a_display_and_left_without_one(kernel: Kernel) -> None:
     """Where a script cannot reach the cells the widget has a place of its own, for as long as
     there is a kernel behind it.

@@ -23,7 +23,8 @@ _START = """async ([script, style]) => {
     off: (event) => { delete calls[event]; },
     send: (message) => {
       window.sent.push(message);
-      const value = window.answers[message.kind];
+      const made = window.answers[message.kind];
+      const value = typeof made === "function" ? made(message) : made;
       const answer = { kind: "answer", id: message.id, ...value };
       if (value !== undefined) setTimeout(() => window.tell(answer));
     },
@@ -50,6 +51,16 @@ class BlankPage:
     def answers(self, kind: str, **value: Any) -> None:
         """What requests of a kind are answered with from now on: `value=` or `error=`."""
         self.page.evaluate("([kind, value]) => { window.answers[kind] = value }", [kind, value])
+
+    def answers_by(self, kind: str, function: str) -> None:
+        """The same by a function of JavaScript, from the request to `{value}` or `{error}`."""
+        self.page.evaluate(f"([kind]) => {{ window.answers[kind] = {function} }}", [kind])
+
+    def change(self, number: int, *steps: dict[str, Any]) -> None:
+        """Some steps as they are now."""
+        run = {"id": "r1", "status": "running"}
+        message = {"kind": "changes", "number": number, "steps": list(steps), "spans": []}
+        self.tell({**message, "stretches": [], "run": run})
 
     def sent(self, kind: str) -> list[dict[str, Any]]:
         """What the page has said."""

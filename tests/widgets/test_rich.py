@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from stepwell.widgets import log_entries, rich
+from stepwell.widgets import log_ending, log_entries, rich
 
 
 class Loud:
@@ -86,3 +86,16 @@ def test_a_log_is_text_and_pictures_only() -> None:
         {"kind": "text", "text": "a frame", "more": 0},
         {"kind": "image", "mime": "image/png", "data": "aGk=", "text": "<Figure>"},
     ]
+
+
+def test_a_progress_bar_on_one_line_is_shown_as_it_ended() -> None:
+    """Carriage returns do what they do in a terminal."""
+    said = " 10%\r 50%\r100%\nnext\r\n a\rb\r"
+    [entry] = log_entries([{"output_type": "stream", "name": "stderr", "text": said}])
+    assert entry["text"] == "100%\nnext\nb"
+
+
+def test_of_a_log_that_grows_the_end_is_shown() -> None:
+    """So many characters of each stream."""
+    log = [{"output_type": "stream", "name": "stdout", "text": "abc" * 1000}]
+    assert log_ending(log, 6)[0]["text"] == "abcabc"

@@ -21,3 +21,17 @@ def test_nothing_is_said_in_a_place_before_what_belongs_above_it() -> None:
     relay.release(here)
     wait_for(lambda: len(sent) == 3)
     assert sent[1:] == [(here, "first "), (here, "second")]
+
+
+def test_the_end_of_what_was_said_is_at_hand_before_it_is_over() -> None:
+    """In whole pieces, the newest; the displays among them too."""
+    recorder = Recorder()
+    for number in range(100):
+        recorder.write("stdout", f"{number:03}\n")
+    recorder.display("display_data", {"data": {"text/plain": "a frame"}})
+    recorder.write("stderr", "oh\n")
+    [text, display, error] = recorder.ending(11)
+    assert text["text"] == "098\n099\n"
+    assert display["data"] == {"text/plain": "a frame"}
+    assert error["text"] == "oh\n"
+    assert len(recorder.finish()) == 3

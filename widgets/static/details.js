@@ -2,12 +2,15 @@
 // One step from close by: what it made, said, read, called, and how each attempt ended.
 import { fill, h, isolated, oneLine } from "./dom.js";
 import { clock, cost, count, duration, gist, look, plural, sign } from "./format.js";
-import { about, code, diff, draw, text } from "./value.js";
+import { ItemList } from "./items.js";
+import { about, code, diff, draw, ending, text } from "./value.js";
+
+const FOLLOW_LOG = 1000; // milliseconds between two looks at what a running step says
 
 /**
  * @typedef {{ ask: (kind: string, what?: any) => Promise<any>,
  *   act: (verb: string, step: string) => void, verbs: () => string[],
- *   child: (run: string) => HTMLElement,
+ *   child: (facts: any) => import("./child.js").ChildRun,
  *   close: () => void }} Surroundings
  */
 
@@ -17,14 +20,22 @@ export class Details {
     this.around = around;
     this.head = h("div", { class: "sw-details-head" });
     this.trouble = h("div", { class: "sw-details-trouble" });
+    // What changes while it runs has places of its own, so that the rest keeps the keyboard.
+    this.live = h("div", { class: "sw-live" });
+    this.children = h("div", { class: "sw-children" });
+    this.items = h("div", { class: "sw-section-items" });
     this.body = h("div", { class: "sw-details-body" });
-    this.element = h("section", { class: "sw-details", "aria-label": "Details", tabindex: -1 }, this.head, this.trouble, this.body);
+    this.element = h("section", { class: "sw-details", "aria-label": "Details", tabindex: -1 }, this.head, this.trouble, this.live, this.children, this.items, this.body);
     this.name = "";
     this._mark = "";
     this._loaded = "";
     this._drawn = "";
     /** @type {Map<string, boolean>} which sections somebody has opened or closed */
     this._folds = new Map();
+    /** @type {Map<string, import("./child.js").ChildRun>} by run */
+    this._children = new Map();
+    this._log = [];
+    this._logged = 0;
   }
 
   /** @param {import("./link.js").Step | undefined} step */
@@ -34,21 +45,90 @@ export class Details {
       this.name = "";
       return;
     }
-    if (step.name !== this.name) {
-      this.name = step.name;
-      this._mark = this._loaded = this._drawn = "";
-      fill(this.body, h("div", { class: "sw-muted" }, "…"));
-    }
+    if (step.name !== this.name) this._begin(step);
     const head = JSON.stringify([step, gist(step), this.around.verbs()]);
     if (head !== this._mark) {
       this._mark = head;
       this._drawHead(step);
     }
-    const state = JSON.stringify([step.state, step.attempt, step.since, step.items, step.children, step.approval]);
+    // How many items are done changes all the time, and is told without loading anything.
+    const ended = step.state === "running" ? 0 : step.items;
+    const state = JSON.stringify([step.state, step.attempt, step.since, ended, step.approval]);
     if (state !== this._loaded) {
       this._loaded = state;
       void this._load(step);
     }
+    this._follow(step);
+  }
+
+  /** Another step than before. @param {import("./link.js").Step} step */
+  _begin(step) {
+    this.name = step.name;
+    this._mark = this._loaded = this._drawn = this._said = "";
+    this._log = [];
+    this._logged = 0;
+    this._children.clear();
+    this._list = undefined;
+    fill(this.live);
+    fill(this.children);
+    fill(this.items);
+    fill(this.body, h("div", { class: "sw-muted" }, "…"));
+  }
+
+  /** What goes on while somebody looks: pieces, log, child runs, items. @param {import("./link.js").Step} step */
+  _follow(step) {
+    const isSeen = this.element.offsetParent !== null;
+    if (step.state !== "running") this._log = [];
+    else if (isSeen && Date.now() - this._logged > FOLLOW_LOG) void this._hear(step);
+    this._drawLive(step);
+    this._drawChildren(step.children);
+    if (step.items?.total && !this._list) this._list = this._openItems(step);
+    if (isSeen) this._list?.update();
+  }
+
+  /** @param {import("./link.js").Step} step */
+  async _hear(step) {
+    this._logged = Date.now();
+    try {
+      const found = await this.around.ask("now", { step: step.name });
+      if (step.name === this.name) this._log = found.log;
+    } catch {
+      // What was heard before stands.
+    }
+  }
+
+  /** @param {import("./link.js").Step} step */
+  _drawLive(step) {
+    const streams = step.state === "running" ? step.streams : [];
+    const said = JSON.stringify([streams, step.more_streams, this._log]);
+    if (said === this._said) return;
+    this._said = said;
+    const blocks = streams.map((stream) => ({ title: streamTitle(stream), parts: [{ name: "prose", text: `${stream.is_cut ? "…" : ""}${stream.text}` }] }));
+    if (this._log.length) blocks.push({ title: "Log, as it is written", parts: this._log });
+    if (step.more_streams && streams.length) blocks.push({ title: `and ${plural(step.more_streams, "more stream")}`, parts: [] });
+    keep(this.live, blocks);
+  }
+
+  /** @param {any[]} children */
+  _drawChildren(children) {
+    const isNew = children.filter((facts) => !this._children.has(facts.run));
+    for (const facts of isNew) this._children.set(facts.run, this.around.child(facts));
+    for (const facts of children) this._children.get(facts.run)?.update(facts);
+    if (!isNew.length) return;
+    if (!this.children.childElementCount) fill(this.children, h("div", { class: "sw-section-title" }, "Child runs"));
+    this.children.append(...isNew.map((facts) => /** @type {any} */ (this._children.get(facts.run)).element));
+  }
+
+  /** @param {import("./link.js").Step} step */
+  _openItems(step) {
+    const list = new ItemList(step.name, (kind, what) => this.around.ask(kind, what), (_, found) => [
+      ...found.outputs.map(output),
+      found.log.length > 0 && draw({ kind: "log", entries: found.log }),
+      found.calls.length > 0 && calls(found.calls),
+      attempts(found.attempts),
+    ].flat());
+    fill(this.items, h("div", { class: "sw-section-title" }, "Items"), list.element);
+    return list;
   }
 
   /** @param {import("./link.js").Step} step */
@@ -115,7 +195,6 @@ export class Details {
       this.body,
       this._section("Outputs", found.outputs, true, (outputs) => outputs.map(output)),
       this._section("Log", found.log, true, (log) => [draw({ kind: "log", entries: log })]),
-      this._section("Child runs", step.children, true, (children) => children.map((child) => this.around.child(child.run))),
       this._section("Calls", found.calls, false, calls),
       this._section("Inputs", found.inputs, false, (inputs) => inputs.map(output)),
       this._section("Code", found.code ? [found] : [], isFailed, () => [code(found.code, found.first_line ?? 1, Number(step.error?.line ?? 0)), found.diff && h("div", {}, h("div", { class: "sw-muted" }, "what has changed"), diff(found.diff))]),
@@ -150,6 +229,30 @@ export class Details {
   }
 }
 
+/** @param {import("./link.js").Stream} stream */
+function streamTitle(stream) {
+  const where = [stream.step, stream.item, stream.name].filter(Boolean).map((part) => oneLine(part, 60));
+  return [...where, `${plural(stream.pieces, "piece")}${stream.is_over ? " in all" : ""}`].join(" · ");
+}
+
+/**
+ * Blocks of text that grow: kept where they are, so that what is scrolled or marked stays so.
+ * @param {HTMLElement} place
+ * @param {{ title: string, parts: any[] }[]} blocks
+ */
+function keep(place, blocks) {
+  while (place.childElementCount > blocks.length) place.lastElementChild?.remove();
+  blocks.forEach(({ title, parts }, at) => {
+    let block = /** @type {HTMLElement | undefined} */ (place.children[at]);
+    if (!block) {
+      block = h("div", { class: "sw-live-block" }, h("div", { class: "sw-live-title" }), h("div", { class: "sw-live-text", tabindex: 0, role: "log", "aria-live": "off" }));
+      place.append(block);
+    }
+    fill(/** @type {Element} */ (block.firstElementChild), isolated(title));
+    ending(/** @type {HTMLElement} */ (block.lastElementChild), parts);
+  });
+}
+
 /** @param {import("./link.js").Step} step */
 function facts(step) {
   const said = [oneLine(gist(step), 120)];
@@ -177,7 +280,7 @@ function attempts(items) {
         h("span", {}, `attempt ${item.attempt}`),
         h("span", { class: "sw-muted" }, [clock(item.started), item.seconds ? duration(item.seconds) : "", item.worker].filter(Boolean).join(" · "))),
       item.error && h("div", { class: "sw-problem" }, isolated(oneLine(item.error, 600))),
-      item.traceback && text(item.traceback, { lines: 30 })));
+      item.traceback && text(item.traceback, { lines: 30, kind: "sw-trace" })));
 }
 
 /** @param {any[]} items */

@@ -37,6 +37,12 @@ export class LongList {
     this._scrolled();
   }
 
+  /** The rows that are in sight, the last not counted. @returns {[number, number]} */
+  get sight() {
+    const first = Math.floor(this.element.scrollTop / this.height);
+    return [first, Math.min(this.count, first + Math.ceil((this.element.clientHeight || 400) / this.height) + 1)];
+  }
+
   /** Bring a row into sight. @param {number} index */
   reveal(index) {
     const top = index * this.height;

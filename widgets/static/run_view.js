@@ -17,7 +17,7 @@ export class RunPane {
   /**
    * @param {import("./link.js").Link} link
    * @param {import("./link.js").RunState} state
-   * @param {{ isChild?: boolean, child: (run: string) => HTMLElement,
+   * @param {{ isChild?: boolean, child: (facts: any) => import("./child.js").ChildRun,
    *   approval: (approval: any) => import("./approval.js").Approval }} around
    */
   constructor(link, state, around) {
@@ -34,7 +34,7 @@ export class RunPane {
     /** @type {import("./link.js").Step[]} */
     this.shown = [];
     this.graph = new Graph({ select: (name) => this.select(name), list: (names) => this._list(names) });
-    this.timeline = new Timeline({ select: (name) => this.select(name), items: (name) => this._items(name) });
+    this.timeline = new Timeline({ select: (name) => this.select(name), items: (name, what) => link.ask("items", { ...what, step: name, run: state.run.id }), say: (problem) => this.say(problem) });
     this.list = new LongList(STEP_ROW, (index) => this._row(this.shown[index]), { label: "Steps", className: "sw-steps" });
     this.details = new Details({
       ask: (kind, what) => link.ask(kind, { ...what, run: state.run.id }),
@@ -122,16 +122,6 @@ export class RunPane {
     this._show("Steps");
   }
 
-  /** @param {string} name */
-  async _items(name) {
-    try {
-      return (await this.link.ask("items", { step: name, run: this.state.run.id })).items;
-    } catch (error) {
-      this.say(/** @type {Error} */ (error).message);
-      return [];
-    }
-  }
-
   /** @param {string} verb @param {string} [step] */
   async _act(verb, step = "") {
     const what = `${verb}${step ? ` ${oneLine(step, 60)}` : ""}`;
@@ -188,7 +178,7 @@ export class RunPane {
     this._drawButtons();
     fill(this.head ?? this.element,
       h("span", { class: `sw-chip ${look(state)}` }, `${sign(state)} ${state === "needs a person" ? state : run.is_paused ? "paused" : run.status}`),
-      h("span", { class: "sw-name" }, this.around.isChild && run.flow ? isolated(oneLine(run.flow, 60)) : "run ", h("code", {}, run.id)),
+      h("span", { class: "sw-name" }, this.around.isChild && run.flow ? isolated(oneLine(run.flow, 60)) : "run", " ", h("code", {}, run.id)),
       h("span", { class: "sw-muted" }, `${count(done)} of ${plural(total, "step")} done`, said),
       this._buttons);
     fill(this.totals ?? this.element, meter(counts, total), h("div", { class: "sw-muted sw-facts" }, this._totals().join(" · ")));

@@ -5,8 +5,8 @@
 // found" for ever after. Cells hold static HTML that names its run, in a class; while there
 // is a kernel to talk to, this finds it wherever it appears and draws over it.
 import { Approval } from "./approval.js";
-import { fill, h } from "./dom.js";
-import { Link, RunState } from "./link.js";
+import { ChildRun } from "./child.js";
+import { Link } from "./link.js";
 import { RunPane } from "./run_view.js";
 
 const LOOK = 250; // milliseconds between two looks at the page
@@ -17,27 +17,10 @@ const SPARE = 8;
 
 /**
  * @param {import("./link.js").Link} link
- * @returns {(run: string) => HTMLElement}
+ * @returns {(facts: any) => ChildRun}
  */
 function children(link) {
-  return (run) => {
-    const place = h("div", { class: "sw-muted" }, "…");
-    const box = h("details", { class: "sw-section sw-child-box" }, h("summary", {}, "run ", h("code", {}, run)), place);
-    box.addEventListener("toggle", async () => {
-      if (!box.hasAttribute("open")) return;
-      const state = new RunState();
-      try {
-        state.take({ ...(await link.ask("child", { run })), kind: "snapshot", number: 0 });
-      } catch (error) {
-        fill(place, /** @type {Error} */ (error).message);
-        return;
-      }
-      const pane = new RunPane(link, state, { ...around(link), isChild: true });
-      pane.update();
-      fill(place, pane.element);
-    });
-    return box;
-  };
+  return (facts) => new ChildRun(link, facts, (state) => new RunPane(link, state, { ...around(link), isChild: true }));
 }
 
 /** @typedef {{ element: HTMLElement, update: () => void, isFor: (anchor: Element) => boolean }} Pane */
@@ -82,6 +65,7 @@ class Mount {
     anchor.style.display = "none";
     anchor.after(pane.element);
     resume(pane.element);
+    this._wasSeen = this.isSeen;
     // The front end draws the HTML anew when that changes: back before anybody sees it.
     this.observer = new MutationObserver(look);
     this.observer.observe(/** @type {Node} */ (anchor.parentNode), { childList: true });
@@ -97,6 +81,13 @@ class Mount {
     return this.pane.element.offsetParent !== null;
   }
 
+  /** A notebook takes cells that are far away out of the page, and brings them back. */
+  look() {
+    const isSeen = this.isSeen;
+    if (isSeen && !this._wasSeen) resume(this.pane.element);
+    this._wasSeen = isSeen;
+  }
+
   remove() {
     this.observer.disconnect();
     this.pane.element.remove();
@@ -107,14 +98,25 @@ class Mount {
 /** @type {WeakMap<Element, HTMLElement>} where the keyboard was last, by pane */
 const focused = new WeakMap();
 
-/** Note where the keyboard is. @param {HTMLElement} pane */
+/** @type {WeakMap<Element, Map<Element, number>>} how far what is in a pane was scrolled */
+const scrolled = new WeakMap();
+
+/** Note where the keyboard is, and what is scrolled. @param {HTMLElement} pane */
 function follow(pane) {
+  const tops = new Map();
+  scrolled.set(pane, tops);
+  const note = (/** @type {Event} */ event) => pane.isConnected && tops.set(event.target, /** @type {Element} */ (event.target).scrollTop);
+  pane.addEventListener("scroll", note, { capture: true, passive: true });
   pane.addEventListener("focusin", (event) => focused.set(pane, /** @type {HTMLElement} */ (event.target)));
   pane.addEventListener("focusout", (event) => event.relatedTarget && focused.delete(pane));
 }
 
-/** What is moved in the page loses the keyboard: give it back. @param {HTMLElement} pane */
+/** What is moved in the page loses its place and the keyboard: give them back. @param {HTMLElement} pane */
 function resume(pane) {
+  for (const [box, top] of scrolled.get(pane) ?? []) {
+    if (!pane.contains(box)) scrolled.get(pane)?.delete(box);
+    else if (box.scrollTop !== top) box.scrollTop = top;
+  }
   const last = focused.get(pane);
   if (last && pane.contains(last) && document.activeElement === document.body) last.focus({ preventScroll: true });
 }
@@ -152,7 +154,10 @@ class Page {
     if (!/^[\w-]+$/.test(run.id)) return;
     const name = `stepwell-run-${run.id}`;
     for (const [anchor, mount] of this.mounts) {
-      if (mount.isThere && (mount.pane instanceof Question || anchor.classList.contains(name))) continue;
+      if (mount.isThere && (mount.pane instanceof Question || anchor.classList.contains(name))) {
+        mount.look();
+        continue;
+      }
       mount.remove();
       this.mounts.delete(anchor);
       // As somebody has left it, should the place appear again.

@@ -4,6 +4,7 @@ import { BAR_KINDS, barText, barsOf, isWait } from "./bars.js";
 import { fill, h, isolated, oneLine } from "./dom.js";
 import { clock, count, duration, elapsed, gist, look, now, plural, sign } from "./format.js";
 import { LongList } from "./list.js";
+import { Pages } from "./pages.js";
 import { Scale } from "./scale.js";
 
 const BAR_ROW = 26;
@@ -11,16 +12,16 @@ const MOST_TOLD = 1000;
 const ROOM = 0.06; // of the line, for a time that is written on it
 
 /**
- * @typedef {{ step: import("./link.js").Step, item?: any }} Row
+ * @typedef {{ step: import("./link.js").Step, item?: number }} Row an item by its number
  */
 
 export class Timeline {
-  /** @param {{ select: (name: string) => void, items: (name: string) => Promise<any> }} act */
+  /** @param {{ select: (name: string) => void, items: (name: string, what: any) => Promise<any>, say: (problem: string) => void }} act */
   constructor(act) {
     this.act = act;
     /** @type {Row[]} */
     this.rows = [];
-    /** @type {Map<string, any[]>} */
+    /** @type {Map<string, Pages>} */
     this.open = new Map();
     /** @type {Map<string, import("./bars.js").Bar[]>} */
     this.bars = new Map();
@@ -45,10 +46,7 @@ export class Timeline {
     this.steps = steps;
     this.selected = selected;
     this.now = now();
-    this.rows = steps.flatMap((step) => [
-      { step },
-      ...(this.open.get(step.name) ?? []).map((item) => ({ step, item })),
-    ]);
+    this.rows = steps.flatMap((step) => rowsOf(step, this.open.get(step.name)));
     this.bars = new Map(steps.map((step) => [step.name, barsOf(state, step, this.now ?? 0)]));
     const all = [...this.bars.values()].flat();
     this._drawLegend(new Set(all.map((bar) => bar.kind)));
@@ -59,6 +57,16 @@ export class Timeline {
     this.scale = new Scale(all.map((bar) => [bar.start, bar.end]));
     this._drawAxis();
     this.list.update(this.rows.length);
+    this._refresh();
+  }
+
+  /** Items in sight follow what happens. */
+  _refresh() {
+    const [first, last] = this.list.sight;
+    /** @type {Map<string, number[]>} */
+    const seen = new Map();
+    for (const { step, item } of this.rows.slice(first, last)) if (item !== undefined) seen.set(step.name, [...(seen.get(step.name) ?? []), item]);
+    for (const [name, numbers] of seen) this.open.get(name)?.refresh(numbers[0], numbers[numbers.length - 1] + 1);
   }
 
   _switch() {
@@ -100,7 +108,7 @@ export class Timeline {
 
   /** @param {Row} row */
   _row(row) {
-    if (row.item) return this._itemRow(row);
+    if (row.item !== undefined) return this._itemRow(row.step, row.item);
     const { step } = row;
     const name = oneLine(step.name, 60);
     const bars = this.bars.get(step.name) ?? [];
@@ -124,9 +132,13 @@ export class Timeline {
   /** @param {import("./link.js").Step} step */
   _twist(step) {
     const isOpen = this.open.has(step.name);
-    const toggle = async () => {
+    const toggle = () => {
       if (isOpen) this.open.delete(step.name);
-      else this.open.set(step.name, (await this.act.items(step.name)) ?? []);
+      else {
+        const pages = new Pages((what) => this.act.items(step.name, what), () => this._again(), this.act.say);
+        this.open.set(step.name, pages);
+        pages.refresh(0, 1);
+      }
       this._again();
     };
     const label = `Items of ${oneLine(step.name, 60)}`;
@@ -144,15 +156,20 @@ export class Timeline {
     return drawn;
   }
 
-  /** @param {Row} row */
-  _itemRow({ item }) {
-    const label = oneLine(item.key ?? "", 60);
-    const bar = { kind: item.state, start: item.start, end: item.end || this.now || 0, what: label, said: item.state, attempt: 0 };
+  /** @param {import("./link.js").Step} step @param {number} number */
+  _itemRow(step, number) {
+    const item = this.open.get(step.name)?.get(number);
+    if (!item) return h("div", { role: "listitem", class: "sw-row sw-item" }, h("div", { class: "sw-label" }, "…"));
+    const label = oneLine(item.key, 60);
+    const until = item.end || this.now || 0;
+    const took = item.start ? duration((until - item.start) / 1e6) : "";
+    const bar = { kind: item.state, start: item.start, end: until, what: label, said: [item.state, took, oneLine(item.said, 120)].filter(Boolean).join(", "), attempt: 0 };
     return h(
       "div",
       { role: "listitem", class: `sw-row sw-item ${look(item.state)}` },
-      h("div", { class: "sw-label" }, h("span", { class: "sw-sign" }, sign(item.state)), h("bdi", {}, label)),
+      h("div", { class: "sw-label", title: label }, h("span", { class: "sw-sign" }, sign(item.state)), h("bdi", {}, label)),
       h("div", { class: "sw-track" }, item.start ? this._piece(bar) : null),
+      h("div", { class: "sw-took sw-muted" }, took),
     );
   }
 
@@ -179,6 +196,11 @@ export class Timeline {
     const left = rows.length - body.length;
     fill(this.table, h("table", { class: "sw-table", "aria-label": "Timeline as a table" }, h("thead", {}, h("tr", {}, head)), h("tbody", {}, body)), left > 0 && h("div", { class: "sw-muted" }, `and ${plural(left, "more row")}: narrow them down by name`));
   }
+}
+
+/** @param {import("./link.js").Step} step @param {Pages | undefined} pages @returns {Row[]} */
+function rowsOf(step, pages) {
+  return [{ step }, ...Array.from({ length: pages?.total ?? 0 }, (_, item) => ({ step, item }))];
 }
 
 /** What the bars say beyond the state, for those who do not see them. @param {import("./bars.js").Bar[]} bars */

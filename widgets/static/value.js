@@ -56,6 +56,38 @@ export function text(said, { more = 0, kind = "", lines = LINES } = {}) {
   return h("div", { class: "sw-text" }, parts);
 }
 
+const GROWING = { stderr: "sw-stderr", prose: "sw-prose" };
+
+/**
+ * The end of what is still being written, which stays in sight unless somebody has scrolled.
+ * @param {HTMLElement} place
+ * @param {Value[]} parts
+ */
+export function ending(place, parts) {
+  // Noted when somebody scrolls: what was out of the page for a while has lost its place.
+  const isFollowed = place.dataset.end !== "left";
+  place.onscroll = () => {
+    if (place.isConnected) place.dataset.end = place.scrollHeight - place.scrollTop - place.clientHeight < 24 ? "followed" : "left";
+  };
+  parts.forEach((part, at) => {
+    const known = place.children[at];
+    if (part.kind === "image") {
+      const drawn = draw(part);
+      if (!known) place.append(drawn);
+      else if (!known.isEqualNode(drawn)) place.replaceChild(drawn, known);
+      return;
+    }
+    const kind = `sw-pre sw-growing ${GROWING[/** @type {keyof typeof GROWING} */ (part.name ?? "")] ?? ""}`;
+    const block = known?.tagName === "PRE" ? known : h("pre", { dir: "auto" });
+    if (block !== known) known ? place.replaceChild(block, known) : place.append(block);
+    block.className = kind;
+    const said = wide(plain(part.text ?? "").replace(/\s+$/, ""));
+    if (block.textContent !== said) block.textContent = said;
+  });
+  while (place.childElementCount > parts.length) place.lastElementChild?.remove();
+  if (isFollowed) place.scrollTop = place.scrollHeight;
+}
+
 const WIDEST = 2000;
 
 /** A megabyte on one line would stop the page. @param {string} said */
