@@ -12,13 +12,30 @@ from html import escape
 
 from stepwell.widgets._text import block, line
 
-__all__ = ["MONO", "PRE", "Markup", "code", "details", "element", "join", "muted", "pre", "text"]
+__all__ = [
+    "MONO",
+    "PRE",
+    "Markup",
+    "code",
+    "details",
+    "element",
+    "join",
+    "muted",
+    "pre",
+    "prose",
+    "text",
+]
 
 MONO = "font-family:Menlo,Consolas,monospace;font-size:12px"
 PRE = (
     f"{MONO};line-height:1.45;margin:4px 0 6px 0;padding:6px 10px;border-radius:4px;"
     "background-color:rgba(128,128,128,0.1);overflow:auto;max-height:320px;white-space:pre;"
     "text-align:left"
+)
+_PROSE = (
+    "line-height:1.5;margin:4px 0 6px 0;padding:6px 10px;border-radius:4px;text-align:left;"
+    "background-color:rgba(128,128,128,0.1);overflow:auto;max-height:320px;white-space:pre-wrap;"
+    "overflow-wrap:break-word"
 )
 # Notebooks give code a ground of their own, often a loud one.
 _CODE = f"{MONO};background-color:rgba(128,128,128,0.13);border-radius:3px;padding:0 3px"
@@ -50,10 +67,13 @@ def _safe(part: str) -> str:
 
 def text(said: str, at_most: int = 300) -> Markup:
     """Somebody else's text within a line."""
-    # Front ends look for formulas between $ and in \(…\), not across elements.
-    shown = _MATHS.sub(r"<span>\1</span>", escape(line(said, at_most)))
     # Isolated, so that writing from right to left does not reorder its neighbours.
-    return Markup(f"<bdi>{shown}</bdi>")
+    return Markup(f"<bdi>{_without_formulas(line(said, at_most))}</bdi>")
+
+
+def _without_formulas(said: str) -> str:
+    # Front ends look for formulas between $ and in \(…\), not across elements.
+    return _MATHS.sub(r"<span>\1</span>", escape(said))
 
 
 def code(said: str, at_most: int = 120) -> Markup:
@@ -64,6 +84,15 @@ def code(said: str, at_most: int = 120) -> Markup:
 def pre(said: str, *, lines: int = 60, columns: int = 300) -> Markup:
     """Somebody else's text in its lines."""
     return element("pre", block(said, lines=lines, columns=columns), style=PRE, dir="auto")
+
+
+def prose(said: str, *, lines: int = 60) -> Markup:
+    """Somebody else's text in its lines, which may be long: broken between words.
+
+    In a `pre` notebooks break them anywhere.
+    """
+    shown = Markup(_without_formulas(block(said, lines=lines, columns=1000)))
+    return element("div", shown, style=_PROSE, dir="auto")
 
 
 def muted(*content: str, style: str = "") -> Markup:

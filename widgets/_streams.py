@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from stepwell.orchestrator import Phase, StepView, StreamView
 from stepwell.widgets._format import plural
-from stepwell.widgets._html import Markup, element, muted
+from stepwell.widgets._html import Markup, element, muted, prose
 from stepwell.widgets._html import text as text_of
 from stepwell.widgets._text import block, line
 
@@ -13,12 +13,6 @@ __all__ = ["ending", "stream_blocks", "stream_facts", "stream_words"]
 # One may take some room, several share it: a card that grows and shrinks makes a page jump.
 _ALONE = 12, 900
 _SHARED = 4, 300
-# Most of it is prose. No `pre`: there notebooks break lines in the middle of words.
-_PROSE = (
-    "line-height:1.5;margin:4px 0 6px 0;padding:6px 10px;border-radius:4px;text-align:left;"
-    "background-color:rgba(128,128,128,0.1);overflow:auto;max-height:320px;white-space:pre-wrap;"
-    "overflow-wrap:break-word"
-)
 
 
 def stream_blocks(view: StepView) -> Iterator[Markup]:
@@ -28,9 +22,8 @@ def stream_blocks(view: StepView) -> Iterator[Markup]:
     rows, characters = _ALONE if len(view.streams) == 1 else _SHARED
     for stream in view.streams:
         yield element("div", muted(text_of(_told(stream), 200)), style="margin:2px 0 0 0")
-        said = block(ending(stream, rows=rows, characters=characters), lines=rows + 1, columns=1000)
-        if said:
-            yield element("div", said, style=_PROSE, dir="auto")
+        if said := ending(stream, rows=rows, characters=characters):
+            yield prose(said, lines=rows + 1)
     if view.more_streams:
         yield element("div", muted(f"and {view.more_streams:,} more are coming in"))
 

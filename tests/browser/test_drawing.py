@@ -6,21 +6,10 @@ from typing import Any
 
 import pytest
 from blank import BlankPage
+from hostile import HOSTILE
 from playwright.sync_api import BrowserContext, expect
 
 pytestmark = pytest.mark.browser
-
-HOSTILE = [
-    '<img src=x onerror="window.pwned=1"><script>window.pwned=1</script>',
-    "</bdi></div></pre><svg onload=window.pwned=1>",
-    "javascript:window.pwned=1",
-    "\x1b[31mred\x1b]8;;http://evil\x07 link",
-    "abc\u202egnp.exe\u2066 \u200b\U000e0041",
-    "[click](javascript:window.pwned=1) ![x](http://evil/x.png) $\\href{javascript:alert(1)}{x}$",
-    "x" * 1_000_000,
-    "line\n" * 5_000,
-    "Z" + "\u0301" * 5_000,
-]
 
 
 @pytest.fixture

@@ -31,7 +31,7 @@ export class Approval {
     this.work = h("div", { class: "sw-ask-work" });
     this.buttons = h("div", { class: "sw-buttons" });
     this.said = h("div", { class: "sw-ask-said", role: "status", "aria-live": "polite" });
-    this.element = h("section", { class: "sw-ask sw-is-needs-a-person", "aria-labelledby": id, tabindex: -1 }, this.head, this.question, this.payload, this.work, this.buttons, this.said);
+    this.element = h("section", { class: "sw-ask mathjax_ignore sw-is-needs-a-person", "aria-labelledby": id, tabindex: -1 }, this.head, this.question, this.payload, this.work, this.buttons, this.said);
     this.element.addEventListener("keydown", (event) => this._key(event));
     this.tick();
     this._rest();

@@ -60,7 +60,7 @@ export class RunPane {
     this.select_.addEventListener("change", () => this._narrow(this.query, /** @type {HTMLSelectElement} */ (this.select_).value));
     this.panels = h("div", { class: "sw-panels" },
       this._panel("Flow", id, this.graph.element), this._panel("Timeline", id, this.timeline.element), this._panel("Steps", id, this.list.element));
-    return h("div", { class: `sw-view ${this.around.isChild ? "sw-child" : ""}`, role: "region", "aria-label": "Run" },
+    return h("div", { class: `sw-view mathjax_ignore ${this.around.isChild ? "sw-child" : ""}`, role: "region", "aria-label": this.around.isChild ? "Child run" : "Run" },
       this.head, this.totals, this.status, this.asks,
       h("div", { class: "sw-bar-row" }, this.tabs, h("div", { class: "sw-find" }, this.search, this.select_)),
       h("div", { class: "sw-main" }, this.panels, this.details.element));
