@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from stepwell.agents._signature import Signature
-from stepwell.errors import InvalidArguments, near_misses
+from stepwell.errors import InvalidArguments, near_misses, with_article
 
 __all__ = ["check_arguments", "check_results"]
 
@@ -107,7 +107,7 @@ def validated(value: object, expected: Any, what: str, *, shown: str = "") -> ob
         reasons += [f"and {more} more"] if more > 0 else []
         wanted = shown or getattr(expected, "__name__", None) or str(expected)
         raise InvalidArguments(
-            f"{what} is a {type(value).__name__} ({_short(value)}), expected {wanted}: "
+            f"{what} is {with_article(type(value).__name__)} ({_short(value)}), expected {wanted}: "
             + "; ".join(reasons)
         ) from error
 

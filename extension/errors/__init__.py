@@ -53,7 +53,14 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Self
 
-from stepwell.errors._base import RunError, StepwellError, TerminalError, near_misses, show_as
+from stepwell.errors._base import (
+    RunError,
+    StepwellError,
+    TerminalError,
+    near_misses,
+    show_as,
+    with_article,
+)
 from stepwell.errors._people import (
     ApprovalClosed,
     ApprovalExpired,
@@ -112,6 +119,7 @@ __all__ = [
     "WaitTimedOut",
     "near_misses",
     "show_as",
+    "with_article",
 ]
 
 
@@ -283,13 +291,13 @@ class CallNotIdentified(RunError):
     """A durable call with an argument that nothing tells from others of its type."""
 
     template = (
-        "call {call!r}: nothing tells its argument {argument!r}, a {type}, from any other {type}, "
+        "call {call!r}: nothing tells its argument {argument!r}, {kind}, from any other {type}, "
         "so its result could not be found again. Say what the call is with "
         "@stepwell.durable(key=lambda …: …), which is given the arguments, or pass plain data"
     )
 
     def __init__(self, call: str, argument: str, type: str) -> None:  # noqa: A002 - as above
-        super().__init__(call=call, argument=argument, type=type)
+        super().__init__(call=call, argument=argument, type=type, kind=with_article(type))
 
 
 class CallFailed(RunError):
@@ -380,7 +388,7 @@ class ValueProblem(StepwellError):
 class ValueNotStorable(ValueProblem):
     """A value that cannot be written down. `path` says where in the value the trouble is."""
 
-    template = "{where}a {type} cannot be stored: {reason}. {way_out}"
+    template = "{where}{kind} cannot be stored: {reason}. {way_out}"
 
     def __init__(
         self,
@@ -394,6 +402,7 @@ class ValueNotStorable(ValueProblem):
     ) -> None:
         super().__init__(
             type=type,
+            kind=with_article(type),
             reason=reason,
             step=step,
             variable=variable,

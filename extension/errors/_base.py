@@ -3,7 +3,11 @@
 from collections.abc import Iterable
 from typing import Any, ClassVar, Self, cast
 
-__all__ = ["RunError", "StepwellError", "TerminalError", "near_misses", "show_as"]
+__all__ = ["RunError", "StepwellError", "TerminalError", "near_misses", "show_as", "with_article"]
+
+
+# Not u: a user, a UUID.
+_VOWELS = frozenset("aeioAEIO")
 
 
 class StepwellError(Exception):
@@ -62,6 +66,11 @@ def near_misses(word: str, known: Iterable[str], *, at_most: int = 3) -> str:
     if candidates:
         return " There is: " + ", ".join(candidates[:8]) + (", …" if len(candidates) > 8 else ".")
     return ""
+
+
+def with_article(name: str) -> str:
+    """The name of a type as it is said: a list, an int."""
+    return f"{'an' if name[:1] in _VOWELS else 'a'} {name}"
 
 
 class RunError(StepwellError):

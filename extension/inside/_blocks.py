@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any
 
-from stepwell.errors import InvalidUsage
+from stepwell.errors import InvalidUsage, with_article
 from stepwell.inside._arguments import Identity, Named
 from stepwell.inside._conduct import PASSED_ON, Known, Made, Making, begin
 from stepwell.inside._current import Inside, inside
@@ -219,8 +219,8 @@ def _replayed_here(whole: Pieces) -> Generator[Any, None, None]:
 
 def _refused(name: str, live: object, wanted: str) -> InvalidUsage:
     return InvalidUsage(
-        f"{name!r} gives its block a {type_name(live)}, which lives only as long as the block: it "
-        f"could not be brought back. Have it yield what comes in pieces ({wanted}, or a "
-        f"stepwell.Stream); or leave @stepwell.durable off it, and make durable what is called "
-        f"with it inside the block"
+        f"{name!r} gives its block {with_article(type_name(live))}, which lives only as long as "
+        f"the block: it could not be brought back. Have it yield what comes in pieces ({wanted}, "
+        f"or a stepwell.Stream); or leave @stepwell.durable off it, and make durable what is "
+        f"called with it inside the block"
     )

@@ -6,6 +6,7 @@ A rule that fails is as good as one that says yes: what nobody could tell is not
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from stepwell.errors import with_article
 from stepwell.inside._approvals import Wish
 from stepwell.inside._arguments import Identity, Named
 from stepwell.inside._current import Values
@@ -38,7 +39,7 @@ def wish_for(rule: Rule, call: Identity, values: Values) -> Wish | None:
         if name == "self":
             continue
         is_plain = values.identify(value) is not None
-        shown[name] = value if is_plain else f"a {type_name(value)}"
+        shown[name] = value if is_plain else with_article(type_name(value))
         names += [name] if is_plain and rule.may_change else []
     return Wish(
         question=(rule.question or f"Call {call.name}?") + why,

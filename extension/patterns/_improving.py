@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from stepwell.errors import InvalidUsage
+from stepwell.errors import InvalidUsage, with_article
 from stepwell.patterns._team import Member, name_of, take_turn
 
 __all__ = ["Improved", "Verdict", "improve"]
@@ -45,8 +45,8 @@ async def improve(task: object, make: Member, judge: Member, *, rounds: int = 3)
         verdict = await take_turn(judge, task, drafts[-1])
         if not isinstance(verdict, Verdict):
             raise InvalidUsage(
-                f"{name_of(judge)!r} judged with a {type(verdict).__name__}; it is to give "
-                f"stepwell.patterns.Verdict(is_good, feedback)"
+                f"{name_of(judge)!r} judged with {with_article(type(verdict).__name__)}; it is to "
+                f"give stepwell.patterns.Verdict(is_good, feedback)"
             )
         verdicts.append(verdict)
         feedback = verdict.feedback

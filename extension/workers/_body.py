@@ -6,7 +6,7 @@ from typing import Any, Protocol, cast
 
 import msgspec
 
-from stepwell.errors import InvalidStep
+from stepwell.errors import InvalidStep, with_article
 from stepwell.flow import Step
 from stepwell.workers._code import SHOW, Compiled, compile_cell
 from stepwell.workers._shell import give_shell
@@ -102,7 +102,7 @@ def _returned(definition: Step, result: object) -> dict[str, object]:
         if result is not None:
             raise InvalidStep(
                 definition.name,
-                f"it returned a {type(result).__name__} but has no name for it. "
+                f"it returned {with_article(type(result).__name__)} but has no name for it. "
                 f"Give it one with out=, or return nothing",
             )
         return {}
@@ -112,7 +112,7 @@ def _returned(definition: Step, result: object) -> dict[str, object]:
         raise InvalidStep(
             definition.name,
             f"out= names {len(names)} outputs ({', '.join(names)}), so it must return a tuple "
-            f"of as many; it returned a {type(result).__name__}",
+            f"of as many; it returned {with_article(type(result).__name__)}",
         )
     return dict(zip(names, values, strict=True))
 

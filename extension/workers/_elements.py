@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sized
 from itertools import repeat
 from typing import Any, cast
 
-from stepwell.errors import InvalidStep
+from stepwell.errors import InvalidStep, with_article
 from stepwell.store.values import type_name
 
 __all__ = ["elements_of", "item_key", "numbered"]
@@ -29,8 +29,9 @@ def elements_of(value: Any, *, step: str, source: str) -> tuple[list[object], bo
     ):
         raise InvalidStep(
             step,
-            f"--map goes over {source!r}, and that is a {type_name(value)}. Give it a list, a "
-            f"dict, a table, or anything else that has a length and elements{_way_out(value)}",
+            f"--map goes over {source!r}, and that is {with_article(type_name(value))}. Give it a "
+            f"list, a dict, a table, or anything else that has a length and elements"
+            f"{_way_out(value)}",
         )
     return list(value), False
 

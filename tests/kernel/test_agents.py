@@ -69,7 +69,7 @@ def test_a_cell_runs_an_agent_at_the_top(kernel: Kernel) -> None:
     assert ledger(kernel.folder) == {"look solar heat": 1, "read solar heat": 1}
     answer = kernel.run("await researcher(topic=3)")
     assert (answer.ename, answer.status) == ("InvalidArguments", "error")
-    assert "'topic' is a int (3), expected str" in answer.error
+    assert "'topic' is an int (3), expected str" in answer.error
 
 
 def test_a_mended_step_of_an_agent_lets_its_caller_go_on(kernel: Kernel) -> None:

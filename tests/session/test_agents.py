@@ -158,7 +158,7 @@ def runs_of(notebook: Agents) -> Any:
     ("call", "said"),
     [
         ("researcher()", "parameter 'topic' is missing. It is called as researcher(topic: str"),
-        ("researcher(5)", "parameter 'topic' is a int (5), expected str"),
+        ("researcher(5)", "parameter 'topic' is an int (5), expected str"),
         ("researcher('a', depth='deep')", "parameter 'depth' is a str ('deep'), expected int"),
         ("researcher('a', dept=2)", "has no parameter 'dept'. Did you mean 'depth'?"),
         ("researcher('a', 1, 2)", "takes 2 parameters, 3 were given"),

@@ -136,7 +136,7 @@ def test_of_another_notebook_one_output_can_be_asked_for(tmp_path: Path, other: 
 
     with stepwell.run(tmp_path / "s.duckdb", steps=[call], city="Rome") as run:
         assert run["found"] == "Rome: [10, 20]"
-    with pytest.raises(StepFailed, match=r"parameter 'city' is a int \(7\), expected str"):
+    with pytest.raises(StepFailed, match=r"parameter 'city' is an int \(7\), expected str"):
         stepwell.run(tmp_path / "s.duckdb", steps=[call], city=7)
 
 

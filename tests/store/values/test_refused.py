@@ -17,7 +17,7 @@ import pytest
 from IPython.core.interactiveshell import InteractiveShell
 from pydantic import BaseModel, SecretBytes, SecretStr
 
-from stepwell.errors import ValueNotStorable
+from stepwell.errors import ValueNotStorable, with_article
 from stepwell.store.values import encode
 
 
@@ -135,7 +135,7 @@ def test_the_error_names_place_and_type(name: str) -> None:
         encode(make(opened))
     assert caught.value.path == path
     assert kind in caught.value.type
-    assert f"{path!r}: a " in str(caught.value)
+    assert f"{path!r}: {with_article(caught.value.type)} " in str(caught.value)
     assert "--transient" in str(caught.value)
 
 
