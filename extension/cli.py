@@ -176,9 +176,11 @@ OfRun = Annotated[str, typer.Option("--run", metavar="RUN", help="Another run th
 
 @app.command()
 def status(at: At = None, run: OfRun = "") -> None:
-    """A run, step by step."""
+    """A run, step by step. Exits with 1 if it has failed, with 3 if it needs a person."""
     with _looking(at) as look:
         print(look.status(run))
+        code = look.exit_code(run)
+    raise typer.Exit(code)
 
 
 @app.command()

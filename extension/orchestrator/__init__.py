@@ -84,6 +84,7 @@ from stepwell.orchestrator._fold import decode, fold, portions
 from stepwell.orchestrator._history import load, load_at, runs
 from stepwell.orchestrator._keys import place_name
 from stepwell.orchestrator._limits import Limits
+from stepwell.orchestrator._parked import is_at_work
 from stepwell.orchestrator._port import (
     Attempt,
     AttemptId,
@@ -117,6 +118,7 @@ from stepwell.orchestrator._sharing import Inherited, inherited
 from stepwell.orchestrator._shell import Orchestrator
 from stepwell.orchestrator._shortcuts import Shortcuts, is_shortcut_true, make_shortcut
 from stepwell.orchestrator._snapshot import (
+    NEEDS_PERSON,
     approval_view,
     calls_of,
     is_stuck,
@@ -151,6 +153,7 @@ from stepwell.orchestrator._views import (
 )
 
 __all__ = [
+    "NEEDS_PERSON",
     "SKIPPED",
     "AgentDefined",
     "Approval",
@@ -282,6 +285,7 @@ __all__ = [
     "has_failed",
     "inherited",
     "interrupted",
+    "is_at_work",
     "is_current",
     "is_shortcut_true",
     "is_stuck",

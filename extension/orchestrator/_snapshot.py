@@ -9,6 +9,7 @@ from stepwell.orchestrator._budget import Spent
 from stepwell.orchestrator._calls import Approval, Call
 from stepwell.orchestrator._decide import current_inputs
 from stepwell.orchestrator._owing import is_about_doubt
+from stepwell.orchestrator._parked import Find, is_parked, nobody
 from stepwell.orchestrator._state import State
 from stepwell.orchestrator._unit import StepState, Unit
 from stepwell.orchestrator._views import (
@@ -21,6 +22,7 @@ from stepwell.orchestrator._views import (
 )
 
 __all__ = [
+    "NEEDS_PERSON",
     "approval_view",
     "calls_of",
     "items_view",
@@ -31,6 +33,8 @@ __all__ = [
 ]
 
 
+NEEDS_PERSON = "needs a person"
+"""The status of a run that is parked: nothing goes on in it before somebody has decided."""
 FIRST_FAILED = 3
 """Items whose errors are shown; the others are counted."""
 
@@ -212,7 +216,11 @@ def is_stuck(state: State, name: str) -> bool:
 
 
 def run_view(
-    state: State, *, store: str = "", stale: Mapping[str, tuple[str, ...]] | None = None
+    state: State,
+    *,
+    store: str = "",
+    stale: Mapping[str, tuple[str, ...]] | None = None,
+    find: Find = nobody,
 ) -> RunView:
     """The run as it stands, steps in the order in which they were defined."""
     started = state.started
@@ -222,7 +230,7 @@ def run_view(
     return RunView(
         run=state.run,
         flow=started.flow if started else "",
-        status=status_of(state),
+        status=status_of(state, find),
         is_paused=state.is_paused,
         started=state.started_at,
         notebook=started.notebook if started else "",
@@ -236,14 +244,14 @@ def run_view(
     )
 
 
-def run_head(state: State, *, store: str = "") -> RunView:
+def run_head(state: State, *, store: str = "", find: Find = nobody) -> RunView:
     """The run without its steps, at a price that does not grow with what they hold."""
     started = state.started
     done = [step for step in state.steps.values() if step.checkpoint is not None]
     return RunView(
         run=state.run,
         flow=started.flow if started else "",
-        status=status_of(state),
+        status=status_of(state, find),
         is_paused=state.is_paused,
         started=state.started_at,
         notebook=started.notebook if started else "",
@@ -258,13 +266,12 @@ def run_head(state: State, *, store: str = "") -> RunView:
     )
 
 
-def status_of(state: State) -> str:
-    """The run's status in one word."""
-    if state.running:
-        return "running"
-    if state.owed and not state.settled:
-        return "running"
-    return state.settled or "idle"
+def status_of(state: State, find: Find = nobody) -> str:
+    """The run's status in a few words. `find` knows the runs that it has called."""
+    is_open = bool(state.running or (state.owed and not state.settled))
+    if (is_open or state.settled == "interrupted") and is_parked(state, find):
+        return NEEDS_PERSON
+    return "running" if is_open else state.settled or "idle"
 
 
 def _held(state: State, definition: Step, step: StepState) -> str:

@@ -192,7 +192,8 @@ class RunView:
     run: str
     flow: str
     status: str
-    """`running`, `completed`, `cancelled`, `idle`; `failed`: a step failed, nothing is lost."""
+    """`running`, `completed`, `cancelled`, `idle`; `needs a person`: nothing goes on before
+    somebody has decided; `failed`: a step failed, nothing is lost."""
     is_paused: bool = False
     """Nothing further is started until somebody resumes."""
     started: int = 0

@@ -178,6 +178,11 @@ class Engine:
         roots = {name: event.root for name, _, event in runs(self.store)}
         return roots.get(run, "") or run
 
+    def find(self, run: str) -> State | None:
+        """A run that is being advanced. On any thread."""
+        orchestrator = self.orchestrator
+        return orchestrator.state(run) if orchestrator.is_advancing(run) else None
+
     def resolve(self, run: str) -> str:
         """The run that an id, or the unambiguous beginning of one, means; or `current`, or
         `previous`: the run it was forked from, or else the one begun before it.

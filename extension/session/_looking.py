@@ -12,7 +12,17 @@ from typing import Any
 from stepwell.errors import InvalidUsage, StepwellError, UnknownRun, UnknownStep
 from stepwell.flow import Step
 from stepwell.magics import parse_step
-from stepwell.orchestrator import State, StepsDefined, apply, load, run_view, runs, step_view
+from stepwell.orchestrator import (
+    NEEDS_PERSON,
+    State,
+    StepsDefined,
+    apply,
+    load,
+    run_view,
+    runs,
+    status_of,
+    step_view,
+)
 from stepwell.scripting import cell_step
 from stepwell.session._engine import resolve_run
 from stepwell.session._exporting import export_to
@@ -45,6 +55,10 @@ class Look:
         """A run, or the latest, step by step."""
         view = run_view(self._state(run), store=str(self._store.path))
         return run_table(view, now=now(), note="\n".join(self._store.notes))
+
+    def exit_code(self, run: str = "") -> int:
+        """What a script goes by: 1 where the run has failed, 3 where it needs a person, or 0."""
+        return {"failed": 1, NEEDS_PERSON: 3}.get(status_of(self._state(run)), 0)
 
     def show(self, name: str, run: str = "") -> View:
         """A step's card, or a run. Raises `UnknownStep`."""

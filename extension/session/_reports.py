@@ -107,7 +107,9 @@ def status(session: Session, *, notes: Sequence[str] = ()) -> View:
     engine = session.engine
     path = str(engine.store.path or "memory")
     try:
-        view = engine.orchestrator.call(lambda: run_view(engine.state, store=path, stale=stale))
+        view = engine.orchestrator.call(
+            lambda: run_view(engine.state, store=path, stale=stale, find=engine.find)
+        )
     except StoreError as trouble:
         # What is on disk can still be told; that it goes no further must be.
         view = run_view(session.load_run(engine.run), store=path, stale=stale)
@@ -133,7 +135,7 @@ def run_list(opened: Store, advancing: Mapping[str, State], current: str = "") -
     listed = _as_tree(known)[:MOST_RUNS]
     states = {run: advancing.get(run) or load(opened, run) for run, _, _ in listed}
     rows = [
-        _run_row(it, states[it[0]], is_advancing=it[0] in advancing, is_current=it[0] == current)
+        _run_row(it, states, is_advancing=it[0] in advancing, is_current=it[0] == current)
         for it in listed
     ]
     left_out = len(known) - len(rows)
@@ -156,10 +158,13 @@ def _as_tree(known: Sequence[Known]) -> list[Known]:
     return found
 
 
-def _run_row(known: Known, state: State, *, is_advancing: bool, is_current: bool) -> RunRow:
+def _run_row(
+    known: Known, states: Mapping[str, State], *, is_advancing: bool, is_current: bool
+) -> RunRow:
     run, started, event = known
+    state = states[run]
     phases = [phase_of(step).value for step in state.steps.values()]
-    status = status_of(state)
+    status = status_of(state, states.get)
     return RunRow(
         run=run,
         # Nothing runs in a run that nobody advances: it was cut off.

@@ -12,7 +12,7 @@ from stepwell.errors import (
     WaitTimedOut,
     show_as,
 )
-from stepwell.orchestrator import Approval, ErrorInfo, StepState, closure, is_stuck
+from stepwell.orchestrator import Approval, ErrorInfo, StepState, closure, is_at_work, is_stuck
 from stepwell.session._engine import Engine
 from stepwell.session._people import needs_person, question_before
 
@@ -91,7 +91,14 @@ class Wait:
                     self._said.add(approval.id)
                     print(f"waiting: {needs_person(step, approval)}", file=sys.stderr)
             return False
-        return len(asked) == len(waiting) if self._for_all else bool(asked)
+        if not self._for_all:
+            return bool(asked)
+        # Of a mapped step other items may still be at work.
+        return len(asked) == len(waiting) and not any(map(self._is_at_work, asked))
+
+    def _is_at_work(self, name: str) -> bool:
+        state = self._state
+        return name in state.mapped and is_at_work(state, state.steps[name], self._engine.find)
 
     def _raise_for_skipped(self) -> None:
         """A name that somebody waited for is not there, although all has gone as it should."""

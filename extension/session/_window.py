@@ -182,7 +182,7 @@ class Window:
         at, head = self._latest_head
         is_recent = self._clock() - at < _WHILE and head.run == state.run
         if not is_recent or len(state.steps) <= _MANY:
-            head = run_head(state, store=store)
+            head = run_head(state, store=store, find=self._engine().find)
             self._latest_head = self._clock(), head
         return dataclasses.replace(head, approvals=self._open_questions())
 
@@ -301,7 +301,7 @@ class Window:
         state, spans = self._state(run), Spans()
         for record in Details(self._engine()).spans(state.run):
             spans.note(record)
-        view = run_view(state)
+        view = run_view(state, find=self._engine().find)
         steps = [step_facts(step) for step in view.steps]
         bars, stretches = spans.everything()
         found = {"run": run_facts(view), "steps": steps, "spans": bars, "stretches": stretches}

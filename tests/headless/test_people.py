@@ -38,6 +38,10 @@ def test_a_pending_approval_has_an_exit_code_of_its_own_and_a_store_to_go_on_wit
     assert "step 'publish' needs a person: Publish 2?" in done.stderr
     assert "stepwell approve" in done.stderr
     assert "--resume" in done.stderr
+    for words in (["status"], ["runs"]):
+        said = stepwell(tmp_path, *words, "n.ipynb")
+        assert "needs a person" in said.stdout
+        assert said.returncode == (3 if words == ["status"] else 0)
     listed = stepwell(tmp_path, "inbox", "n.ipynb")
     assert "Publish 2?" in listed.stdout
     wrong = stepwell(tmp_path, "approve", "n.ipynb", "publish", "--set", "other='x'")
