@@ -20,9 +20,13 @@ from stepwell.errors import StepwellError
 from stepwell.flow import Binding, BindingKind
 from stepwell.orchestrator import (
     AgentDefined,
+    ApprovalDecided,
+    ApprovalRequested,
     AttemptInterrupted,
+    AttemptStarted,
     Budget,
     BudgetSet,
+    CallCompleted,
     CheckpointShared,
     EnvironmentCaptured,
     Event,
@@ -41,6 +45,7 @@ from stepwell.orchestrator import (
     StepSkipped,
     StepsRequested,
     UndoRequested,
+    Usage,
     apply,
 )
 from tests.support import family
@@ -129,10 +134,14 @@ def with_strays(history: Sequence[Entry], choose: random.Random) -> list[Entry]:
     """The history with a few more things in it, anywhere."""
     found = list(history)
     names = [*{entry[0] for entry in history if entry[0]}, "nobody"]
-    for _ in range(choose.randint(0, 6)):
+    for _ in range(choose.randint(0, 12)):
         event = _stray(choose, names)
         place = choose.randint(0, len(found))
-        found.insert(place, (choose.choice(names), "", choose.randint(0, 2), place, event))
+        step = choose.choice(["", *names])
+        found.insert(place, (step, "", choose.randint(0, 2), place, event))
+        if isinstance(event, ApprovalRequested) and choose.random() < 0.5:
+            always = ApprovalDecided(event.approval, "approved", event.call, always=True)
+            found.insert(place + 1, (step, "", 0, place, always))
     return list(_possible(found))
 
 
@@ -154,6 +163,12 @@ def _stray(choose: random.Random, names: Sequence[str]) -> Event:
         AgentDefined("helper", "helper(x) -> y", cell="c"),
         StepsDefined((added,)),
         StepsDefined((replace(added, flow="helper", reads=()),)),
+        StepsDefined((replace(make_step(name, []), digest=f"{number}", priority=3, once=True),)),
+        AttemptStarted(f"key {number}", "c", {"a": "b"}, "e"),
+        AttemptInterrupted("process_died"),
+        CallCompleted("a call", name="f", result=Output("d"), usage=Usage(3, 4, 0.5)),
+        ApprovalRequested(f"q{number}", f"ask {number}", "?", tool="tool", due=number),
+        ApprovalDecided(f"q{number}", "approved", f"ask {number}", always=True, by="ana"),
         StepsRequested(dict.fromkeys(names, "e"), force=(name,), by="rerun"),
         SetupDefined(name, "import os", number),
         EnvironmentCaptured(environment, {"x": Binding(BindingKind.VALUE, "d")}, {"x": "d"}),
