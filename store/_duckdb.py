@@ -8,11 +8,12 @@ writer's thread, after the last commit. A lock is held only while a single field
 import os
 import threading
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Collection, Generator, Iterable, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar
+from weakref import WeakSet
 
 from stepwell.errors import InvalidUsage, StoreClosed, StoreCorrupt, StoreError, StoreLocked
 from stepwell.store._asking import ask
@@ -123,6 +124,7 @@ class _DuckStore(Store):
         self._meta = meta
         self._dead = ""
         self._has_data = False
+        self._tables: WeakSet[Tables] = WeakSet()
         self._gate = Gate()
         self._files = BlobFiles(path.with_name(path.name + ".blobs"))
         self._payloads = Payloads(instance, self._files, Known())
@@ -156,7 +158,9 @@ class _DuckStore(Store):
             self._await(lambda then: self._writer.submit(Submission((), 0, then, job=job)))
             self._has_data = True
         with self._gate.passing():
-            return Tables(self._instance)
+            tables = Tables(self._instance)
+            self._tables.add(tables)
+        return tables
 
     def append(self, records: Sequence[Record], then: Then | None = None) -> None:
         self._append(records, then)
@@ -215,7 +219,8 @@ class _DuckStore(Store):
 
     def put(self, blob: Blob) -> Blob:
         self._check_alive()
-        return self._payloads.put(blob)
+        with self._gate.passing():
+            return self._payloads.put(blob)
 
     def rows(
         self,
@@ -281,17 +286,35 @@ class _DuckStore(Store):
 
     def rewrite(self, without: Collection[str] = ()) -> Rewritten:
         self._check_alive()
+        self._refuse_tables()
         before, records = self._bytes(), self.last_seq
 
         def write(journal: Journal) -> None:
-            journal.rewrite(without, self._gate.closed)
+            journal.rewrite(without, self._renumbering)
+
+        self._await(lambda then: self._writer.submit(Submission((), 0, then, job=write)))
+        return Rewritten(records - self.last_seq, before, self._bytes())
+
+    @contextmanager
+    def _renumbering(self) -> Generator[None]:
+        """While one file takes the place of the other, nobody else is inside."""
+        with self._gate.closed():
+            # Somebody may have begun meanwhile: what is not committed would be lost.
+            self._refuse_tables()
+            yield
             self._meta.pop("views", None)
             self._payloads.settle_anew()
             # They speak of records by their old numbers.
             self._shortcuts.drop()
 
-        self._await(lambda then: self._writer.submit(Submission((), 0, then, job=write)))
-        return Rewritten(records - self.last_seq, before, self._bytes())
+    def _refuse_tables(self) -> None:
+        if any(tables.is_open for tables in self._tables):
+            raise StoreError(
+                f"{self._path} was not rewritten: a transaction on its tables is open (a running "
+                "step uses stepwell.current().db), and would be lost. Nothing was changed; wait "
+                "for the step and try again",
+                path=str(self._path),
+            )
 
     def _bytes(self) -> int:
         files = [self._path, wal_of(self._path), tail_of(self._path), *self._files.all()]

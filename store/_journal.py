@@ -346,8 +346,12 @@ class Journal:
             new = write_anew(self._instance, self._path, without)
         except duckdb.Error as error:
             raise _explain(error, self._path) from error
-        with alone():
-            self._take_up(new)
+        try:
+            with alone():
+                self._take_up(new)
+        except BaseException:
+            clear_remains(self._path)
+            raise
 
     def _take_up(self, new: Path) -> None:
         if self._wal.exists():

@@ -1,5 +1,7 @@
 """Blobs on their way into a row or a file of their own, and back."""
 
+import threading
+from collections import Counter
 from collections.abc import Iterable
 
 from stepwell.errors import ValueUnreadable
@@ -33,6 +35,10 @@ class Payloads:
         # Files written by this process whose record may not be durable yet, with the length
         # and checksum that the record is to carry. Each entry is made before it is needed.
         self._fresh: dict[Digest, tuple[int, str]] = {}
+        # Large values that were put, each so many times more than a record has come for it:
+        # until then their files stay, whatever else is removed.
+        self._awaited: Counter[Digest] = Counter()
+        self._awaited_lock = threading.Lock()
         # Large values whose file was written or read back whole by this process.
         self._sound: set[Digest] = set()
 
@@ -44,7 +50,15 @@ class Payloads:
             self._files.write(blob.digest, blob.data)
             self._fresh[blob.digest] = (len(blob.data), checksum(blob.data))
             self._sound.add(blob.digest)
+        with self._awaited_lock:
+            self._awaited[blob.digest] += 1
         return blob.without_data()
+
+    def _has_come(self, digest: Digest) -> None:
+        with self._awaited_lock:
+            self._awaited[digest] -= 1
+            if self._awaited[digest] <= 0:
+                del self._awaited[digest]
 
     def _is_sound(self, digest: Digest) -> bool:
         """Whether the value can be read back, looked at once in the life of the store."""
@@ -64,6 +78,8 @@ class Payloads:
         if data is not None and len(data) > INLINE_BYTES:
             blob = self.put(blob)
             data = None
+        if data is None and self._awaited:
+            self._has_come(blob.digest)
         if self._fresh and (fresh := self._fresh.get(blob.digest)) is not None:
             return BlobMeta.of(blob, *fresh, file=True), None
         if self._known.seq(blob.digest) is not None:
@@ -89,12 +105,12 @@ class Payloads:
     def settle_anew(self) -> int:
         """The store has been rewritten: forget the numbers, remove files nobody describes.
 
-        On the writer's thread, while nobody reads or appends. Answers the bytes removed.
+        On the writer's thread, while nobody reads, puts or appends. Answers the bytes removed.
         """
         self._known.forget_all()
         self._sound.clear()
         described = [Digest(digest) for (digest,) in self._instance.query("in_files")]
-        return sweep(self._files, described, self._fresh)
+        return sweep(self._files, described, [*self._fresh, *self._awaited])
 
     def has(self, digest: Digest) -> bool:
         """Whether a durable record describes this blob."""

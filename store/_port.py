@@ -274,8 +274,9 @@ class Store(Protocol):
 
         A value is kept if its digest stands anywhere in a record that is kept; records are
         numbered anew. A crash at any moment leaves the store as it was before or after.
-        Nobody may append, or be about to, until this returns: the caller sees to it. What
-        `sql` has given out stops working. Raises `StoreError`; then nothing was changed.
+        Nobody may append, or be about to, until this returns: the caller sees to it. Others
+        may read and `put` meanwhile. What `sql` has given out stops working. Raises
+        `StoreError`, also while a transaction on tables is open; then nothing was changed.
         """
         ...
 

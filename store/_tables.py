@@ -55,6 +55,8 @@ class Tables:
         self._lock = threading.RLock()
         self._over = ""
         """Why nothing more can be done here; empty as long as it can."""
+        self.is_open = True
+        """Whether something that was written here may still be committed."""
         self._cursor = instance.new_transaction()
         self._before = self._records()
 
@@ -158,6 +160,7 @@ class Tables:
             self._cursor.executemany(statement("write_row"), rows)
             self._cursor.commit()
             self._cursor.close()
+            self.is_open = False
 
     def rollback(self) -> None:
         """Undo everything. Twice, or after a commit, is harmless."""
@@ -172,6 +175,7 @@ class Tables:
             is_held = self._lock.acquire(timeout=INTERRUPT_SECONDS)
         try:
             self._over = "the attempt was given up, and what it wrote was undone"
+            self.is_open = False
             with suppress(duckdb.Error):
                 self._cursor.rollback()
             with suppress(duckdb.Error):

@@ -15,7 +15,8 @@ from stepwell.widgets import Column, View, below, size, store_table, table
 
 __all__ = ["check", "flaws", "prune", "report", "snapshot", "vacuum"]
 
-_TRIES = 50
+_TRIES = 200
+_BETWEEN_SECONDS = 0.01
 _DAY = 86_400
 
 _SIZES = """
@@ -202,14 +203,12 @@ def _rewrite(engine: Engine, without: Sequence[str]) -> Rewritten:
     orchestrator = engine.orchestrator
 
     def work() -> Rewritten | None:
-        busy = sorted({name for state in orchestrator.states() for name in state.running})
-        if busy:
-            raise InvalidUsage(
-                f"the store cannot be rewritten while steps run ({', '.join(busy[:5])}). "
-                "Wait for them (%stepwell wait), or stop them (%stepwell cancel)"
-            )
-        # Nothing may be on its way to the store: it could count on what is dropped.
-        return engine.store.rewrite(without) if orchestrator.is_all_durable else None
+        # Nothing may be on its way to the store: it could count on what is dropped. What
+        # steps that are running have made so far goes with them, and stays.
+        is_quiet = orchestrator.is_all_durable and not any(
+            state.sealed for state in orchestrator.states()
+        )
+        return engine.store.rewrite(without) if is_quiet else None
 
     return _until_done(lambda: orchestrator.call(work, timeout=None))
 
@@ -218,6 +217,7 @@ def _until_done(attempt: Callable[[], Rewritten | None]) -> Rewritten:
     for _ in range(_TRIES):
         if (done := attempt()) is not None:
             return done
+        time.sleep(_BETWEEN_SECONDS)
     raise InvalidUsage("the store is being written to all the while. Try again in a moment")
 
 

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 from sessions import Notebook
 
-from stepwell.errors import InvalidUsage
+from stepwell.errors import StoreError
 from stepwell.orchestrator import ApprovalRequested, State, fold, make_shortcut
 from stepwell.orchestrator._shortcut import form as shortcut_form
 from stepwell.orchestrator._shortcut import parts_of
@@ -84,16 +84,61 @@ def test_values_that_two_runs_share_outlive_the_one_that_wrote_them(notebook: No
     again.session.close()
 
 
-def test_a_store_is_not_rewritten_while_steps_run(notebook: Notebook) -> None:
-    """It says who runs; afterwards it can be."""
+def test_a_store_is_rewritten_while_a_step_runs(notebook: Notebook) -> None:
+    """What the step reads stays, and what it has made so far is kept with its result.
+
+    Also a large value that only a run that goes had stored.
+    """
+    large = "_x = ''.join(chr(40 + n % 50) + str(n) for n in range(100_000))"
+    notebook.done("old", f"{large}\nold = _x")
+    notebook.session.begin_fresh()
+    notebook.done("a", "a = 'read'")
+    notebook.names["began"] = began = threading.Event()
     notebook.names["gate"] = gate = threading.Event()
-    notebook.step("slow", "gate.wait(60)\nslow = 1")
-    with pytest.raises(InvalidUsage, match=r"steps run \(slow\)"):
+    notebook.step("slow", f"{large}\nbegan.set()\ngate.wait(60)\nslow = a, _x")
+    assert began.wait(60)
+    engine = notebook.session.engine
+    assert "1 runs" in repr(upkeep.prune(engine, runs_kept=1))
+    upkeep.vacuum(engine)
+    gate.set()
+    notebook.session.wait(["slow"], timeout=60)
+    assert notebook.done("next", "next = slow[0], len(slow[1])")[0] == "read"
+    assert list(upkeep.flaws(engine.store)) == []
+
+
+def test_a_store_is_rewritten_again_and_again_while_steps_come_and_go(notebook: Notebook) -> None:
+    """Values that old runs had, too, are made again all the while; none is ever missing."""
+    body = "{name} = [str(n) * 40_000 for n in range({number} % 3 + 1)]"
+    for number in range(3):
+        notebook.done("a", body.format(name="a", number=number))
+        notebook.session.begin_fresh()
+    engine = notebook.session.engine
+    for number in range(12):
+        name = f"s{number}"
+        notebook.step(name, body.format(name=name, number=number))
+        upkeep.prune(engine, runs_kept=1) if number == 4 else upkeep.vacuum(engine)
+    notebook.session.wait(timeout=60)
+    upkeep.vacuum(engine)
+    assert list(upkeep.flaws(engine.store)) == []
+    assert [len(notebook.names[f"s{number}"]) for number in range(3)] == [1, 2, 3]
+
+
+def test_a_store_is_not_rewritten_under_an_open_transaction(notebook: Notebook) -> None:
+    """What a running step has written to tables of its own would be lost; afterwards it can be."""
+    notebook.names["began"] = began = threading.Event()
+    notebook.names["gate"] = gate = threading.Event()
+    source = (
+        "import stepwell\n_db = stepwell.current().db\n"
+        "_db.execute('create table t as select 1 as n')\nbegan.set()\ngate.wait(60)\nslow = 1"
+    )
+    notebook.step("slow", source)
+    assert began.wait(60)
+    with pytest.raises(StoreError, match="a transaction on its tables is open"):
         upkeep.vacuum(notebook.session.engine)
     gate.set()
     notebook.session.wait(["slow"], timeout=60)
-    assert "0" in repr(upkeep.vacuum(notebook.session.engine))
-    notebook.done("next", "next = slow + 1")
+    upkeep.vacuum(notebook.session.engine)
+    assert notebook.session.engine.store.sql("select n from data.t").fetchall() == [(1,)]
 
 
 def test_the_report_says_what_takes_the_space(notebook: Notebook) -> None:

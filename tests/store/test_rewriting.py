@@ -8,11 +8,13 @@ import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from stepwell.errors import StoreError, ValueUnreadable
-from stepwell.store import Blob, Record, Store, open_store
+from stepwell.store import Blob, Record, Store, Tables, _journal, open_store
+from stepwell.store._rewriting import rewritten_path, write_anew
 
 MakeBlob = Callable[..., Blob]
 
@@ -216,6 +218,7 @@ def test_killed_while_rewriting_nothing_kept_is_lost(tmp_path: Path) -> None:
 _DIES_AT = """
 import os, sys
 from pathlib import Path
+from typing import Any
 from stepwell.store import Record, _journal, _payloads, open_store
 from stepwell.store._instance import Instance
 
@@ -265,3 +268,75 @@ def test_whoever_dies_at_any_step_of_it_loses_nothing(
     assert [row.run for row in store.rows()] == ["new", "new"]
     store.close()
     assert not path.with_name(path.name + ".rewriting").exists()
+
+
+def test_a_large_value_that_was_put_is_there_when_its_record_comes(
+    file_store: Store, make_blob: MakeBlob
+) -> None:
+    """Whoever put it counts on it, although its file was an old run's and that run has gone."""
+    large = make_blob(b"large" * 50_000)
+    file_store.commit([carrying("old", large)])
+    bare = file_store.put(large)
+    assert bare.data is None
+    file_store.rewrite(["old"])
+    assert not file_store.has(large.digest)
+    file_store.commit([carrying("new", bare)])
+    assert file_store.blob(large.digest).data == large.data
+    file_store.rewrite(["new"])
+    assert file_store.check() == []
+    assert file_store.path is not None
+    assert not any(it.is_file() for it in file_store.path.parent.glob("*.blobs/*/*"))
+
+
+def test_values_are_put_while_the_store_is_rewritten(
+    file_store: Store, make_blob: MakeBlob
+) -> None:
+    """None that a record comes to carry is ever missing, whoever else had it."""
+    blobs = [make_blob(bytes([number]) * 70_000) for number in range(6)]
+    is_over = threading.Event()
+    made: list[Blob] = []
+
+    def put() -> None:
+        chance = random.Random(1)
+        while not is_over.is_set():
+            made.append(file_store.put(chance.choice(blobs)))
+
+    file_store.commit([carrying("run 0", blob) for blob in blobs])
+    putter = threading.Thread(target=put)
+    putter.start()
+    for number in range(25):
+        file_store.rewrite([f"run {number}"])
+        taken = made[-3:]
+        file_store.commit([carrying(f"run {number + 1}", blob) for blob in taken])
+        assert all(file_store.blob(blob.digest).data for blob in taken)
+    is_over.set()
+    putter.join()
+    assert [it for it in file_store.check() if "belong to no value" not in it.what] == []
+
+
+def test_a_store_with_an_open_transaction_is_left_alone(
+    file_store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before it begins, and also when the transaction begins in the middle of it."""
+    file_store.commit([Record("k", "old"), Record("k", "new")])
+    tables = file_store.begin()
+    with pytest.raises(StoreError, match="a transaction on its tables is open"):
+        file_store.rewrite(["old"])
+    tables.rollback()
+    began: list[Tables] = []
+
+    def beginning(*arguments: Any) -> Path:
+        began.append(file_store.begin())
+        return write_anew(*arguments)
+
+    monkeypatch.setattr(_journal, "write_anew", beginning)
+    with pytest.raises(StoreError, match="a transaction on its tables is open"):
+        file_store.rewrite(["old"])
+    assert not rewritten_path(file_store.path or Path()).exists()
+    began[0].execute("create table t as select 1 as n")
+    file_store.append_with(began[0], [Record("k", "new")], lambda answer: None)
+    file_store.commit([])
+    assert [row.run for row in file_store.rows()] == ["old", "new", "new"]
+    monkeypatch.undo()
+    assert file_store.rewrite(["old"]).dropped == 1
+    assert file_store.sql("select n from data.t").fetchall() == [(1,)]
