@@ -304,7 +304,7 @@ _ALL = (
         "where everything is kept and what takes the space; with a path, go on with that store",
         "A path that does not exist yet becomes a new store. `store vacuum` gives space back, "
         "`store prune --keep …` drops old runs but never the current one, `store check` "
-        "verifies all that is stored, `store snapshot FILE` makes a copy; all also while steps run.",
+        "verifies all that is stored, `store snapshot FILE` copies it; all also while steps run.",
         store,
         at_most=2,
         options=(
