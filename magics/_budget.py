@@ -14,7 +14,7 @@ BUDGET_OPTIONS = (
     Option("--calls", Takes.ONE, "200", "durable calls"),
     Option("--tokens", Takes.ONE, "100000", "tokens, read and written"),
     Option("--depth", Takes.ONE, "3", "agents within agents"),
-    Option("--time", Takes.ONE, "1h", "from now on"),
+    Option("--time", Takes.ONE, "1h", "from now on; time without a kernel does not count"),
     Option("--off", help="no limits any more"),
 )
 

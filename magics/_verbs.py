@@ -122,8 +122,9 @@ _ALL = (
         "limit what the run may consume, or see what it has",
         "Checked before a call is made, with the most that the call may take "
         "(@stepwell.durable(max_cost=…, max_tokens=…)). A limit that is reached parks the run and "
-        "asks a person. Calls of agents that the run starts count; answers from the store do not. "
-        "Kept with the run. Without options: what is used.",
+        "asks a person; when the time is over, nothing further is started. Calls of agents that "
+        "the run starts count; answers from the store do not. Kept with the run. Without options: "
+        "what is used.",
         budget,
         options=BUDGET_OPTIONS,
     ),

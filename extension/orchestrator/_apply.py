@@ -10,6 +10,7 @@ from stepwell.orchestrator._apply_items import expand, item_attempt
 from stepwell.orchestrator._apply_steps import request, skip, step_attempt
 from stepwell.orchestrator._budget import BudgetSet
 from stepwell.orchestrator._call_events import CallEvent
+from stepwell.orchestrator._deadlines import SECOND
 from stepwell.orchestrator._events import (
     AgentDefined,
     AttemptCompleted,
@@ -25,7 +26,9 @@ from stepwell.orchestrator._events import (
     LimitSet,
     RunCancelled,
     RunContinued,
+    RunHeld,
     RunPaused,
+    RunReleased,
     RunSettled,
     RunStarted,
     SetupDefined,
@@ -41,6 +44,7 @@ from stepwell.orchestrator._flow_events import define, forget, rename
 from stepwell.orchestrator._owing import answered, cancel
 from stepwell.orchestrator._sharing import share
 from stepwell.orchestrator._state import State
+from stepwell.orchestrator._timers import Timer
 from stepwell.orchestrator._undoing import begin_undoing
 
 __all__ = ["apply"]
@@ -114,6 +118,10 @@ def apply(  # noqa: PLR0912, PLR0915 - one branch to an event, none of them with
             state.is_paused = True
         case RunContinued():
             state.is_paused = False
+        case RunHeld():
+            state.held = "refused" if event.is_refused else "asked"
+        case RunReleased():
+            state.held = ""
         case LimitSet():
             pass  # shared by all runs of the process: see `_limits`
         case RunSettled():
@@ -124,6 +132,9 @@ def apply(  # noqa: PLR0912, PLR0915 - one branch to an event, none of them with
 def _allow(state: State, event: BudgetSet, at: int) -> None:
     state.budget, state.budget_since = event.budget, event.since or at
     state.budget_base = event.base or event.budget
+    if event.budget.seconds is not None:
+        due = state.budget_since + round(event.budget.seconds * SECOND)
+        state.timers.set(Timer(due, "budget", ""))
 
 
 def _heard(

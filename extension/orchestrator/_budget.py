@@ -35,7 +35,10 @@ def _sums(one: Budget, other: Budget) -> Iterator[tuple[str, Any]]:
 
 
 class BudgetSet(BaseEvent, frozen=True, tag="budget_set"):
-    """From now on the run may consume so much, counted from its beginning; time from now."""
+    """From now on the run may consume so much, counted from its beginning; time from now.
+
+    Time in which no process was alive does not count, nor does what a person takes to extend it.
+    """
 
     budget: Budget
     by: str = ""

@@ -34,7 +34,9 @@ from stepwell.orchestrator._events import (
     Event,
     RunCancelled,
     RunContinued,
+    RunHeld,
     RunPaused,
+    RunReleased,
     RunSettled,
     RunStarted,
     StepForgotten,
@@ -50,7 +52,7 @@ from stepwell.store import Blob
 
 __all__ = ["Children", "child_id"]
 
-_CONCERNS = (RunSettled, RunPaused, RunContinued, RunCancelled)
+_CONCERNS = (RunSettled, RunPaused, RunContinued, RunHeld, RunReleased, RunCancelled)
 _ENDS = (
     AttemptCompleted,
     AttemptFailed,
@@ -136,9 +138,16 @@ class Children:
             self._runs.adopt(State(child))
             self._runs.record(child, birth.started, blobs=birth.blobs)
         below = self._adopted(child)
-        if state.is_paused and not below.is_paused:
-            self._runs.record(child, RunPaused())
+        self._halt(below, state)
         self._bring_up_to_date(below, birth, known, is_open=is_open)
+
+    def _halt(self, child: State, parent: State) -> None:
+        """It may start something if its parent may; they may have been told apart by a crash."""
+        if parent.is_paused is not child.is_paused:
+            self._runs.record(child.run, RunPaused() if parent.is_paused else RunContinued())
+        if parent.held != child.held:
+            event = RunHeld(parent.held == "refused") if parent.held else RunReleased()
+            self._runs.record(child.run, event)
 
     def _note(self, at: AttemptId, event: ChildStarted | WaitResumed) -> None:
         self._runs.record(at.run, event, step=at.step, item=at.item, attempt=at.attempt)
@@ -238,7 +247,7 @@ class Children:
         match event:
             case RunSettled():
                 self._settle(state, event)
-            case RunPaused() | RunContinued():
+            case RunPaused() | RunContinued() | RunHeld() | RunReleased():
                 for child in _children(state, state.children):
                     if self._runs.is_advancing(child):
                         self._runs.record(child, event)

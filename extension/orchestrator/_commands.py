@@ -9,11 +9,14 @@ __all__ = [
     "Command",
     "CutOff",
     "Deliver",
+    "DropWaiting",
     "EndWait",
     "Expire",
     "FailPass",
     "FollowUp",
     "Gather",
+    "Hold",
+    "Release",
     "Reuse",
     "Settle",
     "Skip",
@@ -127,6 +130,20 @@ class Deliver(msgspec.Struct, frozen=True, gc=False):
     message: str
 
 
+class Hold(msgspec.Struct, frozen=True, gc=False):
+    """The run's time is over: ask a person for more, and start nothing before that."""
+
+
+class Release(msgspec.Struct, frozen=True, gc=False):
+    """It has more, or needs none."""
+
+
+class DropWaiting(msgspec.Struct, frozen=True, gc=False):
+    """It gets no more: these steps, which wait for it, are not wanted."""
+
+    steps: tuple[str, ...]
+
+
 class Undo(msgspec.Struct, frozen=True, gc=False):
     """The run has failed, and what it has done is to be undone then."""
 
@@ -155,4 +172,7 @@ Command = (
     | Deliver
     | Settle
     | Undo
+    | Hold
+    | Release
+    | DropWaiting
 )

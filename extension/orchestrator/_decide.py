@@ -18,6 +18,7 @@ from stepwell.orchestrator._commands import (
     StartAttempt,
     Undo,
 )
+from stepwell.orchestrator._decide_budget import from_budget
 from stepwell.orchestrator._decide_due import wake
 from stepwell.orchestrator._decide_items import from_items, streams_to_begin
 from stepwell.orchestrator._decide_waits import from_waits
@@ -45,15 +46,19 @@ def decide(state: State, *, slots: int, now: int, limits: Limits = NO_LIMITS) ->
         if not state.is_sealed(name)
     ]
     woken = list(wake(state, now))
-    # What is over by now is not closed a second time: that is looked at when it has been noted.
-    commands.extend(woken or from_waits(state))
+    held = list(from_budget(state, now)) if state.budget is not None or state.held else []
+    # What is over by now is not closed a second time, and nothing is started that is to be held:
+    # that is looked at when it has been noted.
+    commands.extend(woken or held or from_waits(state))
+    if held:
+        return commands
     rooms = Rooms(limits, now)
     free = slots - state.under_way + state.parked
-    if not state.is_paused:
+    if not state.is_halted:
         commands.extend(_from_ready(state, free, rooms))
         free -= sum(isinstance(command, StartAttempt) for command in commands)
     if state.mapped:
-        if not state.is_paused:
+        if not state.is_halted:
             commands.extend(streams_to_begin(state))
         commands.extend(from_items(state, free, rooms))
     if not commands and _is_at_rest(state):
@@ -72,7 +77,7 @@ def _is_at_rest(state: State) -> bool:
         return False
     if any(is_about_doubt(state, undo) for undo in state.undoing):
         return False
-    return not (state.is_paused and (state.ready or state.fresh))
+    return not (state.is_halted and (state.ready or state.fresh))
 
 
 def _ranked(state: State, names: Iterable[str]) -> Iterable[str]:

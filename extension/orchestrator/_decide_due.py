@@ -28,6 +28,8 @@ def wake(state: State, now: int) -> Iterator[TimeOut | EndWait | Expire]:
                 call = unit.calls.get(timer.subject) if unit is not None and unit.calls else None
                 if call is not None and not call.is_closed:
                     yield EndWait(timer.step, timer.item, timer.subject)
+            case "budget":
+                pass  # looked at each time: see `_decide_budget`
             case "approval":
                 if timer.subject in state.pending:
                     yield Expire(timer.subject)

@@ -35,7 +35,7 @@ def from_items(
         # What is undone is undone one after the other, the newest first, come what may.
         is_held = over.undoes and bool(items.waiting or items.doubtful)
         may_start = not (
-            is_held or is_doomed or is_lost or state.is_paused or name in state.superseded
+            is_held or is_doomed or is_lost or state.is_halted or name in state.superseded
         )
         if may_start:
             room = min(free, (over.max_parallel or free) - len(items.running))

@@ -31,7 +31,9 @@ __all__ = [
     "Output",
     "RunCancelled",
     "RunContinued",
+    "RunHeld",
     "RunPaused",
+    "RunReleased",
     "RunSettled",
     "RunStarted",
     "SetupDefined",
@@ -261,6 +263,17 @@ class RunContinued(BaseEvent, frozen=True, tag="run_continued"):
     """The run is no longer paused."""
 
 
+class RunHeld(BaseEvent, frozen=True, tag="run_held"):
+    """The time is over that the run, or one above it, may take: nothing further is started."""
+
+    is_refused: bool = False
+    """A person has said that it gets no more: what was to come is not wanted."""
+
+
+class RunReleased(BaseEvent, frozen=True, tag="run_released"):
+    """The run has more time, or does not need any."""
+
+
 class LimitSet(BaseEvent, frozen=True, tag="limit_set"):
     """Attempts and calls that share this limit are no more than so many, in all runs together."""
 
@@ -310,6 +323,8 @@ Event = (
     | UndoRequested
     | RunPaused
     | RunContinued
+    | RunHeld
+    | RunReleased
     | RunSettled
     | BudgetSet
     | CallEvent

@@ -11,17 +11,21 @@ from typing import Protocol
 from msgspec.structs import replace
 
 from stepwell.flow import Step
+from stepwell.orchestrator._budget_question import time_events
 from stepwell.orchestrator._closing import closing
 from stepwell.orchestrator._commands import (
     CancelAttempt,
     Command,
     CutOff,
     Deliver,
+    DropWaiting,
     EndWait,
     Expire,
     FailPass,
     FollowUp,
     Gather,
+    Hold,
+    Release,
     Reuse,
     Settle,
     Skip,
@@ -37,6 +41,7 @@ from stepwell.orchestrator._events import (
     AttemptStarted,
     ErrorInfo,
     Event,
+    RunCancelled,
     RunSettled,
     StepReused,
     StepSkipped,
@@ -123,8 +128,19 @@ class Hands:
                 self._record(state.run, closed, step=step, item=item, attempt=attempt)
             case Undo():
                 self._record(state.run, UndoRequested(command.environments))
+            case Hold() | Release() | DropWaiting():
+                self._keep_to_time(state, command)
             case Settle():
                 self._record(state.run, RunSettled(command.status))
+
+    def _keep_to_time(self, state: State, command: Hold | Release | DropWaiting) -> None:
+        if not isinstance(command, DropWaiting):
+            for event in time_events(state, command):
+                self._record(state.run, event)
+            return
+        for name in state.mapped.keys() & set(command.steps):
+            self.interrupt(state, state.steps[name])
+        self._record(state.run, RunCancelled(command.steps))
 
     def interrupt(self, state: State, step: StepState) -> None:
         """End every attempt at the step, for somebody who has said so."""

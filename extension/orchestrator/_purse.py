@@ -13,6 +13,7 @@ from typing import Any, Protocol
 from stepwell.errors import AttemptGivenUp, BudgetExceeded
 from stepwell.orchestrator._answers import deny, give
 from stepwell.orchestrator._budget import Budget, BudgetSet, Reserve, exceeded
+from stepwell.orchestrator._budget_question import budget_question, is_about_budget, limits_of
 from stepwell.orchestrator._call_events import (
     ApprovalDecided,
     ApprovalRequested,
@@ -20,8 +21,8 @@ from stepwell.orchestrator._call_events import (
     CallFailed,
     WaitResumed,
 )
-from stepwell.orchestrator._calls import Approval
-from stepwell.orchestrator._events import Event
+from stepwell.orchestrator._deadlines import SECOND
+from stepwell.orchestrator._events import Event, RunHeld
 from stepwell.orchestrator._port import AttemptId
 from stepwell.orchestrator._state import State
 
@@ -90,19 +91,14 @@ class Purse:
     def _ask(self, attempt: AttemptId, call: str, wanted: Reserve, reasons: dict[str, str]) -> None:
         """Have a person decide. Once for an attempt: the rest of its calls wait for that, too."""
         state = next(it for it in self._runs.states() if it.run == attempt.run)
-        asked = [it for it in state.approvals.values() if it.request.form == "budget"]
-        mine = [it for it in asked if it.is_pending and (it.step, it.item) == _place(attempt)]
+        pending = [state.approvals[name] for name in state.pending]
+        mine = [it for it in pending if is_about_budget(it) and it.request.call]
+        mine = [it for it in mine if (it.step, it.item) == _place(attempt)]
         event: ApprovalRequested | WaitResumed
         if mine:
             event = WaitResumed(mine[0].request.call)
         else:
-            # The limits are part of the id: whoever decides cannot change which they are.
-            name = f"budget-{attempt.run}-{len(asked) + 1}-{'+'.join(reasons)}"
-            question = (
-                f"{'; '.join(reasons.values())}. Call {wanted.name!r} waits. Approve to let the "
-                f"run go on with as much again; or set another limit with %stepwell budget"
-            )
-            event = ApprovalRequested(name, f"{call}?{name}", question, "budget")
+            event = budget_question(state, reasons, wanted.name, call)
         self._runs.record(
             attempt.run, event, step=attempt.step, item=attempt.item, attempt=attempt.attempt
         )
@@ -119,9 +115,9 @@ class Purse:
                 self.look()
                 self._withdraw(state)
                 self._try_again(now)
-            case ApprovalDecided(approval=name) if _is_about_budget(state.approvals.get(name)):
+            case ApprovalDecided(approval=name) if is_about_budget(state.approvals.get(name)):
                 if (root := self._root_of(state.run)) is not None:
-                    self._decided(root, event, now)
+                    self._decided(root, event, now, state.approvals[name].at)
             case _:
                 pass
 
@@ -145,7 +141,7 @@ class Purse:
         for state in self._runs.states():
             if self._root_of(state.run) is not root:
                 continue
-            for name in [it for it in state.pending if _is_about_budget(state.approvals[it])]:
+            for name in [it for it in state.pending if is_about_budget(state.approvals[it])]:
                 asked = state.approvals[name]
                 event = ApprovalDecided(
                     name, "answered", asked.request.call, channel="python", note="a budget was set"
@@ -154,14 +150,20 @@ class Purse:
                     state.run, event, step=asked.step, item=asked.item, attempt=asked.attempt
                 )
 
-    def _decided(self, root: State, event: ApprovalDecided, now: int) -> None:
+    def _decided(self, root: State, event: ApprovalDecided, now: int, asked: int) -> None:
         base = root.budget_base
         if event.decision == "approved" and root.budget is not None and base is not None:
-            named = event.approval.rpartition("-")[2].split("+")
-            budget = root.budget.extended_by(_of_limits(base, named))
-            extended = BudgetSet(budget, by=event.by, since=root.budget_since, base=base)
+            limits = limits_of(event.approval)
+            budget = root.budget.extended_by(_of_limits(base, limits))
+            since = root.budget_since
+            if "seconds" in limits and root.budget.seconds is not None:
+                # The time that a person takes to extend it does not count, nor what was used.
+                since = max(since + now - asked, now - round(root.budget.seconds * SECOND))
+            extended = BudgetSet(budget, by=event.by, since=since, base=base)
             self._runs.record(root.run, extended)
         elif event.decision not in {"answered", "voided"}:
+            if root.held:
+                self._runs.record(root.run, RunHeld(is_refused=True))
             for key in [key for key in self._waiting if self._root_of(key[0].run) is root]:
                 wanted, answer = self._waiting.pop(key)
                 reasons = self._reason_against(root, wanted, now)
@@ -181,7 +183,3 @@ def _of_limits(budget: Budget, names: Iterable[str]) -> Budget:
 
 def _place(attempt: AttemptId) -> tuple[str, str]:
     return attempt.step, attempt.item
-
-
-def _is_about_budget(approval: Approval | None) -> bool:
-    return approval is not None and approval.request.form == "budget"

@@ -281,6 +281,8 @@ def _held(state: State, definition: Step, step: StepState) -> str:
         return f"{definition.undo_of!r} may have happened: see %stepwell inbox"
     if state.is_paused:
         return "the run is paused; %stepwell resume goes on"
+    if state.held:
+        return "the run's time is over: see %stepwell inbox"
     if definition.name in state.limited.get(definition.limit, ()):
         return f"waits for its turn under the limit {definition.limit!r}"
     return ""

@@ -97,6 +97,8 @@ class State:
     undo_on_failure: dict[str, str] = field(default_factory=dict[str, str])
     """If the run fails: steps that undo, and the environment of each."""
     is_paused: bool = False
+    held: str = ""
+    """`asked` or `refused` while the time is over that this run, or one above it, may take."""
     superseded: dict[str, int] = field(default_factory=dict[str, int])
     """Attempts under way whose code has been edited since: to be stopped if they can be."""
     sealed: set[tuple[str, str]] = field(default_factory=set[tuple[str, str]])
@@ -139,9 +141,16 @@ class State:
         """Whether nothing will happen in it before a person, a message or a time has come."""
         if self.under_way != self.patient:
             return False
-        if self.is_paused or self.patient:
-            return self.is_paused or not (self.ready or self.fresh or any(self.limited.values()))
+        if self.is_halted:
+            return True
+        if self.patient:
+            return not (self.ready or self.fresh or any(self.limited.values()))
         return any(self.steps[name].owed for name in self.doubtful)
+
+    @property
+    def is_halted(self) -> bool:
+        """Whether nothing further is started at present."""
+        return self.is_paused or bool(self.held)
 
     @property
     def under_way(self) -> int:

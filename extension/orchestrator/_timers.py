@@ -10,7 +10,7 @@ from typing import Literal, NamedTuple
 
 __all__ = ["Timer", "TimerKind", "Timers"]
 
-TimerKind = Literal["retry", "timeout", "total", "stall", "call", "approval"]
+TimerKind = Literal["retry", "timeout", "total", "stall", "call", "approval", "budget"]
 
 
 class Timer(NamedTuple):

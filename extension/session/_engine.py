@@ -22,6 +22,7 @@ from stepwell.orchestrator import (
     SignListener,
     State,
     StepReused,
+    counted_on,
     decode,
     interrupted,
     load,
@@ -164,14 +165,24 @@ class Engine:
         mark_secrets_of(state)
         self.shortcuts.look(run)
 
+        last = self._last_of(run) if state.budget is not None else 0
+
         def work() -> None:
             self.orchestrator.adopt(state)
             for step, item, attempt, event in interrupted(state):
                 self.orchestrator.record(state.run, event, step=step, item=item, attempt=attempt)
+            if last and (counts_on := counted_on(state, self.orchestrator.now() - last)):
+                self.orchestrator.record(state.run, counts_on)
             self.run = state.run
             self.orchestrator.release_idle(but=state.run)
 
         self.orchestrator.call(work)
+
+    def _last_of(self, run: str) -> int:
+        """When anything was last written of the run or one below it, microseconds UTC."""
+        family = [run, *(below for below, _, event in runs(self.store) if event.root == run)]
+        query = "SELECT epoch_us(max(time)) FROM records WHERE list_contains($1, run)"
+        return int(self.store.sql(query, [family]).fetchall()[0][0])
 
     def top(self, run: str) -> str:
         """The run that nobody called, below which this one is; itself, where it is that."""

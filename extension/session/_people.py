@@ -27,7 +27,7 @@ def _open(orchestrator: Orchestrator, state: State, steps: set[str] | None) -> I
     # Copies: the orchestrator's thread goes on meanwhile.
     for each in tuple(state.pending):
         approval = state.approvals[each]
-        is_meant = steps is None or approval.step in steps
+        is_meant = steps is None or approval.step in steps or _is_held(state, steps, approval)
         if approval.is_pending and is_meant and not _has_failed(state, approval.step):
             yield approval
     for step, children in tuple(state.children.items()):
@@ -36,6 +36,16 @@ def _open(orchestrator: Orchestrator, state: State, steps: set[str] | None) -> I
         for child in tuple(children):
             if orchestrator.is_advancing(child):
                 yield from _open(orchestrator, orchestrator.state(child), None)
+
+
+def _is_held(state: State, steps: set[str], approval: Approval) -> bool:
+    """Whether the run asks for more of a budget, and one of these steps is not to start before
+    it has it, or has called a run that is not to go on.
+    """
+    if approval.request.form != "budget" or approval.step:
+        return False
+    found = [state.steps[name] for name in steps if name in state.steps]
+    return any(it.owed and (it.running is None or it.name in state.children) for it in found)
 
 
 def _has_failed(state: State, name: str) -> bool:

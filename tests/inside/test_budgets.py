@@ -1,6 +1,8 @@
 """What a run may consume: checked before a call, kept with the run, extended by a person."""
 
 from concurrent.futures import Future
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from controlled import Heard, wait_for
@@ -11,7 +13,7 @@ from inside_bench import Bench
 from sessions import Notebook
 
 from stepwell.defining import step_from_cell
-from stepwell.errors import BudgetExceeded, InvalidUsage, StepFailed
+from stepwell.errors import BudgetExceeded, InvalidUsage, NeedsPerson, StepFailed
 from stepwell.inside import Inside
 from stepwell.inside._arguments import Identity
 from stepwell.inside._conduct import conduct
@@ -19,14 +21,22 @@ from stepwell.inside._options import PLAIN
 from stepwell.orchestrator import (
     Attempt,
     AttemptId,
+    AttemptStarted,
     Budget,
+    BudgetSet,
+    CallCompleted,
     Reserve,
     Spent,
+    State,
+    StepsDefined,
     Usage,
+    apply,
     exceeded,
     run_view,
 )
+from stepwell.orchestrator._purse import Purse
 from stepwell.session._budgets import budget_report, lift_budget, set_budget
+from stepwell.testing import VirtualClock
 
 MODEL = """
 @stepwell.durable(max_cost=1.0, max_tokens=100)
@@ -254,3 +264,158 @@ def test_children_share_the_budget() -> None:
     assert parent.total({"c": child, "g": grandchild}) == (3, 3, 1.5)
     parent.below["c"] = child.total({"g": grandchild})
     assert parent.total({}) == (3, 3, 1.5)
+
+
+WAITING = "await asyncio.to_thread(effects.gate.wait, 20)"
+
+
+def test_a_run_that_makes_no_calls_is_parked_when_its_time_is_over(
+    notebook: Notebook, effects: Effects
+) -> None:
+    """What runs comes to its end; what reads it does not start before somebody allows it."""
+    engine = notebook.session.engine
+    notebook.step("a", f"{WAITING}\na = 1")
+    wait_for(lambda: engine.state.running)
+    set_budget(engine, {"seconds": 0.05})
+    notebook.step("b", "effects.add('b')\nb = a + 1")
+    assert "0 s are over. What runs comes to its end" in parked(notebook)
+    effects.gate.set()
+    notebook.session.wait(["a"], timeout=20)
+    with pytest.raises(NeedsPerson, match=r"budget-.*-seconds"):
+        notebook.session.wait(["b"], timeout=20)
+    assert effects.take() == []
+    set_budget(engine, {"seconds": 60})
+    notebook.session.wait(["b"], timeout=20)
+    assert question(notebook) == ""
+
+
+def test_agents_share_their_callers_time(notebook: Notebook, effects: Effects) -> None:
+    """Their next steps wait, too; approved, they go on for as long again."""
+    session = notebook.session
+    session.define_agent("worker(n: int) -> out", max_depth=3)
+    notebook.step("one", f"{WAITING}\nhalf = n", flow="worker")
+    notebook.step("two", "effects.add(half)\nout = half", flow="worker")
+    notebook.step("a", "a = await asyncio.gather(worker(1), worker(2))")
+    wait_for(lambda: len(session.engine.orchestrator.states()) == 3)
+    set_budget(session.engine, {"seconds": 0.2})
+    parked(notebook)
+    effects.gate.set()
+    runs = session.engine.orchestrator.states
+    wait_for(lambda: not any(it.running for it in runs() if it.started and it.started.flow))
+    assert effects.take() == []
+    notebook.session.desk.decide(session.inbox()[0].id, "approve")
+    session.wait(["a"], timeout=20)
+    assert sorted(effects.take()) == [1, 2]
+    assert session.state.budget == Budget(seconds=0.4)
+
+
+def test_no_more_time_cancels_what_was_to_come(notebook: Notebook, effects: Effects) -> None:
+    """What runs is kept; asked for again, the run asks again."""
+    engine = notebook.session.engine
+    notebook.step("a", f"{WAITING}\na = 1")
+    wait_for(lambda: engine.state.running)
+    set_budget(engine, {"seconds": 0.05})
+    notebook.step("b", "b = a + 1")
+    parked(notebook)
+    decide(notebook, "reject")
+    effects.gate.set()
+    notebook.session.wait(["a"], timeout=20)
+    wait_for(lambda: engine.state.settled == "cancelled")
+    assert not engine.state.held
+    notebook.step("b", "b = a + 1")
+    parked(notebook)
+    decide(notebook, "approve")
+    notebook.session.wait(["b"], timeout=20)
+
+
+def test_time_in_which_nothing_was_alive_does_not_count(
+    notebook: Notebook, effects: Effects
+) -> None:
+    """A budget goes on where the last process has left it; so does the question about it."""
+    set_budget(notebook.session.engine, {"seconds": 3600})
+    notebook.done("a", "a = 1")
+    state = notebook.session.state
+    rest = event_of_rest(notebook)
+    later = VirtualClock(datetime.now(UTC) + timedelta(days=2), auto=False)
+    again = as_if_killed(notebook, effects, MODEL, clock=later)
+    used = (later.now() - again.session.state.budget_since) / 1e6
+    assert abs(used - (rest - state.budget_since) / 1e6) < 1
+    again.done("b", "b = a + 1")
+    assert not again.session.state.pending
+    again.session.close()
+
+
+def event_of_rest(notebook: Notebook) -> int:
+    """When the last thing was written."""
+    return max(row.at for row in notebook.session.engine.store.rows())
+
+
+@given(
+    st.lists(
+        st.tuples(st.floats(0, 1), st.sampled_from(["ask", "end", "end"])), min_size=1, max_size=40
+    ),
+    st.floats(0.5, 10),
+)
+def test_calls_at_once_never_overshoot_what_they_set_aside(
+    moves: list[tuple[float, str]], limit: float
+) -> None:
+    """Whatever begins and ends in whatever order: at most 1.0 each, never above the limit."""
+    runs = Runs(Budget(cost=limit))
+    for number, (cost, move) in enumerate(moves):
+        if move == "ask":
+            runs.ask(f"call{number}")
+        else:
+            runs.end(cost)
+        assert runs.spent() <= limit + 1e-9
+        assert runs.spent() + len(runs.under_way) * 1.0 <= limit + 1e-9
+    while runs.under_way:
+        runs.end(1.0)
+    assert runs.spent() <= limit + 1e-9
+
+
+class Runs:
+    """One run with a budget, and its purse."""
+
+    def __init__(self, budget: Budget) -> None:
+        self.state = State("r")
+        self.attempt = AttemptId("r", "a", 1)
+        self.under_way: list[str] = []
+        self.asked: dict[str, Future[None]] = {}
+        self.purse = Purse(self)
+        self.record("r", StepsDefined((step_from_cell("a", "1", "1"),)))
+        self.record("r", AttemptStarted(), step="a", attempt=1)
+        self.record("r", BudgetSet(budget))
+
+    def states(self) -> list[State]:
+        """The only one."""
+        return [self.state]
+
+    def record(
+        self, run: str, event: Any, *, step: str = "", item: str = "", attempt: int = 0
+    ) -> None:
+        """Apply it, and tell the purse."""
+        apply(self.state, event, step=step, item=item, attempt=attempt, at=1)
+        self.purse.follow(self.state, event, AttemptId(run, step, attempt, item), 1)
+        self.look()
+
+    def look(self) -> None:
+        """Calls that have been let through begin."""
+        for name in [name for name, answer in self.asked.items() if answer.done()]:
+            del self.asked[name]
+            self.under_way.append(name)
+
+    def ask(self, name: str) -> None:
+        """A call is about to be made that may cost 1."""
+        self.asked[name] = Future()
+        self.purse.reserve(self.attempt, name, Reserve(name, 1.0), self.asked[name], 1)
+        self.look()
+
+    def end(self, cost: float) -> None:
+        """The call that began first has come to its end."""
+        if self.under_way:
+            done = CallCompleted(self.under_way.pop(0), "f", usage=Usage(cost=cost))
+            self.record("r", done, step="a", attempt=1)
+
+    def spent(self) -> float:
+        """So far."""
+        return self.state.spent.cost

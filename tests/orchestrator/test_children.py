@@ -10,11 +10,15 @@ from hypothesis import strategies as st
 from stepwell.errors import AgentTooDeep
 from stepwell.flow import Deadlines, Retry
 from stepwell.orchestrator import (
+    ApprovalDecided,
+    ApprovalRequested,
     AttemptCompleted,
     AttemptStarted,
     ChildSettled,
     ChildStarted,
     Failure,
+    RunHeld,
+    RunReleased,
     RunSettled,
     RunStarted,
 )
@@ -455,3 +459,65 @@ def test_a_step_of_a_child_runs_again_with_those_that_wait_for_it_and_no_other(
     assert max(completed(world).values()) == 2
     assert children(world) == EXPECTED
     assert world.result() == undisturbed()
+
+
+# -- a budget of time: held when it is over, extended by a person ------------------------------
+
+
+def limited(seed: int, micros: int, crashes: list[int]) -> World:
+    """A world in which people extend the time as often as they are asked."""
+    world = World(dict(ALL))
+    process, choose = world.boot(), random.Random(seed)
+    process.limit_time(micros / 1e6)
+    process.ask(MAIN)
+    for moves in crashes:
+        go_on(process, choose, moves=moves)
+        world.crash(batch_arrived=True)
+        process = world.boot()
+        process.ask(MAIN, resume=True)
+    go_on(process, choose)
+    return world
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    seed=st.integers(0, 10_000),
+    micros=st.integers(20, 200),
+    crashes=st.lists(st.integers(1, 60), max_size=3),
+)
+def test_nothing_starts_when_time_is_over_and_with_more_all_comes_to_its_end(
+    seed: int, micros: int, crashes: list[int]
+) -> None:
+    """In children too; neither crashes nor the day a person takes use any of it up."""
+    world = limited(seed, micros, crashes)
+    assert world.result() == undisturbed()
+    assert children(world) == EXPECTED
+    assert set(completed(world).values()) == {1}
+    held = Counter(run for run, _, _ in world.events(RunHeld))
+    released = Counter(run for run, _, _ in world.events(RunReleased))
+    # A child that has ended meanwhile is told when it is asked to go on.
+    assert held[ROOT] == released[ROOT]
+    asked = [it for _, _, it in world.events(ApprovalRequested) if it.form == "budget"]
+    decided = {it.approval for _, _, it in world.events(ApprovalDecided)}
+    assert {it.approval for it in asked} <= decided
+    if held:
+        assert asked
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_a_run_that_gets_no_more_time_ends_what_runs_and_starts_nothing(seed: int) -> None:
+    """What was to come is cancelled; asked for again, it asks again, and goes on from there."""
+    world = World(dict(ALL), word="rejected")
+    process, choose = world.boot(), random.Random(seed)
+    process.limit_time(60 / 1e6)
+    process.ask(MAIN)
+    go_on(process, choose)
+    assert process.states[ROOT].settled in {"failed", "cancelled"}
+    assert not process.states[ROOT].held
+    assert set(process.states) == {ROOT}
+    world.word = "approved"
+    process.ask(MAIN)
+    go_on(process, choose)
+    assert world.result() == undisturbed()
+    assert children(world) == EXPECTED
+    assert set(completed(world).values()) == {1}

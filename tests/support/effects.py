@@ -8,6 +8,7 @@ import pytest
 from sessions import Notebook
 
 from stepwell.errors import StepFailed
+from stepwell.orchestrator import Clock
 from stepwell.store import MemoryStore
 
 
@@ -52,13 +53,15 @@ def written(notebook: Notebook, *kinds: str) -> list[dict[str, Any]]:
     return [json.loads(row.body) for row in rows]
 
 
-def as_if_killed(notebook: Notebook, effects: Effects, source: str) -> Notebook:
+def as_if_killed(
+    notebook: Notebook, effects: Effects, source: str, *, clock: Clock | None = None
+) -> Notebook:
     """The notebook in a new process, had this one been killed now. This one hangs in a step."""
     store = notebook.session.engine.store
     assert isinstance(store, MemoryStore)
     kept = MemoryStore()
     for name in ("_rows", "_packed", "_blobs", "_meta"):
         setattr(kept, name, getattr(store, name).copy())
-    again = Notebook(notebook.place.store.parent, kept)
+    again = Notebook(notebook.place.store.parent, kept, clock=clock)
     durable_cells(again, effects, source)
     return again

@@ -25,14 +25,20 @@ from stepwell.orchestrator import (
     AttemptInterrupted,
     AttemptStarted,
     Birth,
+    Budget,
+    BudgetSet,
     Call,
     CancelAttempt,
     ChildLeft,
     Children,
+    Decision,
+    DropWaiting,
     ErrorInfo,
     Event,
     Failure,
+    Hold,
     Output,
+    Release,
     Reuse,
     RunCancelled,
     RunSettled,
@@ -47,13 +53,16 @@ from stepwell.orchestrator import (
     WaitResumed,
     apply,
     closing,
+    counted_on,
     decide,
     interrupted,
     recover,
     request,
     retry_at,
     running_attempts,
+    time_events,
 )
+from stepwell.orchestrator._purse import Purse
 from stepwell.store import Blob
 from tests.support.simulation import digest
 
@@ -122,6 +131,8 @@ class World:
     failure: Callable[[str], Failure] = lambda agent: Failure()
     """What is known of an error in a step of this agent."""
     timeouts: int = 0
+    word: Decision = "approved"
+    """What people say."""
     process: "Process | None" = None
     clock: int = 0
 
@@ -133,6 +144,9 @@ class World:
             process.adopt(state)
             for step, item, attempt, event in interrupted(state):
                 process.record(ROOT, event, step=step, item=item, attempt=attempt)
+            gone = self.clock - max(at for *_, at, _ in self.disk)
+            if (event := counted_on(state, gone)) is not None:
+                process.record(ROOT, event)
         else:
             process.adopt(State(ROOT))
             process.record(ROOT, RunStarted())
@@ -143,6 +157,8 @@ class World:
         assert self.process is not None
         if batch_arrived:
             self.disk += self.process.batch
+        if self.process.states[ROOT].budget is not None:
+            self.clock += DAY
         self.process = None
 
     def events(self, kind: type[Kind]) -> list[tuple[str, str, Kind]]:
@@ -183,6 +199,7 @@ class Process:
 
     def __post_init__(self) -> None:
         self.children = Children(self, self.load)
+        self.purse = Purse(Family(self))
 
     # -- runs, as `Children` wants them ---------------------------------------------------
 
@@ -231,6 +248,7 @@ class Process:
         apply(state, event, step=step, item=item, attempt=attempt, at=at)
         self.batch.append((run, step, item, attempt, at, event))
         self.children.follow(state, event, step, item)
+        self.purse.follow(state, event, AttemptId(run, step, attempt, item), at)
 
     # -- what people do ---------------------------------------------------------------------
 
@@ -272,6 +290,7 @@ class Process:
         for command in commands:
             match command:
                 case StartAttempt():
+                    assert not self.is_over_time(), f"{command.step} starts when time is over"
                     event = AttemptStarted(
                         key=command.key,
                         code=command.code,
@@ -289,6 +308,11 @@ class Process:
                 case Void():
                     event, step, item, attempt = closing(state, command)
                     self.record(run, event, step=step, item=item, attempt=attempt)
+                case Hold() | Release():
+                    for each in time_events(state, command):
+                        self.record(run, each)
+                case DropWaiting():
+                    self.record(run, RunCancelled(command.steps))
                 case TimeOut():
                     if state.tried(command.step, command.item, command.attempt) is None:
                         continue
@@ -346,6 +370,16 @@ class Process:
             self._end(run, attempt)
         self.advance()
 
+    def limit_time(self, seconds: float) -> None:
+        """`%stepwell budget --time`."""
+        self.record(ROOT, BudgetSet(Budget(seconds=seconds)))
+
+    def is_over_time(self) -> bool:
+        """Whether the root has used up its time."""
+        root = self.states[ROOT]
+        seconds = root.budget.seconds if root.budget is not None else None
+        return seconds is not None and self.world.clock > root.budget_since + seconds * 1e6
+
     def _ask_person(self, at: AttemptId, key: str) -> None:
         known = (self.states[at.run].steps[at.step].calls or {}).get(key)
         if known is None:
@@ -377,7 +411,8 @@ class Process:
             self.advance()
             state, name = choose.choice(pending)
             asked = state.approvals[name]
-            decided = ApprovalDecided(name, "approved", asked.request.call, by="ada")
+            word = self.world.word
+            decided = ApprovalDecided(name, word, asked.request.call, by="ada")
             self.record(state.run, decided, step=asked.step, attempt=asked.attempt)
             self.advance()
         return bool(pending)
@@ -418,8 +453,23 @@ class Process:
     @property
     def is_quiet(self) -> bool:
         """Whether nothing more will happen by itself."""
-        is_retrying = any(state.retrying for state in self.states.values())
-        return not (self.batch or self.effects or self.running or is_retrying)
+        is_waiting = any(state.retrying or state.held for state in self.states.values())
+        return not (self.batch or self.effects or self.running or is_waiting)
+
+
+@dataclass
+class Family:
+    """A process's runs, as `Purse` wants them."""
+
+    process: Process
+
+    def states(self) -> list[State]:
+        """All that were adopted."""
+        return list(self.process.states.values())
+
+    def record(self, run: str, event: Event, **place: Any) -> None:
+        """Write an event."""
+        self.process.record(run, event, **place)
 
 
 def go_on(process: Process, choose: random.Random, *, moves: int = 0) -> None:
