@@ -310,6 +310,13 @@ class Run(Mapping[str, Any]):
 
         set_budget(self._session.engine, limits)
 
+    def limit(self, name: str, *, concurrent: int = 0, rate: int = 0, per: float = 60.0) -> None:
+        """Let only so many steps and calls of that limit run at once, or begin in `per` seconds.
+
+        Without numbers any number.
+        """
+        self._session.limit(name, concurrent=concurrent, rate=rate, per=per if rate else 0.0)
+
     def steps(self) -> dict[str, Any]:
         """Each step as it stands: `StepView` by name."""
         return {name: self._session.view(name) for name in self._session.names()}

@@ -7,7 +7,8 @@
         run.wait()
 
 A three-day approval runs in milliseconds: whenever every attempt only waits (for a person,
-a message, a time, a retry), the clock goes on to what is due next.
+a message, a time, a retry of the step or of a call, a turn under a rate), the clock goes on to
+what is due next.
 """
 
 import threading
@@ -28,7 +29,7 @@ class VirtualClock:
 
     With `auto` it goes on by itself when nothing is under way but waits; without, `advance`
     moves it, and from `go` on it goes by itself, too. Code that really takes time, or sleeps by
-    itself, takes as long as ever.
+    itself, takes as long as ever, and so do the time-outs of durable calls.
     """
 
     def __init__(self, start: datetime = _BEGIN, *, auto: bool = True) -> None:

@@ -21,6 +21,7 @@
     │   ├── CallFailed
     │   ├── CallTimedOut          also a TimeoutError
     │   ├── BudgetExceeded
+    │   ├── LimitsCrossed
     │   ├── NeedsPerson
     │   ├── UnknownApproval
     │   ├── ApprovalClosed
@@ -87,6 +88,7 @@ __all__ = [
     "InvalidAnswer",
     "InvalidStep",
     "InvalidUsage",
+    "LimitsCrossed",
     "MessageTimedOut",
     "NeedsPerson",
     "NotYetSupported",
@@ -344,6 +346,19 @@ class BudgetExceeded(RunError):
 
     def __init__(self, call: str, what: str) -> None:
         super().__init__(call=call, what=what)
+
+
+class LimitsCrossed(RunError):
+    """Calls that hold a limit and wait for another, crosswise, would wait for ever."""
+
+    template = (
+        "what holds its turn under the limit {held!r} would wait inside it for one under "
+        "{wanted!r}, and those who hold {wanted!r} wait for {held!r}: none would ever go on. Take "
+        "the two in the same order everywhere, or make one call after the other, not inside it"
+    )
+
+    def __init__(self, wanted: str, held: str) -> None:
+        super().__init__(wanted=wanted, held=held)
 
 
 class WaitTimedOut(RunError):

@@ -217,7 +217,8 @@ async def _decision(
     try:
         noted = WaitResumed(key) if requested is None else requested
         await inside.awaited(inside.note(noted, blobs if requested is not None else ()))
-        call = await inside.awaited(inside.closed(key))
+        with inside.at_rest():
+            call = await inside.awaited(inside.closed(key))
     finally:
         live_forms.pop(approval, None)
     inside.keep(call)

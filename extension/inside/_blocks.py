@@ -21,7 +21,7 @@ from stepwell.errors import InvalidUsage, with_article
 from stepwell.inside._arguments import Identity, Named
 from stepwell.inside._conduct import PASSED_ON, Known, Made, Making, begin
 from stepwell.inside._current import Inside, inside
-from stepwell.inside._drive import awaited_in_time, drive, drive_async
+from stepwell.inside._drive import drive, drive_async
 from stepwell.inside._generators import do_here, read_here
 from stepwell.inside._options import CallOptions
 from stepwell.inside._permission import Rule
@@ -80,7 +80,9 @@ class AsyncBlock(AbstractAsyncContextManager[Stream[Any, Any]]):
             self._stream = _replayed(Pieces.of(found.result))
             return self._stream
         name = self.opening.call.name
-        made: Made = await drive_async(found.made(), self._enter, name, 0.0)
+        made: Made = await drive_async(
+            found.made(), self._enter, name, self.opening.options.timeout
+        )
         manager, live = made.result
         self._open = opened = _Open(found, made, manager, Given(found))
         given = _stream_of(live)
@@ -92,8 +94,7 @@ class AsyncBlock(AbstractAsyncContextManager[Stream[Any, Any]]):
 
     async def _enter(self, changed: Named | None) -> tuple[Any, Any]:
         manager = self.opening.function(changed)
-        name, limit = self.opening.call.name, self.opening.options.timeout
-        return manager, await awaited_in_time(manager.__aenter__(), name, limit or None, limit)
+        return manager, await manager.__aenter__()
 
     async def __aexit__(
         self, kind: Kind, error: BaseException | None, at: TracebackType | None

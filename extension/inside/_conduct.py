@@ -1,6 +1,6 @@
 """One call, from its identity to its answer: what is to be done, without doing any of it.
 
-`conduct` says what it needs (`Try` the function, `Wait` for the disk, `Pause` before another
+`conduct` says what it needs (`Try` the function, `Wait` for the disk or for the time of another
 try) and is told what came of it; `_drive` does these things, in code that awaits and in code
 that does not. Order: a result is on disk before the caller sees it.
 """
@@ -39,7 +39,6 @@ __all__ = [
     "Known",
     "Made",
     "Making",
-    "Pause",
     "Try",
     "Wait",
     "begin",
@@ -72,19 +71,12 @@ class Ask:
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """Until this is on disk."""
+    """Until this has come: it is on disk, or it is time."""
 
     answer: "Future[Any]"
 
 
-@dataclass(frozen=True, slots=True)
-class Pause:
-    """So many seconds."""
-
-    seconds: float
-
-
-Command = Try | Ask | Turn | Wait | Pause
+Command = Try | Ask | Turn | Wait
 Conduct = Generator[Command, Any, Any]
 
 
@@ -166,7 +158,6 @@ class Making:
     changed: Named | None = None
     tries: int = 0
     began: float = field(default_factory=time.perf_counter)
-    try_began: float = 0.0
     is_written: bool = False
     spent: list[Usage] = field(default_factory=list[Usage])
     below: list[Usage] = field(default_factory=list[Usage])
@@ -210,7 +201,14 @@ class Making:
     def go_on(self, known: Call) -> Conduct:
         """Where an earlier attempt was cut off between two tries."""
         self.tries = known.attempts
-        yield Pause(known.due / 1e6 - time.time())
+        yield from self.pause(known.due)
+
+    def pause(self, due: int) -> Conduct:
+        """Let the time pass until the next try, by the clock that all timers go by."""
+        inside = self.inside
+        if due > inside.link.now():
+            with inside.work.waiting("pause"):
+                yield Wait(inside.expected(inside.link.pause(inside.attempt.id, self.key, due)))
 
     def permit(self) -> Conduct:
         """Have it allowed, by a person where that is wanted, and by the budget."""
@@ -238,7 +236,10 @@ class Making:
     def turn(self) -> Generator[Command, Any, Taken]:
         """Wait until the limit it shares has room for one more try. That is not its time."""
         since = time.perf_counter()
-        taken = yield from take_turn(self.inside, self.key, self.options.limit)
+        if not self.options.limit:
+            return Taken(self.inside)
+        with self.inside.work.waiting("wait"):
+            taken = yield from take_turn(self.inside, self.key, self.options.limit)
         self.began += time.perf_counter() - since
         return taken
 
@@ -246,7 +247,6 @@ class Making:
         """For the code of one more try. Raises `AttemptGivenUp`: then it is not made."""
         self.inside.check()
         self.tries += 1
-        self.try_began = time.perf_counter()
         return self.inside.within(self.key)
 
     def recorded(self) -> Answered | None:
@@ -332,12 +332,12 @@ class Making:
 
     def try_later(self, error: Exception, wait: float) -> Conduct:
         """Remember that a try has failed, and let the time pass until the next."""
-        due = round((time.time() + wait) * 1e6)
+        due = self.inside.link.now() + round(wait * 1e6)
         info, _, _ = keep_error(self.inside, self.call.name, error)
         event = CallTried(self.key, info, self.call.name, self.tries, due)
         yield Wait(self.inside.note(event))
         self.inside.keep(Call(self.key, attempts=self.tries, due=due))
-        yield Pause(wait)
+        yield from self.pause(due)
 
     def _tell(self, result: object, error: Exception | None) -> None:
         usage = total([*self.spent, *self.below])

@@ -8,9 +8,10 @@ the `Inside` found there. Any thread may use one; nothing is locked.
 import asyncio
 from collections.abc import Sequence
 from concurrent.futures import Future
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
+from functools import partial
 from itertools import count
 from typing import Any, Protocol, TypeVar
 
@@ -20,6 +21,7 @@ from msgspec.structs import replace
 from stepwell.errors import AttemptGivenUp, InvalidUsage
 from stepwell.inside._pulse import Pulse
 from stepwell.inside._transaction import Transaction
+from stepwell.inside._work import Work
 from stepwell.orchestrator import (
     Attempt,
     AttemptId,
@@ -120,6 +122,8 @@ class Inside(msgspec.Struct, frozen=True, eq=False):
     """Inside a plain call: what its code says it has consumed."""
     below: list[Usage] | None = None
     """Inside a plain call: what calls that its code makes have consumed."""
+    _work: Work | None = None
+    """Inside a plain call."""
     _asked: dict[str, "count[int]"] = {}
     _kept: dict[str, Call] = {}
     """What calls within calls came to in this attempt: a call that is tried again asks again."""
@@ -142,7 +146,22 @@ class Inside(msgspec.Struct, frozen=True, eq=False):
 
     def within(self, key: str) -> "Inside":
         """For one try at the call of that key: calls that its code makes are counted apart."""
-        return replace(self, path=f"{key}/", reported=[], below=[], _asked={})
+        work = Work(self.work)
+        return replace(self, path=f"{key}/", reported=[], below=[], _asked={}, _work=work)
+
+    def at_rest(self) -> AbstractContextManager[None]:
+        """While the code in here waits for what is no work of its own.
+
+        Outside of calls the orchestrator knows that by itself.
+        """
+        return self.work.waiting("wait") if self.path else nullcontext()
+
+    @property
+    def work(self) -> Work:
+        """Whether the code in here works, or only waits with all its calls."""
+        if self._work is not None:
+            return self._work
+        return self.pulse.work(partial(self.link.rest, self.attempt.id))
 
     def remembered(self, key: str) -> Call | None:
         """What the call came to before, as far as it got."""

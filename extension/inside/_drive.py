@@ -8,9 +8,8 @@ function does.
 import asyncio
 import inspect
 import threading
-import time
 from collections.abc import Awaitable, Callable
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from contextlib import closing
 from contextvars import copy_context
 from functools import partial
@@ -23,13 +22,16 @@ from anyio.lowlevel import RunVar
 from stepwell.errors import CallTimedOut, InvalidUsage
 from stepwell.inside._approvals import Wish, ask_for
 from stepwell.inside._arguments import Named
-from stepwell.inside._conduct import Ask, Command, Conduct, Pause, Try, Wait
+from stepwell.inside._conduct import Ask, Command, Conduct, Try, Wait
 from stepwell.inside._current import Inside, inside, is_on_loop
 from stepwell.inside._turns import Turn
+from stepwell.inside._work import Work
 
 __all__ = ["awaited_in_time", "drive", "drive_async", "in_time", "on_a_thread"]
 
 THREADS = 256
+_LEAST = 0.02
+"""Seconds after which it is looked again at the earliest whether a time-out is due."""
 _limiter: RunVar[anyio.CapacityLimiter] = RunVar("stepwell_call_threads")
 
 Function = Callable[[Named | None], Any]
@@ -62,28 +64,19 @@ async def _drive_async(conduct: Conduct, function: Function, name: str, limit: f
 async def _done_async(command: Command, function: Function, name: str, limit: float) -> Any:
     match command:
         case Try(here, changed):
-            return await _try_async(here, partial(function, changed), name, limit)
+            token = inside.set(here)
+            try:
+                with here.work:
+                    made = _called(partial(function, changed))
+                    return await awaited_in_time(made, name, here.work, limit)
+            finally:
+                inside.reset(token)
         case Ask(asking, wish, key):
             return await ask_for(asking, wish, key=key)
         case Turn(permit):
             return await Inside.awaited(permit)
         case Wait(answer):
             return await Inside.awaited(answer)
-        case Pause(seconds):
-            return await anyio.sleep(max(0.0, seconds))
-
-
-async def _try_async(here: Inside, made: Callable[[], Any], name: str, limit: float) -> Any:
-    token = inside.set(here)
-    try:
-        if not limit:
-            return await _called(made)
-        with anyio.move_on_after(limit) as scope:
-            return await _called(made)
-        if scope.cancelled_caught:
-            raise CallTimedOut(name, limit)
-    finally:
-        inside.reset(token)
 
 
 async def _called(made: Callable[[], Any]) -> Any:
@@ -91,21 +84,45 @@ async def _called(made: Callable[[], Any]) -> Any:
     return await result if inspect.isawaitable(result) else result
 
 
-async def awaited_in_time(
-    answer: Awaitable[Any], name: str, seconds: float | None, limit: float
-) -> Any:
-    """What is awaited, if it comes in time. Raises `CallTimedOut`, with the call's `limit`."""
-    if seconds is None:
+async def awaited_in_time(answer: Awaitable[Any], name: str, work: Work, limit: float) -> Any:
+    """What is awaited, if the work does not take longer than the limit; 0 is any time.
+
+    Raises `CallTimedOut`.
+    """
+    if not limit:
         return await answer
     # Not a scope of anyio's: what is awaited may leave one of its own open.
-    timer = asyncio.timeout(seconds)
+    timer = asyncio.timeout(None)
     try:
         async with timer:
-            return await answer
+            watch = _Watch(timer, work, limit)
+            try:
+                return await answer
+            finally:
+                watch.end()
     except TimeoutError as error:
         if not timer.expired():
             raise
         raise CallTimedOut(name, limit) from error
+
+
+class _Watch:
+    """Sets the timer off when the work has taken so long. It can take no less than is left."""
+
+    def __init__(self, timer: asyncio.Timeout, work: Work, limit: float) -> None:
+        self._timer, self._work, self._limit = timer, work, limit
+        self._loop = asyncio.get_running_loop()
+        self._look()
+
+    def _look(self) -> None:
+        left = self._limit - self._work.worked
+        if left <= 0:
+            self._timer.reschedule(self._loop.time())
+        self._handle = self._loop.call_later(max(left, _LEAST), self._look)
+
+    def end(self) -> None:
+        """It has come."""
+        self._handle.cancel()
 
 
 def on_a_thread(function: Function) -> Function:
@@ -148,10 +165,10 @@ def _drive(conduct: Conduct, function: Function, name: str, limit: float) -> Any
 def _done(command: Command, function: Function, name: str, limit: float) -> Any:
     match command:
         case Try(here, changed):
-            made = partial(function, changed)
             token = inside.set(here)
             try:
-                return in_time(made, name, limit)
+                with here.work:
+                    return in_time(partial(function, changed), name, here.work, limit)
             finally:
                 inside.reset(token)
         case Ask(asking, wish, key):
@@ -160,8 +177,6 @@ def _done(command: Command, function: Function, name: str, limit: float) -> Any:
             return _wait_here(permit, wanted, name)
         case Wait(answer):
             return answer.result()
-        case Pause(seconds):
-            return time.sleep(max(0.0, seconds))
 
 
 def _ask_here(asking: Inside, wish: Wish, key: str, name: str) -> Any:
@@ -183,12 +198,9 @@ def _wait_here(permit: "Future[None]", wanted: str, name: str) -> None:
     permit.result()
 
 
-def in_time(function: Callable[[], Any], name: str, seconds: float, limit: float = 0.0) -> Any:
-    """Its result, if that comes in time; what takes longer is left to itself. 0 is any time.
-
-    Raises `CallTimedOut`, with `limit` where these seconds are what is left of it.
-    """
-    if not seconds:
+def in_time(function: Callable[[], Any], name: str, work: Work, limit: float) -> Any:
+    """As `awaited_in_time`; what takes longer is left to itself."""
+    if not limit:
         return function()
     answer: Future[Any] = Future()
     context = copy_context()
@@ -200,9 +212,8 @@ def in_time(function: Callable[[], Any], name: str, seconds: float, limit: float
             answer.set_exception(error)
 
     threading.Thread(target=run, name="stepwell-call", daemon=True).start()
-    try:
-        return answer.result(max(0.0, seconds))
-    except TimeoutError as error:
-        if answer.done():  # its own
-            raise
-        raise CallTimedOut(name, limit or seconds) from error
+    while not answer.done() and (left := limit - work.worked) > 0:
+        wait([answer], max(left, _LEAST))
+    if not answer.done():
+        raise CallTimedOut(name, limit)
+    return answer.result()

@@ -19,6 +19,7 @@ from stepwell.errors import (
     AgentFailed,
     FlowError,
     InvalidUsage,
+    LimitsCrossed,
     RetryAfter,
     TerminalError,
     ValueProblem,
@@ -27,7 +28,7 @@ from stepwell.orchestrator import Failure
 
 __all__ = ["failure_of"]
 
-_PASSING = (TimeoutError, ConnectionError)
+_PASSING = (TimeoutError, ConnectionError, LimitsCrossed)
 _PASSING_ERRNO = frozenset({errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN, errno.EAGAIN})
 _PASSING_STATUS = frozenset({408, 425, 429, *range(500, 600)})
 _NEVER = (TerminalError, FlowError, InvalidUsage, ValueProblem)

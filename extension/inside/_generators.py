@@ -1,6 +1,5 @@
 """A call whose result comes in pieces, in code that does not await. As `_streams`."""
 
-import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, suppress
 from dataclasses import dataclass
@@ -64,28 +63,29 @@ def read_here(
     source: Iterator[Any], making: Making, within: Inside, given: Given
 ) -> Generator[Any, None, Any]:
     """One try's pieces. Raises what making them raises, `CallTimedOut`."""
-    limit = making.options.timeout
-    left = limit - (time.perf_counter() - making.try_began) if limit else 0.0
     try:
         while True:
-            began = time.perf_counter()
-            piece = _within(within, partial(_next, source), making, left)
+            piece = _within(within, partial(_next, source), making)
             if isinstance(piece, _End):
                 return piece.result
-            left = left and max(1e-9, left - (time.perf_counter() - began))
             given.add(piece)
             yield piece
     finally:
         if isinstance(source, Generator):
             # One that was given up because it took too long is still at it, and cannot end.
             with suppress(ValueError):
-                _within(within, source.close, making, 0.0)
+                token = inside.set(within)
+                try:
+                    source.close()
+                finally:
+                    inside.reset(token)
 
 
-def _within(within: Inside, work: Callable[[], Any], making: Making, seconds: float) -> Any:
+def _within(within: Inside, code: Callable[[], Any], making: Making) -> Any:
     token = inside.set(within)
     try:
-        return in_time(work, making.call.name, seconds, making.options.timeout)
+        with within.work:
+            return in_time(code, making.call.name, within.work, making.options.timeout)
     finally:
         inside.reset(token)
 

@@ -58,7 +58,8 @@ async def _received(inside: Inside, key: str, topic: str, timeout: float) -> Cal
     due = inside.link.now() + round(timeout * 1_000_000) if timeout else 0
     event = MessageAwaited(key, topic, due) if known is None else WaitResumed(key)
     await inside.awaited(inside.note(event))
-    call = await inside.awaited(inside.closed(key))
+    with inside.at_rest():
+        call = await inside.awaited(inside.closed(key))
     inside.keep(call)
     return call
 

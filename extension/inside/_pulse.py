@@ -12,6 +12,9 @@ from contextlib import suppress
 from time import monotonic
 from typing import Any
 
+from stepwell.inside._work import Work
+from stepwell.orchestrator import Rest
+
 __all__ = ["Pulse"]
 
 BEAT_SECONDS = 1.0
@@ -58,6 +61,7 @@ class Pulse:
 
     __slots__ = (
         *("_answer", "_beats", "_details", "_is_full", "_is_new", "_shows", "_stall", "_waits"),
+        "_work",
         "is_given_up",
     )
 
@@ -72,6 +76,7 @@ class Pulse:
         self._is_full = False
         self._answer: Future[None] | None = None
         self._waits: dict[Future[Any], None] | None = None
+        self._work: Work | None = None
         self.is_given_up = False
         """Nobody wants the attempt's result any more: its code is told as soon as it calls."""
 
@@ -84,6 +89,13 @@ class Pulse:
         # Looked at after it was entered: either it is found there, or this is.
         if self.is_given_up:
             _deny(answer, given_up)
+
+    def work(self, tell: Callable[[Rest], None]) -> Work:
+        """Whether the attempt works; `tell` hears when that changes."""
+        if self._work is None:
+            with _making:
+                self._work = self._work or Work(None, tell)
+        return self._work
 
     def _forget(self, answer: "Future[Any]") -> None:
         if self._waits is not None:

@@ -7,7 +7,6 @@ The code that makes the pieces runs inside the call, who reads them does not; an
 that readers take is not the call's.
 """
 
-import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing, closing
 from typing import Any
@@ -64,18 +63,16 @@ async def _made(making: Making, function: Function, given: Given) -> AsyncGenera
 async def read(source: AsyncIterator[Any], making: Making, within: Inside) -> AsyncGenerator[Any]:
     """One try's pieces. Raises what making them raises, `CallTimedOut`."""
     name, limit = making.call.name, making.options.timeout
-    left = limit - (time.perf_counter() - making.try_began) if limit else None
     try:
         while True:
-            began = time.perf_counter()
             token = inside.set(within)
             try:
-                piece = await awaited_in_time(anext(source, END), name, left, limit)
+                with within.work:
+                    piece = await awaited_in_time(anext(source, END), name, within.work, limit)
             finally:
                 inside.reset(token)
             if piece is END:
                 return
-            left = left and left - (time.perf_counter() - began)
             yield piece
     finally:
         if isinstance(source, AsyncGenerator):

@@ -40,4 +40,6 @@ async def _slept(inside: Inside, what: str, due: int) -> None:
         return
     event = TimerSet(key, due) if known is None else WaitResumed(key)
     await inside.awaited(inside.note(event))
-    inside.keep(await inside.awaited(inside.closed(key)))
+    with inside.at_rest():
+        call = await inside.awaited(inside.closed(key))
+    inside.keep(call)

@@ -44,8 +44,6 @@ class Taken:
 
 def take_turn(inside: Inside, key: str, limit: str) -> Generator[Turn, Any, Taken]:
     """Wait for the turn of the call of that key. Raises `AttemptGivenUp`."""
-    if not limit:
-        return Taken(inside)
     permit = inside.expected(inside.link.permit(inside.attempt.id, key, limit))
     taken = Taken(inside, permit)
     try:

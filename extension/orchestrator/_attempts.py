@@ -15,7 +15,17 @@ from stepwell.orchestrator._call_events import CallCompleted, MessageSent
 from stepwell.orchestrator._children import Children
 from stepwell.orchestrator._events import Event
 from stepwell.orchestrator._journal import Effect
-from stepwell.orchestrator._link import Awaited, Begun, Noted, Posted, Reserving, Shown, Waits
+from stepwell.orchestrator._link import (
+    Awaited,
+    Begun,
+    Noted,
+    Paused,
+    Posted,
+    Reserving,
+    Rested,
+    Shown,
+    Waits,
+)
 from stepwell.orchestrator._mail import FromAttempt
 from stepwell.orchestrator._port import (
     NOTHING,
@@ -24,6 +34,7 @@ from stepwell.orchestrator._port import (
     Finished,
     Happened,
     Report,
+    Rest,
     SignListener,
 )
 from stepwell.orchestrator._purse import Purse
@@ -31,6 +42,7 @@ from stepwell.orchestrator._reports import as_event
 from stepwell.orchestrator._sealing import Sealed, Seals, refused, undo_tables
 from stepwell.orchestrator._state import State
 from stepwell.orchestrator._unit import Unit
+from stepwell.orchestrator._waiting import rest
 from stepwell.store import Blob
 
 __all__ = ["Attempts"]
@@ -107,6 +119,16 @@ class Attempts:
         """Nobody waits any longer: there is only this to say."""
         self._waits.refuse(error)
 
+    def ring(self) -> None:
+        """The time may have come for somebody who waits for it."""
+        for attempt in self._waits.ring(self._runs.now()):
+            self._rest(attempt, "")
+
+    @property
+    def next_due(self) -> int:
+        """When somebody goes on by the time alone; 0 for never."""
+        return self._waits.next_due
+
     def report(self, report: Report) -> None:
         """An attempt has ended, or found its items."""
         attempt = report.id
@@ -147,11 +169,20 @@ class Attempts:
             case Awaited():
                 if (call := self._waits.add(mail, self._unit_of(mail.id))) is not None:
                     self._after(partial(give, mail.answer, call))
+            case Paused():
+                self._waits.pause(mail, self._unit_of(mail.id))
+                self.ring()
+            case Rested(id=attempt, how=how):
+                self._rest(attempt, how)
             case Posted():
                 self._write_for(mail.id, mail.answer, partial(self._post, mail))
             case Shown():
                 if self._unit_of(mail.id) is not None:
                     self._show(mail.id, mail.sign)
+
+    def _rest(self, attempt: AttemptId, how: Rest) -> None:
+        if (unit := self._unit_of(attempt)) is not None:
+            rest(self._runs.state(attempt.run), unit, how, self._runs.now())
 
     def _unit_of(self, attempt: AttemptId) -> Unit | None:
         """What the attempt is at, unless it was given up."""

@@ -64,7 +64,8 @@ def _too_long(state: State, timer: Timer, now: int) -> Iterator[TimeOut]:
     match timer.kind:
         case "stall":
             # Nothing is to be heard from it meanwhile; a run it has called has a guard of its own.
-            due = (now if unit.awaited else unit.heard) + round(deadlines.stall * SECOND)
+            heard = now if unit.awaited or unit.rests else unit.heard
+            due = heard + round(deadlines.stall * SECOND)
         case "timeout":
             allowed = round(deadlines.attempt * SECOND) + waited(unit, now) - unit.waited_before
             due = unit.running.at + allowed
@@ -74,7 +75,7 @@ def _too_long(state: State, timer: Timer, now: int) -> Iterator[TimeOut]:
             return
     if due > now:
         # While it waits the deadline moves on: no use in looking every microsecond.
-        later = max(due, now + SECOND) if unit.awaited else due
+        later = max(due, now + SECOND) if unit.awaited or unit.waiting_since else due
         state.timers.set(timer._replace(due=later))
         return
     yield TimeOut(timer.step, timer.item, timer.attempt, timer.kind)
@@ -87,5 +88,5 @@ def next_alarm(states: Collection[State], other: int = 0) -> tuple[int, bool]:
     """
     dues = [other, *(state.timers.next_due for state in states)]
     due = min(filter(None, dues), default=0)
-    is_idle = all(state.is_idle for state in states) and any(state.is_waiting for state in states)
-    return due, is_idle
+    is_waiting = bool(other) or any(state.is_waiting for state in states)
+    return due, is_waiting and all(state.is_idle for state in states)

@@ -6,9 +6,10 @@ are, `_permits` knows. What has begun lately is remembered here, and after a res
 """
 
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 
 from stepwell.orchestrator._events import AttemptStarted, Event, LimitSet
+from stepwell.orchestrator._port import AttemptId
 from stepwell.orchestrator._state import State
 
 __all__ = ["Limits", "Rooms", "is_limited"]
@@ -49,6 +50,14 @@ class Limits:
         if (rule := self.rules.get(name)) is not None and rule.rate:
             self._begun.setdefault(name, deque()).append(now)
 
+    def attempts(self, name: str) -> Iterator[AttemptId]:
+        """Those under way that count themselves, besides the calls they make."""
+        for state in self._states():
+            for step, item in _limited(state, name):
+                unit = state.unit(step, item)
+                if unit is not None and unit.running is not None:
+                    yield AttemptId(state.run, step, unit.running.attempt, item)
+
     def is_counting(self, name: str) -> bool:
         """Whether there may be only so many at once."""
         rule = self.rules.get(name)
@@ -59,7 +68,8 @@ class Limits:
         rule = self.rules.get(name)
         if rule is None or not rule.concurrent:
             return _MANY
-        return rule.concurrent - sum(map(_counter(name), self._states())) - self._calls(name)
+        steps = sum(_count(state, name) for state in self._states())
+        return rule.concurrent - steps - self._calls(name)
 
     def in_a_while(self, name: str, now: int) -> int:
         """How many more may begin after those that have begun lately."""
@@ -84,18 +94,27 @@ def is_limited(state: State, step: str, item: str, limit: str) -> bool:
     return bool(item) or definition.map is None
 
 
-def _counter(name: str) -> Callable[[State], int]:
-    def count(state: State) -> int:
-        found = 0
-        for step in state.running:
-            definition = state.flow.get(step)
-            if definition is None or definition.limit != name:
-                continue
-            items = state.steps[step].items if definition.map is not None else None
-            found += len(items.running) if items is not None else definition.map is None
-        return found
+def _count(state: State, name: str) -> int:
+    found = 0
+    for step in state.running:
+        definition = state.flow.get(step)
+        if definition is None or definition.limit != name:
+            continue
+        items = state.steps[step].items if definition.map is not None else None
+        found += len(items.running) if items is not None else definition.map is None
+    return found
 
-    return count
+
+def _limited(state: State, name: str) -> Iterator[tuple[str, str]]:
+    """The same, one by one: step and item."""
+    for step in state.running:
+        definition = state.flow.get(step)
+        if definition is None or definition.limit != name:
+            continue
+        if definition.map is None:
+            yield step, ""
+        elif (items := state.steps[step].items) is not None:
+            yield from ((step, item) for item in items.running)
 
 
 class Rooms:

@@ -5,18 +5,20 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
+from heapq import heappop, heappush
+from itertools import count
 from typing import Any
 
 import msgspec
 
 from stepwell.errors import AttemptGivenUp
-from stepwell.orchestrator._answers import deny
+from stepwell.orchestrator._answers import deny, give
 from stepwell.orchestrator._budget import Reserve
 from stepwell.orchestrator._call_events import MessageSent
 from stepwell.orchestrator._calls import Call
 from stepwell.orchestrator._events import Event
 from stepwell.orchestrator._permits import PermitMail
-from stepwell.orchestrator._port import AttemptId, Birth, Note, Report, Sign
+from stepwell.orchestrator._port import AttemptId, Birth, Note, Report, Rest, Sign
 from stepwell.orchestrator._state import State
 from stepwell.orchestrator._unit import Unit
 from stepwell.store import Blob
@@ -25,8 +27,10 @@ __all__ = [
     "Awaited",
     "Begun",
     "Noted",
+    "Paused",
     "Posted",
     "Reserving",
+    "Rested",
     "Shown",
     "ToOrchestrator",
     "Waits",
@@ -79,6 +83,22 @@ class Posted(msgspec.Struct, frozen=True, gc=False):
     answer: "Future[None]"
 
 
+class Paused(msgspec.Struct, frozen=True, gc=False):
+    """A running attempt waits until this time before it tries a call again."""
+
+    id: AttemptId
+    call: str
+    due: int
+    answer: "Future[None]"
+
+
+class Rested(msgspec.Struct, frozen=True, gc=False):
+    """A running attempt only waits from now on, or works."""
+
+    id: AttemptId
+    how: Rest
+
+
 class Shown(msgspec.Struct, frozen=True, gc=False):
     """Something to be shown."""
 
@@ -92,7 +112,19 @@ class ToOrchestrator:
     def __init__(
         self,
         put: Callable[
-            [Report | Noted | Begun | Reserving | PermitMail | Awaited | Posted | Shown], None
+            [
+                Report
+                | Noted
+                | Begun
+                | Reserving
+                | PermitMail
+                | Awaited
+                | Paused
+                | Posted
+                | Rested
+                | Shown
+            ],
+            None,
         ],
         now: Callable[[], int],
         is_limiting: Callable[[], bool],
@@ -136,6 +168,16 @@ class ToOrchestrator:
         """It is not needed any more."""
         self._put(PermitMail(attempt, permit))
 
+    def pause(self, attempt: AttemptId, call: str, due: int) -> "Future[None]":
+        """Until then."""
+        answer: Future[None] = Future()
+        self._put(Paused(attempt, call, due, answer))
+        return answer
+
+    def rest(self, attempt: AttemptId, how: Rest) -> None:
+        """It does this now."""
+        self._put(Rested(attempt, how))
+
     def wait(self, attempt: AttemptId, call: str) -> "Future[Call]":
         """The call's answer."""
         answer: Future[Call] = Future()
@@ -169,6 +211,9 @@ class Waits:
 
     def __init__(self) -> None:
         self._waiting: dict[AttemptId, dict[str, list[Future[Any]]]] = {}
+        # Those among them that wait for a time; whoever was given up meanwhile is left in it.
+        self._pauses: list[tuple[int, int, Paused]] = []
+        self._number = count()
 
     def __bool__(self) -> bool:
         """Whether anybody waits."""
@@ -188,6 +233,28 @@ class Waits:
         mine = self._waiting.setdefault(wait.id, {})
         mine.setdefault(wait.call, []).append(wait.answer)
         return None
+
+    def pause(self, wait: Paused, unit: Unit | None) -> None:
+        """Somebody waits until a certain time."""
+        if unit is None:
+            deny(wait.answer, AttemptGivenUp(wait.id.step, wait.id.attempt))
+            return
+        self._waiting.setdefault(wait.id, {}).setdefault(wait.call, []).append(wait.answer)
+        heappush(self._pauses, (wait.due, next(self._number), wait))
+
+    def ring(self, now: int) -> Iterator[AttemptId]:
+        """It is so late: who waited for that goes on."""
+        while self._pauses and self._pauses[0][0] <= now:
+            wait = heappop(self._pauses)[2]
+            yield wait.id
+            give(wait.answer, None)
+
+    @property
+    def next_due(self) -> int:
+        """When somebody goes on by the time alone; 0 for never."""
+        while self._pauses and self._pauses[0][2].answer.done():
+            heappop(self._pauses)
+        return self._pauses[0][0] if self._pauses else 0
 
     def take(self, attempt: AttemptId, call: str) -> "list[Future[Any]]":
         """Those who waited for this call: it has been answered."""

@@ -10,7 +10,16 @@ import msgspec
 from stepwell.errors import StoreClosed, StoreError
 from stepwell.orchestrator._call_events import CallCompleted, CallFailed, CallTried
 from stepwell.orchestrator._events import AttemptCompleted, AttemptStarted, HeartbeatKept
-from stepwell.orchestrator._link import Awaited, Begun, Noted, Posted, Reserving, Shown
+from stepwell.orchestrator._link import (
+    Awaited,
+    Begun,
+    Noted,
+    Paused,
+    Posted,
+    Reserving,
+    Rested,
+    Shown,
+)
 from stepwell.orchestrator._permits import PermitMail
 from stepwell.orchestrator._port import Happened, Report
 from stepwell.orchestrator._sealing import Sealed
@@ -72,7 +81,7 @@ class Due(msgspec.Struct, frozen=True, gc=False):
     """Some timer may have gone off."""
 
 
-FromAttempt = Noted | Begun | Reserving | Awaited | Posted | Shown
+FromAttempt = Noted | Begun | Reserving | Awaited | Paused | Posted | Rested | Shown
 """What a running attempt says or wants, besides that it has ended."""
 Mail = Asked | Durable | Trouble | Due | Sealed | FromAttempt | PermitMail | Report
 

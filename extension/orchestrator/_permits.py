@@ -6,31 +6,23 @@ handed back or nobody wants the attempt any more. On the orchestrator's thread a
 
 Who holds a permit already does not wait for another of the same limit: of the calls that a
 limited step makes, or that are made inside a limited call, one at a time goes under what is
-held around it. Only those beside it count as more. So nobody waits for himself.
+held around it. Only those beside it count as more. So nobody waits for himself. Of those who
+hold one limit and wait for another, crosswise, the last to ask is refused: `_crossing`.
 """
 
 from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import Future
+from itertools import count
 
-import msgspec
-
-from stepwell.errors import AttemptGivenUp
+from stepwell.errors import AttemptGivenUp, LimitsCrossed
 from stepwell.orchestrator._answers import deny, give
+from stepwell.orchestrator._crossing import Cross, Holder, PermitMail, crossed
 from stepwell.orchestrator._limits import Limits, is_limited
 from stepwell.orchestrator._port import AttemptId
 from stepwell.orchestrator._state import State
+from stepwell.orchestrator._waiting import rest
 
 __all__ = ["PermitMail", "Permits"]
-
-
-class PermitMail(msgspec.Struct, frozen=True, gc=False):
-    """A running attempt asks for a permit, or hands it back."""
-
-    id: AttemptId
-    permit: "Future[None]"
-    call: str = ""
-    limit: str = ""
-    """Empty where it is handed back."""
 
 
 class Permits:
@@ -43,6 +35,9 @@ class Permits:
         self._asked: dict[AttemptId, dict[Future[None], PermitMail]] = {}
         self._waiting: dict[str, dict[Future[None], PermitMail]] = {}
         self._within: dict[str, dict[Future[None], PermitMail]] = {}
+        # Of those that wait, in which order they have asked.
+        self._numbers: dict[Future[None], int] = {}
+        self._number = count()
         self._held: dict[str, dict[AttemptId, dict[Future[None], str]]] = {}
 
     def take(self, mail: PermitMail) -> None:
@@ -53,6 +48,7 @@ class Permits:
             return
         self._asked.setdefault(mail.id, {})[mail.permit] = mail
         self._waiting.setdefault(mail.limit, {})[mail.permit] = mail
+        self._numbers[mail.permit] = next(self._number)
         if "/" in mail.call:
             self._within.setdefault(mail.limit, {})[mail.permit] = mail
 
@@ -70,15 +66,19 @@ class Permits:
             return
         for attempt in [it for it in self._asked if not self._is_under_way(it)]:
             self._give_up(attempt)
-        for limit in [it for it, waiting in self._waiting.items() if waiting]:
+        waiting = [it for it, waiting in self._waiting.items() if waiting]
+        for limit in waiting:
             self._serve(limit, limits, now)
+        # Whoever waits crosswise waits for two limits at least.
+        while len(waiting) > 1 and (cross := self._crossed(limits)) is not None:
+            self._refuse_one(cross)
 
     def refuse(self, error: BaseException) -> None:
         """The orchestrator ends."""
         for asked in self._asked.values():
             for permit in asked:
                 deny(permit, error)
-        for index in (self._asked, self._waiting, self._within, self._held):
+        for index in (self._asked, self._waiting, self._within, self._numbers, self._held):
             index.clear()
 
     # -- giving -----------------------------------------------------------------------------
@@ -117,10 +117,34 @@ class Permits:
 
     def _grant(self, mail: PermitMail, limits: Limits, now: int) -> None:
         self._wait_no_more(mail)
+        # It works from now on, although it has not said so yet.
+        if (state := self._state_of(mail.id.run)) is not None:
+            unit = state.tried(mail.id.step, mail.id.item, mail.id.attempt)
+            if unit is not None and unit.rests:
+                rest(state, unit, "", now)
         held = self._held.setdefault(mail.limit, {}).setdefault(mail.id, {})
         held[mail.permit] = mail.call
         limits.begin(mail.limit, now)
         give(mail.permit, None)
+
+    def _crossed(self, limits: Limits) -> Cross | None:
+        """Somebody who waits for ever, if there is anybody."""
+        waiting = [mail for some in self._waiting.values() for mail in some.values()]
+        waiting.sort(key=lambda mail: self._numbers[mail.permit])
+        holders: dict[str, list[Holder]] = {}
+        for limit in {mail.limit for mail in waiting}:
+            if limits.at_once(limit) > 0:  # time alone will let them in
+                continue
+            held = self._held.get(limit, {})
+            found = [(attempt, call) for attempt, calls in held.items() for call in calls.values()]
+            holders[limit] = [*found, *((attempt, "") for attempt in limits.attempts(limit))]
+        return crossed(waiting, holders)
+
+    def _refuse_one(self, cross: Cross) -> None:
+        mail = cross.mail
+        del self._asked[mail.id][mail.permit]
+        self._wait_no_more(mail)
+        deny(mail.permit, LimitsCrossed(mail.limit, cross.held))
 
     # -- forgetting -------------------------------------------------------------------------
 
@@ -140,7 +164,7 @@ class Permits:
             del held[mail.id]
 
     def _wait_no_more(self, mail: PermitMail) -> None:
-        del self._waiting[mail.limit][mail.permit]
+        del self._waiting[mail.limit][mail.permit], self._numbers[mail.permit]
         self._within.get(mail.limit, {}).pop(mail.permit, None)
 
     # -- looking ----------------------------------------------------------------------------

@@ -189,6 +189,10 @@ class Sign(msgspec.Struct, frozen=True, gc=False):
     """What the call is known by."""
 
 
+Rest = Literal["", "pause", "wait"]
+"""Whether an attempt works, or only waits: for the time of a call's next try, or for a turn."""
+
+
 class Link(Protocol):
     """How a worker speaks of its attempts. Any thread may call; every method returns at once."""
 
@@ -232,6 +236,17 @@ class Link(Protocol):
 
     def hand_back(self, attempt: AttemptId, permit: "Future[None]") -> None:
         """The try has ended, or is not to be made."""
+        ...
+
+    def pause(self, attempt: AttemptId, call: str, due: int) -> "Future[None]":
+        """Wait until that time, microseconds UTC, before the next try at a call.
+
+        The answer comes then; or it is `AttemptGivenUp` as above.
+        """
+        ...
+
+    def rest(self, attempt: AttemptId, how: Rest) -> None:
+        """From now on the attempt does this, as far as its calls tell."""
         ...
 
     def wait(self, attempt: AttemptId, call: str) -> "Future[Call]":

@@ -41,8 +41,10 @@ from stepwell.orchestrator._link import (
     Awaited,
     Begun,
     Noted,
+    Paused,
     Posted,
     Reserving,
+    Rested,
     Shown,
     ToOrchestrator,
 )
@@ -334,7 +336,8 @@ class Orchestrator:
             self._scope.cancel()
 
     def _set_alarm(self) -> None:
-        due, is_idle = next_alarm(self._states.values(), self.limits.next_due)
+        others = filter(None, (self.limits.next_due, self._attempts.next_due))
+        due, is_idle = next_alarm(self._states.values(), min(others, default=0))
         is_idle = is_idle and self._news.is_all_written and not len(self._mailbox)
         self._clock.wake_at(due, partial(self._mailbox.put, Due()), is_idle=is_idle)
 
@@ -346,7 +349,16 @@ class Orchestrator:
                 self._written(mail.happened)
             case Asked():
                 self._answer(mail)
-            case Noted() | Begun() | Reserving() | Awaited() | Posted() | Shown():
+            case (
+                Noted()
+                | Begun()
+                | Reserving()
+                | Awaited()
+                | Paused()
+                | Posted()
+                | Rested()
+                | Shown()
+            ):
                 self._attempts.serve(mail)
             case Trouble():
                 self._in_trouble(mail.error)
@@ -357,6 +369,7 @@ class Orchestrator:
                 self._permits.take(mail)
             case Due():
                 self.limits.next_due = 0
+                self._attempts.ring()
 
     def _advance(self, run: str) -> None:
         state = self._states.get(run)

@@ -80,8 +80,10 @@ class State:
     """Open questions that such a decision answers."""
     parked: int = 0
     """Running attempts that do nothing but wait: they take no slot."""
+    resting: int = 0
+    """Running attempts that only wait as well, but for a turn or a moment, and keep their slot."""
     patient: int = 0
-    """Of these, those that wait for a person, a message or a time."""
+    """Of `parked`, those that wait for a person, a message or a time."""
     retrying: dict[str, None] = field(default_factory=dict[str, None])
     """Owed steps between two attempts: their retry is due later."""
     budget: Budget | None = None
@@ -134,7 +136,7 @@ class State:
     @property
     def is_idle(self) -> bool:
         """Whether every attempt that is under way only waits."""
-        return self.under_way == self.parked
+        return self.under_way == self.parked + self.resting
 
     @property
     def is_resting(self) -> bool:

@@ -68,8 +68,12 @@ class Unit(msgspec.Struct, omit_defaults=True, gc=False):
     """Questions of its code that nobody has decided, by id."""
     awaited: dict[str, None] | None = None
     """Open calls that the running attempt waits for, by key."""
+    rests: str = ""
+    """What its running attempt waits for besides, and does nothing else: see `Rest`."""
+    is_patient: bool = False
+    """Whether it waits for a person, a message or a time."""
     waiting_since: int = 0
-    """When it began to wait for a person, a message or a time; 0 when it does not."""
+    """When it began to wait for what does not count as its work; 0 when it does not."""
     waited: int = 0
     """So long it has waited in all of these attempts, microseconds: its deadlines make
     allowance for that."""

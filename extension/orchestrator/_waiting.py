@@ -11,6 +11,7 @@ call stays open beyond that, and the next attempt that comes to it waits anew.
 from collections.abc import Collection
 
 from stepwell.orchestrator._calls import Call
+from stepwell.orchestrator._port import Rest
 from stepwell.orchestrator._state import State
 from stepwell.orchestrator._unit import Unit
 
@@ -20,6 +21,7 @@ __all__ = [
     "end_attempt",
     "end_wait",
     "look_again",
+    "rest",
     "waited",
     "withdraw",
     "withdraw_all",
@@ -38,6 +40,7 @@ def begin_wait(state: State, unit: Unit, call: Call, *, step: str, item: str, at
         unit.awaited = {}
     if not unit.awaited:
         state.parked += 1
+        state.resting -= bool(unit.rests)
     unit.awaited[call.key] = None
     look_again(state, unit, at)
     if call.form == "message":
@@ -53,19 +56,31 @@ def end_wait(state: State, unit: Unit, call: Call, *, step: str, item: str, at: 
     unit.heard = at
     if not unit.awaited:
         state.parked -= 1
+        state.resting += bool(unit.rests)
+    look_again(state, unit, at)
+
+
+def rest(state: State, unit: Unit, how: Rest, at: int) -> None:
+    """The running attempt only waits from now on, for nothing that is written down; or works.
+
+    Not by an event: it holds for this attempt in this process alone.
+    """
+    if not unit.awaited:
+        state.resting += bool(how) - bool(unit.rests)
+    unit.rests, unit.heard = how, at
     look_again(state, unit, at)
 
 
 def look_again(state: State, unit: Unit, at: int) -> None:
     """The clock of its deadlines stands still from now on, or goes on."""
-    if _is_patient(unit):
-        if not unit.waiting_since:
-            unit.waiting_since = at
-            state.patient += 1
+    is_patient = _is_patient(unit)
+    state.patient += is_patient - unit.is_patient
+    unit.is_patient = is_patient
+    if is_patient or unit.rests == "wait":
+        unit.waiting_since = unit.waiting_since or at
     elif unit.waiting_since:
         unit.waited += max(0, at - unit.waiting_since)
         unit.waiting_since = 0
-        state.patient -= 1
 
 
 def _is_patient(unit: Unit) -> bool:
@@ -89,6 +104,8 @@ def end_attempt(state: State, unit: Unit, *, step: str, item: str, at: int) -> N
     """The running attempt is over, however it ended: nobody waits inside it any more."""
     for key in tuple(unit.awaited or ()):
         end_wait(state, unit, (unit.calls or {})[key], step=step, item=item, at=at)
+    if unit.rests:
+        rest(state, unit, "", at)
 
 
 def withdraw(state: State, unit: Unit, why: str, *, but_code: str | None = None) -> None:

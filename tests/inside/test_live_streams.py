@@ -86,13 +86,18 @@ def test_the_latest_stays_until_another_begins(notebook: Notebook, effects: Effe
 
 def test_a_long_text_is_kept_by_its_end(notebook: Notebook, effects: Effects) -> None:
     """However much comes, and however fast."""
-    notebook.step("a", "a = [w async for w in write('x', 'word ' * 200_000)]")
+    notebook.step(
+        "a",
+        "a = [w async for w in write('x', 'word ' * 200_000)]\n"
+        "effects.gate.clear()\nawait asyncio.to_thread(effects.gate.wait)",
+    )
     wait_for(lambda: any(it.pieces > 1 for it in notebook.view("a").streams))
     effects.gate.set()
     wait_for(lambda: any(it.text.endswith("word end") for it in notebook.view("a").streams))
-    [stream] = notebook.view("a").streams or coming(notebook)
+    [stream] = notebook.view("a").streams
     assert len(stream.text) == 2000
     assert stream.is_cut
+    effects.gate.set()
 
 
 def test_pieces_that_are_no_text_are_shown_shortened(notebook: Notebook, effects: Effects) -> None:

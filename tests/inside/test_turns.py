@@ -152,3 +152,39 @@ def test_a_call_that_would_stop_the_loop_it_waits_for_is_refused(notebook: Noteb
     error = fails(notebook, "a", "await asyncio.sleep(0)\na = look('x')")
     assert "await stepwell.call(look" in error
     assert written(notebook, "call_failed") == []
+
+
+CROSSED = """
+import threading
+barrier = threading.Barrier(2, timeout=20)
+
+def crossed(retries):
+    def turn(name, other):
+        @stepwell.durable(name=f"{name}{retries}", limit=name, retries=retries, backoff=0.01)
+        async def outer():
+            if f"{name}{retries}" not in effects.all:
+                effects.add(f"{name}{retries}")
+                await asyncio.to_thread(barrier.wait)
+            return await inner()
+
+        @stepwell.durable(name=f"in {other}", limit=other)
+        async def inner():
+            return name + other
+        return outer
+    return turn("a", "b"), turn("b", "a")
+"""
+
+
+def test_limits_that_are_taken_crosswise_stop_nobody_for_ever(
+    notebook: Notebook, effects: Effects
+) -> None:
+    """One of two is refused and told both names; where it is tried again, it goes through."""
+    durable_cells(notebook, effects, CROSSED)
+    for name in ("a", "b"):
+        notebook.session.limit(name, concurrent=1)
+    gather = "_x, _y = crossed({})\n{} = await asyncio.gather(_x(), _y())"
+    said = fails(notebook, "a", gather.format(0, "a"))
+    assert "LimitsCrossed" in said
+    assert "'a'" in said
+    assert "'b'" in said
+    assert notebook.done("b", gather.format(3, "b")) == ["ab", "ba"]

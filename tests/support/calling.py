@@ -16,7 +16,7 @@ from simulation import Process, World, digest, make_step
 from stepwell.errors import AttemptGivenUp
 from stepwell.flow import Retry, Step
 from stepwell.inside._arguments import Identity
-from stepwell.inside._conduct import Ask, Pause, Try, Wait, conduct
+from stepwell.inside._conduct import Ask, Try, Wait, conduct
 from stepwell.inside._current import Inside
 from stepwell.inside._options import CallOptions
 from stepwell.inside._turns import Turn
@@ -31,6 +31,7 @@ from stepwell.orchestrator import (
     Note,
     Output,
     Reserve,
+    Rest,
 )
 from stepwell.store import Blob, Digest
 
@@ -234,8 +235,6 @@ class Code:
                         yield
                     self.current.waits_for = None
                     error = future.exception()  # type: ignore[assignment]
-                case Pause():
-                    yield
                 case Ask() | Turn():
                     raise AssertionError("nobody is asked, and nothing is limited here")
 
@@ -316,6 +315,19 @@ class SimulatedLink:
         self._process.record(event, step=attempt.step, attempt=attempt.attempt)
         self._process.waiting.append(answer)
         return answer
+
+    def now(self) -> int:
+        """No time passes."""
+        return 0
+
+    def pause(self, attempt: AttemptId, call: str, due: int) -> Future[None]:
+        """It is time at once."""
+        answer: Future[None] = Future()
+        answer.set_result(None)
+        return answer
+
+    def rest(self, attempt: AttemptId, how: Rest) -> None:
+        """Nobody keeps its time."""
 
     def reserve(self, attempt: AttemptId, call: str, wanted: Reserve) -> Future[None]:
         """There is enough of everything."""

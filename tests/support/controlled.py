@@ -17,6 +17,7 @@ from stepwell.orchestrator import (
     Output,
     Report,
     Reserve,
+    Rest,
     Sign,
 )
 from stepwell.store import Blob, MemoryStore, Record
@@ -141,6 +142,15 @@ class Heard:
 
     def hand_back(self, attempt: AttemptId, permit: Future[None]) -> None:
         """There is room anyway."""
+
+    def pause(self, attempt: AttemptId, call: str, due: int) -> Future[None]:
+        """It is time at once."""
+        answer: Future[None] = Future()
+        answer.set_result(None)
+        return answer
+
+    def rest(self, attempt: AttemptId, how: Rest) -> None:
+        """Nobody keeps its time."""
 
     def wait(self, attempt: AttemptId, call: str) -> Future[Call]:
         """Nobody answers."""
