@@ -308,6 +308,7 @@ class Making:
             self._seconds,
             self.tries,
             total(self.spent),
+            limit=self.options.limit,
         )
         yield Wait(self.inside.note(event, [blob]))
         self.inside.keep(Call(self.key, is_closed=True, result=output))
@@ -326,6 +327,7 @@ class Making:
             self.tries,
             value,
             total(self.spent),
+            limit=self.options.limit,
         )
         yield Wait(self.inside.note(event, blobs))
         self.inside.keep(Call(self.key, is_closed=True, error=info, error_value=value))
@@ -334,7 +336,8 @@ class Making:
         """Remember that a try has failed, and let the time pass until the next."""
         due = self.inside.link.now() + round(wait * 1e6)
         info, _, _ = keep_error(self.inside, self.call.name, error)
-        event = CallTried(self.key, info, self.call.name, self.tries, due)
+        limit = self.options.limit
+        event = CallTried(self.key, info, self.call.name, self.tries, due, limit=limit)
         yield Wait(self.inside.note(event))
         self.inside.keep(Call(self.key, attempts=self.tries, due=due))
         yield from self.pause(due)

@@ -7,6 +7,7 @@ step's code is executed: a `Worker` does that, and whoever wants to show somethi
 
 from stepwell.orchestrator._apply import apply
 from stepwell.orchestrator._base import ErrorInfo, Output
+from stepwell.orchestrator._begun import begun_since
 from stepwell.orchestrator._budget import Budget, BudgetSet, Reserve, Spent, exceeded
 from stepwell.orchestrator._budget_question import counted_on, time_events
 from stepwell.orchestrator._call_events import (
@@ -285,6 +286,7 @@ __all__ = [
     "Worker",
     "apply",
     "approval_view",
+    "begun_since",
     "calls_of",
     "child_id",
     "closing",

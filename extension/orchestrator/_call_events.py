@@ -59,6 +59,8 @@ class CallCompleted(BaseEvent, frozen=True, tag="call_completed"):
     seconds: float = 0.0
     attempts: int = 1
     usage: Usage | None = None
+    limit: str = ""
+    """The limit under which it was made."""
 
 
 class CallFailed(BaseEvent, frozen=True, tag="call_failed"):
@@ -73,6 +75,8 @@ class CallFailed(BaseEvent, frozen=True, tag="call_failed"):
     value: str = ""
     """Digest of the exception, where it could be stored."""
     usage: Usage | None = None
+    limit: str = ""
+    """The limit under which it was made."""
 
 
 class CallTried(BaseEvent, frozen=True, tag="call_tried"):
@@ -85,6 +89,8 @@ class CallTried(BaseEvent, frozen=True, tag="call_tried"):
     """Tries so far, this one included."""
     retry_at: int = 0
     """When the next one is due, microseconds UTC."""
+    limit: str = ""
+    """The limit under which it was made."""
 
 
 class TimerSet(BaseEvent, frozen=True, tag="timer_set"):

@@ -136,6 +136,8 @@ class AttemptStarted(BaseEvent, frozen=True, tag="attempt_started"):
     """Of a mapped step: nothing that its items did before is reused."""
     streams: str = ""
     """Of a mapped step: the step whose items it takes as they are done."""
+    limit: str = ""
+    """The limit under which it counts."""
 
 
 class Start(msgspec.Struct, frozen=True, array_like=True, gc=False):

@@ -49,6 +49,7 @@ from stepwell.orchestrator._events import (
 )
 from stepwell.orchestrator._failures import items_failed, timed_out
 from stepwell.orchestrator._inputs import derived_digest
+from stepwell.orchestrator._limits import is_limited
 from stepwell.orchestrator._port import (
     NOTHING,
     Attempt,
@@ -164,7 +165,7 @@ class Hands:
             self.interrupt(state, step)
 
     def _start(self, state: State, command: StartAttempt) -> None:
-        is_item = bool(command.item)
+        is_item, limit = bool(command.item), state.flow[command.step].limit
         event = AttemptStarted(
             key=command.key,
             code="" if is_item else command.code,
@@ -172,6 +173,7 @@ class Hands:
             environment="" if is_item else command.environment,
             fresh=command.fresh,
             streams=command.streams,
+            limit=limit if is_limited(state, command.step, command.item, limit) else "",
         )
         self._record(
             state.run, event, step=command.step, item=command.item, attempt=command.attempt

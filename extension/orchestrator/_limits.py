@@ -2,7 +2,7 @@
 
 A limit holds for all runs that are advanced in this process. Which attempts are under way is
 read off their states each time it is asked for, so it cannot be counted wrongly; which calls
-are, `_permits` knows. What has begun lately is remembered here, and after a restart forgotten.
+are, `_permits` knows. What has begun lately is remembered here; after a restart `_begun` tells.
 """
 
 from collections import deque
@@ -31,13 +31,21 @@ class Limits:
         self.next_due = 0
         """When one that has begun too often may begin again; 0 while nobody waits for that."""
 
-    def follow(self, state: State, event: Event, step: str, item: str, at: int) -> None:
+    @property
+    def longest(self) -> float:
+        """Seconds that any of the rates looks back."""
+        return max((rule.per for rule in self.rules.values() if rule.rate), default=0.0)
+
+    def recall(self, begun: Iterable[tuple[str, int]]) -> None:
+        """So much has begun before this process: limit and time."""
+        for name, at in sorted(begun, key=lambda it: it[1]):
+            self._begun.setdefault(name, deque()).append(at)
+
+    def follow(self, event: Event, at: int) -> None:
         """Something has happened: a limit was set, or an attempt has begun that counts."""
         if isinstance(event, AttemptStarted):
-            definition = state.flow.get(step)
-            limit = definition.limit if definition is not None else ""
-            if limit and is_limited(state, step, item, limit):
-                self._begun.setdefault(limit, deque()).append(at)
+            if event.limit:
+                self._begun.setdefault(event.limit, deque()).append(at)
         elif isinstance(event, LimitSet):
             self.rules[event.name] = event
 
@@ -89,7 +97,7 @@ class Limits:
 def is_limited(state: State, step: str, item: str, limit: str) -> bool:
     """Whether an attempt at this counts under the limit; of a mapped step the elements' do."""
     definition = state.flow.get(step)
-    if definition is None or definition.limit != limit:
+    if not limit or definition is None or definition.limit != limit:
         return False
     return bool(item) or definition.map is None
 

@@ -261,7 +261,7 @@ class Orchestrator:
         self._moved[run] = None
         self._attempts.follow(state, event, step, item)
         self.children.follow(state, event, step, item)
-        self.limits.follow(state, event, step, item, at)
+        self.limits.follow(event, at)
         if self._purse.is_limiting or isinstance(event, BudgetSet):
             self._purse.follow(state, event, AttemptId(run, step, attempt, item), at)
 

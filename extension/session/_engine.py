@@ -22,6 +22,7 @@ from stepwell.orchestrator import (
     SignListener,
     State,
     StepReused,
+    begun_since,
     counted_on,
     decode,
     interrupted,
@@ -262,6 +263,9 @@ def open_engine(
             rule = decode(row)
             if isinstance(rule, LimitSet):
                 orchestrator.limits.rules[rule.name] = rule
+        if seconds := orchestrator.limits.longest:
+            since = orchestrator.now() - round(seconds * 1e6)
+            orchestrator.limits.recall(begun_since(opened, since))
         orchestrator.start()
         desk = Desk(orchestrator, opened, values, user=user_name())
         engine = Engine(
