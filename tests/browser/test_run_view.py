@@ -1,9 +1,9 @@
-"""The run view in JupyterLab and Notebook 7: what is seen, and what can be done from there."""
+"""The run view in JupyterLab: what is seen, and what can be done from there."""
 
 from pathlib import Path
 
 import pytest
-from lab import LabNotebook, Open, OpenNotebook7, lab_notebook
+from lab import LabNotebook, Open, lab_notebook
 from playwright.sync_api import Locator, expect
 
 pytestmark = pytest.mark.browser
@@ -222,14 +222,3 @@ def test_a_killed_kernel_leaves_no_dead_widget(folder: Path, open_lab: Open) -> 
     lab.reload()
     expect(output.get_by_role("table")).to_contain_text("publish")
     expect(lab.page.locator("body")).not_to_contain_text("model not found")
-
-
-def test_in_notebook_7(folder: Path, open_notebook_7: OpenNotebook7) -> None:
-    """The same view in the classic document-centred front end."""
-    notebook = open_notebook_7(lab_notebook(folder, *FLOW))
-    notebook.run_all()
-    notebook.expect_done(VIEW)
-    view = view_of(notebook, VIEW)
-    view.get_by_role("button", name="search: done").click()
-    expect(view.get_by_role("region", name="Details")).to_contain_text("searching 2")
-    notebook.shoot("view-notebook-7")

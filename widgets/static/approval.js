@@ -260,12 +260,16 @@ export class Approval {
     const look = LOOKS_OF[/** @type {keyof typeof LOOKS_OF} */ (status)] ?? "sw-is-cancelled";
     this.element.classList.remove("sw-is-needs-a-person");
     this.element.classList.add("sw-closed", look);
-    const who = [facts.by ? `by ${facts.by}` : "", facts.channel ? `(${facts.channel})` : "", facts.decided ? clock(facts.decided) : ""].filter(Boolean).join(" ");
+    const isLate = facts.by === "timeout";
+    const by = facts.by ? `by ${facts.by}${facts.channel ? ` (${facts.channel})` : ""}` : "";
+    const who = [isLate ? "its time was up" : by, facts.decided ? clock(facts.decided) : ""].filter(Boolean).join(" · ");
+    const begun = this.mode && !this.isSending ? "What was begun here was not sent." : "";
     fill(this.head, h("span", { class: "sw-chip" }, `${SIGNS_OF[/** @type {keyof typeof SIGNS_OF} */ (status)] ?? "⊘"} ${WORDS[status] ?? status}`), h("span", { class: "sw-muted" }, isolated(oneLine(`${this.facts.step} · ${who}`, 200))));
     fill(this.payload);
     fill(this.work, facts.note && h("div", { class: "sw-reason", dir: "auto" }, oneLine(facts.note, 2000)));
     fill(this.buttons);
-    this._say(why);
+    this._say(why || begun);
+    this.mode = "";
     if (had) this.element.focus({ preventScroll: true });
   }
 }
