@@ -89,9 +89,10 @@ from stepwell.orchestrator._events import (
 )
 from stepwell.orchestrator._fold import decode, fold, portions
 from stepwell.orchestrator._history import load, load_at, runs
-from stepwell.orchestrator._keys import place_name
+from stepwell.orchestrator._keys import call_name, place_name
 from stepwell.orchestrator._limits import Limits
 from stepwell.orchestrator._parked import is_at_work
+from stepwell.orchestrator._permits import Sharers
 from stepwell.orchestrator._port import (
     Attempt,
     AttemptId,
@@ -252,6 +253,7 @@ __all__ = [
     "Running",
     "Settle",
     "SetupDefined",
+    "Sharers",
     "Shortcuts",
     "Sign",
     "SignListener",
@@ -287,6 +289,7 @@ __all__ = [
     "apply",
     "approval_view",
     "begun_since",
+    "call_name",
     "calls_of",
     "child_id",
     "closing",

@@ -2,7 +2,7 @@
 
 from hashlib import blake2b
 
-__all__ = ["idempotency_key", "place_name"]
+__all__ = ["call_name", "idempotency_key", "place_name"]
 
 
 def idempotency_key(run: str, step: str, item: str, completed: int) -> str:
@@ -15,3 +15,8 @@ def idempotency_key(run: str, step: str, item: str, completed: int) -> str:
 def place_name(step: str, item: str) -> str:
     """What people call a step, or an item of one: `pay`, `pay[Bob]`."""
     return f"{step}[{item}]" if item else step
+
+
+def call_name(key: str) -> str:
+    """What a call is known by: the innermost of its key, without digest and number."""
+    return key.rpartition("/")[2].rpartition("#")[0].rpartition(":")[0]

@@ -10,8 +10,9 @@ held around it. Only those beside it count as more. So nobody waits for himself.
 hold one limit and wait for another, crosswise, the last to ask is refused: `_crossing`.
 """
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import Future
+from dataclasses import dataclass
 from itertools import count
 
 from stepwell.errors import AttemptGivenUp, LimitsCrossed
@@ -22,7 +23,18 @@ from stepwell.orchestrator._port import AttemptId
 from stepwell.orchestrator._state import State
 from stepwell.orchestrator._waiting import rest
 
-__all__ = ["PermitMail", "Permits"]
+__all__ = ["PermitMail", "Permits", "Sharers"]
+
+
+@dataclass(frozen=True, slots=True)
+class Sharers:
+    """Who shares a limit at one moment: attempts, and calls by their keys."""
+
+    attempts: Sequence[AttemptId] = ()
+    """That count themselves."""
+    calls: Sequence[Holder] = ()
+    waiting: Sequence[Holder] = ()
+    """Calls that have asked for their turn."""
 
 
 class Permits:
@@ -59,6 +71,15 @@ class Permits:
             max(0, _at_once(calls.values()) - self._is_limited(attempt, limit))
             for attempt, calls in held.items()
         )
+
+    def sharers(self, limit: str, limits: Limits) -> Sharers:
+        """Who shares the limit now."""
+        waiting = [(mail.id, mail.call) for mail in self._waiting.get(limit, {}).values()]
+        return Sharers([*limits.attempts(limit)], self._holders(limit), waiting)
+
+    def _holders(self, limit: str) -> list[Holder]:
+        held = self._held.get(limit, {})
+        return [(attempt, call) for attempt, calls in held.items() for call in calls.values()]
 
     def look(self, limits: Limits, now: int) -> None:
         """Give what there is room for, to attempts that are under way."""
@@ -135,9 +156,8 @@ class Permits:
         for limit in {mail.limit for mail in waiting}:
             if limits.at_once(limit) > 0:  # time alone will let them in
                 continue
-            held = self._held.get(limit, {})
-            found = [(attempt, call) for attempt, calls in held.items() for call in calls.values()]
-            holders[limit] = [*found, *((attempt, "") for attempt in limits.attempts(limit))]
+            steps = [(attempt, "") for attempt in limits.attempts(limit)]
+            holders[limit] = [*self._holders(limit), *steps]
         return crossed(waiting, holders)
 
     def _refuse_one(self, cross: Cross) -> None:

@@ -52,7 +52,7 @@ from stepwell.orchestrator._mail import Asked, Due, Durable, Mail, Trouble, chec
 from stepwell.orchestrator._mailbox import Mailbox
 from stepwell.orchestrator._minutes import Minutes
 from stepwell.orchestrator._news import News
-from stepwell.orchestrator._permits import PermitMail, Permits
+from stepwell.orchestrator._permits import PermitMail, Permits, Sharers
 from stepwell.orchestrator._port import (
     NOTHING,
     AttemptId,
@@ -271,6 +271,10 @@ class Orchestrator:
             self.record(run, event, blobs=blobs)
         else:
             self._minutes.extend(message(self._store, run, event, self._clock.now(), blobs))
+
+    def sharers(self, limit: str) -> Sharers:
+        """Who shares the limit now. As `state`."""
+        return self._permits.sharers(limit, self.limits)
 
     def interrupt(self, run: str, step: str) -> None:
         """End every attempt at the step that is under way: somebody has said so."""

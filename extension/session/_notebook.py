@@ -23,6 +23,7 @@ from stepwell.session._exporting import default_file, export_to
 from stepwell.session._forking import fork, understood
 from stepwell.session._going_back import restore_step
 from stepwell.session._items import item_rows
+from stepwell.session._limiting import limits as limits_shown
 from stepwell.session._planning import plan
 from stepwell.session._recalling import rerun_below
 from stepwell.session._recording import recording_view
@@ -162,7 +163,7 @@ class SessionNotebook:
         """Set a limit, or show those that are set."""
         if name:
             self.session.limit(name, concurrent=concurrent, rate=rate, per=per)
-        return reports.limits(self.session)
+        return limits_shown(self.session)
 
     def cancel(self, names: Sequence[str], *, undo: bool = False) -> View:
         """Stop these steps, or the whole run; `undo`: and undo what they have done."""

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from stepwell.errors import StoreError
 from stepwell.flow import Change, Environment, Fingerprint, changes
 from stepwell.orchestrator import (
-    LimitSet,
     RunStarted,
     State,
     StepView,
@@ -31,7 +30,6 @@ from stepwell.widgets import (
 
 __all__ = [
     "all_runs",
-    "limits",
     "now",
     "reasons",
     "run_ids",
@@ -181,29 +179,6 @@ def _run_row(
         depth=event.depth,
         called_by=event.step,
     )
-
-
-def limits(session: Session) -> View:
-    """The limits that are set, and the steps that share each."""
-    rows = sorted(session.limits().values(), key=lambda rule: rule.name)
-    lines = [
-        f"{rule.name}: {_rule(rule)}; {_sharers(session, rule.name)}"
-        for rule in rows
-        if rule.concurrent or rule.rate
-    ]
-    said = lines or ["no limit is set: %stepwell limit NAME --concurrent 5"]
-    return View({"text/plain": "\n".join(said)})
-
-
-def _rule(rule: LimitSet) -> str:
-    said = [f"{rule.concurrent} at once"] if rule.concurrent else []
-    said += [f"{rule.rate} in {rule.per:g} s"] if rule.rate else []
-    return ", ".join(said)
-
-
-def _sharers(session: Session, name: str) -> str:
-    steps = [step.name for step in session.state.flow if step.limit == name]
-    return f"shared by {', '.join(steps)}" if steps else "no step of this notebook has it"
 
 
 def run_ids(session: Session) -> list[str]:

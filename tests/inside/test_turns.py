@@ -7,6 +7,7 @@ from sessions import Notebook
 
 from stepwell.defining import Policies
 from stepwell.errors import StepCancelled, StepFailed
+from stepwell.session import SessionNotebook
 
 MODEL = """
 import contextlib, threading
@@ -188,3 +189,27 @@ def test_limits_that_are_taken_crosswise_stop_nobody_for_ever(
     assert "'a'" in said
     assert "'b'" in said
     assert notebook.done("b", gather.format(3, "b")) == ["ab", "ba"]
+
+
+def test_who_shares_a_limit_is_told(notebook: Notebook, effects: Effects) -> None:
+    """Steps and calls that hold a turn, and those that wait for one."""
+    shown = SessionNotebook(notebook.session, None).limit
+
+    def said() -> str:
+        return str(shown().bundle["text/plain"])
+
+    notebook.session.limit("model", concurrent=2)
+    assert said() == "model: 2 at once; no step of this notebook has it, and no call holds a turn"
+    durable_cells(
+        notebook,
+        effects,
+        "@stepwell.durable(limit='model')\ndef hold(n):\n    effects.gate.wait(20)\n    return n\n",
+    )
+    limited = Policies(limit="model")
+    notebook.step("a", "a = effects.gate.wait(20)", policies=limited)
+    notebook.step("b", "b = await asyncio.gather(*[stepwell.call(hold, n) for n in range(4)])")
+    wait_for(lambda: "waiting: hold() in b (3 times)" in said())
+    assert "shared by a; now: step a, hold() in b; waiting: hold() in b (3 times)" in said()
+    effects.gate.set()
+    notebook.session.wait(["a", "b"], timeout=20)
+    wait_for(lambda: said() == "model: 2 at once; shared by a")
