@@ -31,6 +31,7 @@ class ChangeKind(StrEnum):
     ENVIRONMENT = "environment"
     MODULE = "module"
     OPAQUE = "opaque"
+    ITEMS = "items"  # fewer of them are done than are to be
 
 
 _KINDS = {

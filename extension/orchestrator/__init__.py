@@ -89,6 +89,7 @@ from stepwell.orchestrator._events import (
 )
 from stepwell.orchestrator._fold import decode, fold, portions
 from stepwell.orchestrator._history import load, load_at, runs
+from stepwell.orchestrator._inputs import has_enough
 from stepwell.orchestrator._keys import call_name, place_name
 from stepwell.orchestrator._limits import Limits
 from stepwell.orchestrator._parked import is_at_work
@@ -301,6 +302,7 @@ __all__ = [
     "decode",
     "exceeded",
     "fold",
+    "has_enough",
     "has_failed",
     "inherited",
     "interrupted",

@@ -93,6 +93,7 @@ def _complete(
         run.code,
         event.inputs if event.inputs is not None else run.inputs,
         run.environment,
+        share=event.share,
     )
     step.checkpoints += 1
     step.is_undone = False

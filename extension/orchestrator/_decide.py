@@ -22,7 +22,7 @@ from stepwell.orchestrator._decide_budget import from_budget
 from stepwell.orchestrator._decide_due import wake
 from stepwell.orchestrator._decide_items import from_items, streams_to_begin
 from stepwell.orchestrator._decide_waits import from_waits
-from stepwell.orchestrator._inputs import SKIPPED, current_inputs, has_all_outputs
+from stepwell.orchestrator._inputs import SKIPPED, current_inputs, has_all_outputs, has_enough
 from stepwell.orchestrator._keys import idempotency_key
 from stepwell.orchestrator._limits import Limits, Rooms
 from stepwell.orchestrator._owing import is_about_doubt
@@ -151,6 +151,7 @@ def is_current(
         checkpoint.code == definition.digest
         and checkpoint.inputs == inputs
         and checkpoint.environment == environment
+        and has_enough(checkpoint.share, definition)
         and (bool(checkpoint.skipped) or has_all_outputs(checkpoint.outputs, definition))
     )
 

@@ -168,6 +168,8 @@ class AttemptCompleted(BaseEvent, frozen=True, tag="attempt_completed"):
     """Digest of what it printed and displayed; empty for nothing."""
     inputs: dict[str, str] | None = None
     """What it has read, where that was not known when it started."""
+    share: float = 1.0
+    """Of a mapped step: so large a share of its items was done."""
 
 
 class AttemptFailed(BaseEvent, frozen=True, tag="attempt_failed"):
@@ -235,6 +237,8 @@ class CheckpointShared(BaseEvent, frozen=True, tag="checkpoint_shared"):
     digest: str = ""
     """Of an item's element."""
     index: int = 0
+    share: float = 1.0
+    """Of a mapped step: so large a share of its items was done."""
 
 
 class StepForgotten(BaseEvent, frozen=True, tag="step_forgotten"):

@@ -7,7 +7,7 @@ from stepwell.orchestrator._base import Output
 from stepwell.orchestrator._state import State
 from stepwell.orchestrator._unit import Running
 
-__all__ = ["SKIPPED", "current_inputs", "derived_digest", "has_all_outputs"]
+__all__ = ["SKIPPED", "current_inputs", "derived_digest", "has_all_outputs", "has_enough"]
 
 SKIPPED = "skipped"
 """What stands for the digest of an input whose step was skipped; its value is None."""
@@ -35,6 +35,14 @@ def has_all_outputs(outputs: dict[str, Output], definition: Step) -> bool:
         name in outputs and outputs[name].stored is (name not in definition.transient)
         for name in definition.writes
     )
+
+
+def has_enough(share: float, definition: Step) -> bool:
+    """Whether so large a share of a mapped step's items is what is asked of it now."""
+    over = definition.map
+    if over is None or share >= 1:
+        return True
+    return over.keep_going and share > over.min_success - 1e-9
 
 
 def derived_digest(running: Running, name: str, item: str = "") -> str:

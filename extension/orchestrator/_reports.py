@@ -40,10 +40,12 @@ def as_event(
             log, blobs = "", report.blobs
             if report.log is not None:
                 log, blobs = report.log.digest, [*blobs, report.log]
-            seconds, inputs = report.seconds, None
+            seconds, inputs, share = report.seconds, None, 1.0
             if isinstance(unit, StepState) and unit.items is not None:
                 seconds, inputs = _pass_seconds(unit, now), _streamed_inputs(state, unit)
-            return AttemptCompleted(report.outputs, seconds, log, inputs), blobs, report.objects
+                share = 1 - len(unit.items.failed) / max(1, len(unit.items.order))
+            done = AttemptCompleted(report.outputs, seconds, log, inputs, share)
+            return done, blobs, report.objects
         case Failed():
             definition = state.flow.get(report.id.step)
             due = retry_at(definition, unit, report.failure, now) if definition else 0

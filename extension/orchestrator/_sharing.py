@@ -57,10 +57,10 @@ def inherited(
 def _results(run: str, step: StepState, given: Mapping[str, Output]) -> Iterator[Inherited]:
     # An item that is done is worth keeping also where its step is not.
     for key, unit in (step.items.by_key if step.items is not None else {}).items():
-        if unit.checkpoint is not None:
+        if unit.checkpoint is not None and not unit.is_undone:
             event = _shared(run, unit.checkpoint, digest=unit.digest, index=unit.index)
             yield Inherited(event, step.name, key, unit.checkpoint.attempt)
-    if step.checkpoint is not None:
+    if step.checkpoint is not None and not step.is_undone:
         event = _shared(run, step.checkpoint, given=given)
         yield Inherited(event, step.name, "", step.checkpoint.attempt)
 
@@ -84,6 +84,7 @@ def _shared(
         environment=found.environment,
         skipped=found.skipped,
         given=tuple(given or ()),
+        share=found.share,
         digest=digest,
         index=index,
     )
@@ -101,6 +102,7 @@ def share(state: State, event: CheckpointShared, step: StepState, item: str, att
         event.inputs,
         event.environment,
         event.skipped,
+        event.share,
     )
     if not item:
         step.checkpoint = result

@@ -33,6 +33,8 @@ class Checkpoint(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     environment: str
     skipped: str = ""
     """Why there are no outputs: the step did not apply."""
+    share: float = 1.0
+    """Of a mapped step: so large a share of its items was done; the others have failed."""
 
 
 # Structs that the garbage collector does not follow: a long run has very many, they are made

@@ -19,6 +19,7 @@ from stepwell.orchestrator import (
     step_view,
 )
 from stepwell.session._session import Session
+from stepwell.session._staleness import too_few
 from stepwell.store import Store
 from stepwell.widgets import (
     RunRow,
@@ -69,7 +70,7 @@ def reasons(session: Session, name: str) -> tuple[Change, ...]:
     )
     after = Fingerprint(definition.digest, inputs, captured.bindings)
     writers = {read: writer.name for read in inputs if (writer := state.flow.writer_of(read))}
-    return changes(
+    return too_few(checkpoint, definition) + changes(
         before,
         after,
         source_before=state.sources.get(checkpoint.code, ""),

@@ -8,10 +8,17 @@ may be asked on any.
 from collections import deque
 from collections.abc import Iterable
 
-from stepwell.flow import Change, Fingerprint, changes
-from stepwell.orchestrator import Phase, State, current_inputs, phase_of
+from stepwell.flow import Change, ChangeKind, Fingerprint, Step, changes
+from stepwell.orchestrator import (
+    Checkpoint,
+    Phase,
+    State,
+    current_inputs,
+    has_enough,
+    phase_of,
+)
 
-__all__ = ["Staleness", "changes_within"]
+__all__ = ["Staleness", "changes_within", "too_few"]
 
 
 class Staleness:
@@ -77,6 +84,16 @@ class Staleness:
         return name in self._found or name in self._above
 
 
+def too_few(result: Checkpoint, definition: Step) -> tuple[Change, ...]:
+    """Whether a mapped step was content with fewer of its items than it is to be now."""
+    over = definition.map
+    if over is None or has_enough(result.share, definition):
+        return ()
+    wanted = over.min_success if over.keep_going else 1.0
+    said = f"only {result.share:.0%} of its items were done, and {wanted:.0%} are to be"
+    return (Change(ChangeKind.ITEMS, "", said),)
+
+
 def changes_within(state: State, name: str) -> tuple[Change, ...]:
     """Why the step's result no longer matches its code and inputs; its environment not asked."""
     step, definition = state.steps.get(name), state.flow[name]
@@ -85,9 +102,9 @@ def changes_within(state: State, name: str) -> tuple[Change, ...]:
         return ()
     inputs = current_inputs(state, definition)
     if checkpoint.code == definition.digest and checkpoint.inputs == inputs:
-        return ()
+        return too_few(checkpoint, definition)
     writers = {read: it.name for read in inputs if (it := state.flow.writer_of(read))}
-    return changes(
+    return too_few(checkpoint, definition) + changes(
         Fingerprint(checkpoint.code, checkpoint.inputs, {}),
         Fingerprint(definition.digest, inputs, {}),
         source_before=state.sources.get(checkpoint.code, ""),

@@ -11,6 +11,7 @@ from sessions import Notebook
 from stepwell.errors import InvalidStep, StepFailed
 from stepwell.flow import MapOver, Policies, Retry
 from stepwell.orchestrator import AttemptStarted, Phase
+from stepwell.session import SessionNotebook
 from stepwell.store import MemoryStore
 
 PAY = "paid = diary.write(f'pay {who}')"
@@ -210,3 +211,20 @@ def test_an_undoing_that_may_have_happened_asks(notebook: Notebook) -> None:
     wait_for(lambda: again.view("a").phase is Phase.UNDONE)
     assert diary(again).lines == []
     again.session.close()
+
+
+def test_a_fork_does_not_begin_with_what_was_undone(notebook: Notebook) -> None:
+    """It is not done there either: neither a step nor an item."""
+    notebook.done("a", "a = diary.write('a')")
+    notebook.step("undo_a", "diary.write('no a')", policies=Policies(undo_of="a"))
+    notebook.done("pay", PAY, policies=over())
+    notebook.step("refund", REFUND, policies=UNDO)
+    diary(notebook).refused = REFUNDED[1]
+    notebook.session.undo()
+    wait_for(lambda: notebook.view("refund").phase is Phase.FAILED)
+    SessionNotebook(notebook.session, None).fork("current")
+    assert notebook.view("a").phase is Phase.COMPLETED
+    assert notebook.view("pay").phase is not Phase.COMPLETED
+    notebook.done("pay", PAY, policies=over())
+    assert diary(notebook).lines[-1] == PAID[2]
+    assert diary(notebook).lines.count(PAID[0]) == 1
