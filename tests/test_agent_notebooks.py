@@ -58,6 +58,12 @@ def test_child_agents(tmp_path: Path) -> None:
         assert found["grader", "count"] == 1
         assert shown(notebook, "grade").isdecimal()
         assert shown(notebook, "summary")
+        assert shown(notebook, "show-fetched") == "'what https://example.org/boilers says'"
+        assert (found["fetcher", "address"], found["fetcher", "fetch"]) == (1, 1)
+        assert "fetch" in shown(notebook, "show-run")
+        assert shown(notebook, "history").count("ConnectionError") == 1
+        assert "nobody waits for that any more" in shown(notebook, "show-hurry")
+        assert "cancelled" in shown(notebook, "show-hurry")
     assert _paid_for(found) == _paid_for(first)
 
 
@@ -74,11 +80,13 @@ def test_agents_together(tmp_path: Path) -> None:
         assert result.exit_code == 0, result.message
         assert "Is it so? Heat pumps do not work in winter" in shown(notebook, "show-flow")
         assert "(3, True)" in shown(notebook, "show-improved")
+        assert "Source: field trials." in shown(notebook, "show-edited")
+        assert "listener: 2 lines, first 'user: snow'" in shown(notebook, "show-evening")
         assert shown(notebook, "show-talks").count("sceptic:") == 4
         assert "engineer: that is about right: from reception" in shown(notebook, "show-desk")
         assert shown(notebook, "show-poem").count("critic: I liked verse") == 2
         found = completed(notebook)
-        assert (found["poet", "compose"], found["critic", "remark"]) == (2, 2)
+        assert (found["poet", "compose"], found["critic", "remark"]) == (3, 2)
 
 
 @pytest.mark.parametrize("name", NAMES)

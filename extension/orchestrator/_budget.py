@@ -9,7 +9,7 @@ import msgspec
 from stepwell.orchestrator._base import BaseEvent
 from stepwell.orchestrator._call_events import Usage
 
-__all__ = ["Budget", "BudgetSet", "Reserve", "Spent", "exceeded"]
+__all__ = ["Budget", "BudgetSet", "Reserve", "Spent", "exceeded", "shown_seconds"]
 
 
 class Budget(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
@@ -106,7 +106,12 @@ def exceeded(
         more = f" and it may cost {wanted.cost:.4g}" if wanted.cost else ""
         yield "cost", f"{cost:.4g} of {budget.cost:.4g} is spent{more}"
     if budget.seconds is not None and seconds >= budget.seconds:
-        yield "seconds", f"{budget.seconds:,.0f} s are over"
+        yield "seconds", f"{shown_seconds(budget.seconds)} are over"
+
+
+def shown_seconds(seconds: float) -> str:
+    """For people: `0.2 s`, `3,600 s`."""
+    return f"{seconds:,.0f} s" if seconds >= 10 else f"{seconds:g} s"
 
 
 def _is_over(spent: float, most: float, limit: float) -> bool:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from stepwell.orchestrator._budget import BudgetSet
+from stepwell.orchestrator._budget import BudgetSet, shown_seconds
 from stepwell.orchestrator._call_events import ApprovalRequested
 from stepwell.orchestrator._calls import Approval
 from stepwell.orchestrator._closing import decided
@@ -49,8 +49,8 @@ def time_events(state: State, command: Hold | Release) -> list[Event]:
 def _time_question(state: State) -> ApprovalRequested:
     seconds = state.budget.seconds if state.budget is not None else None
     question = (
-        f"{seconds or 0:,.0f} s are over. What runs comes to its end, and nothing further is "
-        f"started. Approve to let the run go on for as long again; {_WAY_OUT} --time"
+        f"{shown_seconds(seconds or 0.0)} are over. What runs comes to its end, and nothing "
+        f"further is started. Approve to let the run go on for as long again; {_WAY_OUT} --time"
     )
     return ApprovalRequested(_id(state, ("seconds",)), question=question, form="budget")
 

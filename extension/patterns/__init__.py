@@ -37,3 +37,7 @@ __all__ = [
     "sequence",
     "swarm",
 ]
+
+# In stores they go by the name under which everybody finds them.
+for _kind in (Conversation, Handoff, Improved, Turn, Verdict):
+    _kind.__module__ = __name__

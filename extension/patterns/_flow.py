@@ -1,11 +1,10 @@
 """One value through several hands: one after the other, side by side, or on one way of many."""
 
-from collections.abc import Mapping
 from typing import Any
 
 import anyio
 
-from stepwell.patterns._team import Member, member, name_of, take_turn
+from stepwell.patterns._team import Member, Team, member, name_of, take_turn, team_of
 
 __all__ = ["parallel", "router", "sequence"]
 
@@ -42,13 +41,14 @@ def _first(error: BaseException) -> BaseException:
 
 
 async def router(
-    value: object, choose: Member, routes: Mapping[str, Member], *, otherwise: Member | None = None
+    value: object, choose: Member, routes: Team, *, otherwise: Member | None = None
 ) -> Any:
     """`choose` is given the value and says by name who takes it; that one's result.
 
     A name that is no route goes to `otherwise`, or raises `InvalidUsage` without one.
     """
+    members = team_of(routes)
     name = await take_turn(choose, value)
-    if otherwise is not None and name not in routes:
+    if otherwise is not None and name not in members:
         return await take_turn(otherwise, value)
-    return await take_turn(member(routes, name, chosen_by=f"the router {name_of(choose)}"), value)
+    return await take_turn(member(members, name, chosen_by=f"the router {name_of(choose)}"), value)

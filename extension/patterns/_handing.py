@@ -5,7 +5,7 @@ from typing import Any
 
 from stepwell.errors import InvalidUsage
 from stepwell.patterns._conversation import Conversation, Turn
-from stepwell.patterns._team import Member, Team, member, take_turn, team_of
+from stepwell.patterns._team import Member, Team, member, take_turn, take_turn_after, team_of
 
 __all__ = ["Handoff", "handoff", "swarm"]
 
@@ -46,7 +46,8 @@ async def handoff(
 async def swarm(
     question: object, team: Team, *, start: str = "", at_most: int = TURNS, asker: str = "user"
 ) -> Conversation:
-    """As `handoff`, but everybody hears all: each is given the turns so far, a list of `Turn`.
+    """As `handoff`, but everybody hears all: each is given the turns so far, a list of
+    `Turn`, or the transcript if they take a `str`.
 
     Raises `InvalidUsage` after `at_most` turns without an answer.
     """
@@ -54,7 +55,7 @@ async def swarm(
     turns = [Turn(asker, question)]
     name, one = _first(members, start)
     for _ in range(at_most):
-        given = await take_turn(one, list(turns))
+        given = await take_turn_after(one, turns)
         turns.append(Turn(name, given))
         if not isinstance(given, Handoff):
             return Conversation(tuple(turns))

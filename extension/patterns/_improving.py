@@ -1,7 +1,8 @@
 """One makes, one judges, until it is good enough."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from stepwell.errors import InvalidUsage, with_article
 from stepwell.patterns._team import Member, name_of, take_turn
@@ -30,9 +31,11 @@ class Improved:
 
 
 async def improve(task: object, make: Member, judge: Member, *, rounds: int = 3) -> Improved:
-    """`make(task, feedback)` drafts and `judge(task, draft)` gives a `Verdict`, in turn.
+    """`make(task, feedback)` drafts and `judge(task, draft)` judges, in turn.
 
-    The first feedback is empty. Ends with the first draft that is good, or after so many
+    A judgement is a `Verdict`, or what stands for one: whether it is good, that and the feedback,
+    or anything with `is_good` and perhaps `feedback`, as an agent `-> is_good: bool, feedback: str`
+    gives it. The first feedback is empty. Ends with the first draft that is good, or after so many
     rounds. Raises `InvalidUsage` when what the judge gives is no verdict.
     """
     if rounds < 1:
@@ -42,14 +45,31 @@ async def improve(task: object, make: Member, judge: Member, *, rounds: int = 3)
     feedback = ""
     for _ in range(rounds):
         drafts.append(await take_turn(make, task, feedback))
-        verdict = await take_turn(judge, task, drafts[-1])
-        if not isinstance(verdict, Verdict):
-            raise InvalidUsage(
-                f"{name_of(judge)!r} judged with {with_article(type(verdict).__name__)}; it is to "
-                f"give stepwell.patterns.Verdict(is_good, feedback)"
-            )
-        verdicts.append(verdict)
-        feedback = verdict.feedback
-        if verdict.is_good:
+        verdicts.append(_verdict(await take_turn(judge, task, drafts[-1]), judge))
+        feedback = verdicts[-1].feedback
+        if verdicts[-1].is_good:
             break
     return Improved(drafts[-1], verdicts[-1].is_good, tuple(drafts), tuple(verdicts))
+
+
+def _verdict(given: object, judge: Member) -> Verdict:
+    if isinstance(given, Verdict):
+        return given
+    is_good, feedback = _told_apart(given)
+    if not isinstance(is_good, bool):
+        raise InvalidUsage(
+            f"{name_of(judge)!r} judged with {with_article(type(given).__name__)}; it is to give "
+            f"stepwell.patterns.Verdict(is_good, feedback), or say whether it is good"
+        )
+    return Verdict(is_good, str(feedback or ""))
+
+
+def _told_apart(given: Any) -> tuple[object, object]:
+    """Whether it is good, as far as that is said, and the feedback."""
+    if isinstance(given, tuple | list):
+        pair = tuple(cast("Sequence[object]", given))
+        return (pair[0], pair[1]) if len(pair) == 2 else (None, None)
+    if isinstance(given, dict):
+        named = cast("dict[str, object]", given)
+        return named.get("is_good"), named.get("feedback")
+    return getattr(given, "is_good", given), getattr(given, "feedback", "")

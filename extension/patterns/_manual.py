@@ -5,7 +5,7 @@ from typing import Any, Literal
 from stepwell.errors import InvalidUsage
 from stepwell.inside import ask
 from stepwell.patterns._conversation import Conversation, Turn
-from stepwell.patterns._team import Team, take_turn, team_of
+from stepwell.patterns._team import Team, take_turn_after, team_of
 
 __all__ = ["END", "manual"]
 
@@ -33,7 +33,7 @@ async def manual(
         name = await ask(_asked(turns[-1], list(members)), choice)
         if name == END:
             break
-        turns.append(Turn(name, await take_turn(members[name], list(turns))))
+        turns.append(Turn(name, await take_turn_after(members[name], turns)))
     return Conversation(tuple(turns))
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from stepwell.errors import InvalidUsage
 from stepwell.patterns._conversation import Conversation, Turn
-from stepwell.patterns._team import Member, Team, member, name_of, take_turn, team_of
+from stepwell.patterns._team import Member, Team, member, name_of, take_turn_after, team_of
 
 __all__ = ["moderated", "round_robin"]
 
@@ -19,7 +19,8 @@ async def round_robin(
 ) -> Conversation:
     """Everybody speaks in turn, so many rounds, or until `until` says that it is enough.
 
-    Each is given the turns so far: a list of `Turn`, the question first.
+    Each is given the turns so far: a list of `Turn`, the question first; whoever takes a `str`
+    is given the transcript.
     """
     if rounds < 1:
         raise InvalidUsage(f"rounds={rounds}: at least one")
@@ -27,7 +28,7 @@ async def round_robin(
     turns = [Turn(asker, question)]
     for _ in range(rounds):
         for name, one in members.items():
-            turns.append(Turn(name, await take_turn(one, list(turns))))
+            turns.append(Turn(name, await take_turn_after(one, turns)))
             if until is not None and until(Conversation(tuple(turns))):
                 return Conversation(tuple(turns))
     return Conversation(tuple(turns))
@@ -49,11 +50,11 @@ async def moderated(
     members = team_of(team)
     turns = [Turn(asker, question)]
     for _ in range(at_most):
-        name: Any = await take_turn(choose, list(turns))
+        name: Any = await take_turn_after(choose, turns)
         if not name:
             break
         one = member(members, name, chosen_by=name_of(choose))
-        turns.append(Turn(name, await take_turn(one, list(turns))))
+        turns.append(Turn(name, await take_turn_after(one, turns)))
         if until is not None and until(Conversation(tuple(turns))):
             break
     return Conversation(tuple(turns))

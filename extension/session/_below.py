@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from stepwell.errors import InvalidUsage, UnknownStep, near_misses
 from stepwell.flow import Flow
 from stepwell.orchestrator import RunStarted, State, load, runs
-from stepwell.session._asking import check_names
 from stepwell.session._engine import Engine
 
 __all__ = [
@@ -89,7 +88,10 @@ def cancel_below(engine: Engine, names: Collection[str]) -> None:
     Raises `UnknownStep`, `InvalidUsage` as `find_below` does.
     """
     found = [(name, find_below(engine, name, going_on=True)) for name in names]
-    check_names(engine.state, [name for name, below in found if below is None])
+    for name, below in found:
+        if below is None:
+            known = [*(step.name for step in engine.state.flow), *engine.state.agents]
+            raise UnknownStep(name, near_misses(name, [*known, *names_below(engine)]))
 
     def work() -> None:
         for below in filter(None, (below for _, below in found)):

@@ -49,7 +49,7 @@ def _check(session: Session, below: Below, name: str) -> None:
 def _called_by_a_step(event: RunStarted, started: dict[str, RunStarted]) -> RunStarted:
     if event.item:
         raise InvalidUsage(
-            f"it was called by an item of the mapped step {event.step!r}, which is done; run that "
-            f"again: %stepwell rerun {event.step}"
+            f"an item of the mapped step {event.step!r} has called it, and that is done; run the "
+            f"step again: %stepwell rerun {event.step}"
         )
     return started.get(event.parent, event)

@@ -7,6 +7,7 @@ import traceback
 from dataclasses import dataclass
 from functools import lru_cache
 from types import CodeType
+from typing import Any
 
 from stepwell.errors import StepwellError
 from stepwell.flow import Step, syntax_tree
@@ -108,9 +109,21 @@ def describe_error(error: BaseException, *, is_user_code: bool = True) -> ErrorI
 
 def _message(error: BaseException) -> str:
     try:
-        return str(error)
+        said = str(error)
     except Exception:
         return "(its message cannot be shown: __str__ failed)"
+    # "unhandled errors in a TaskGroup" tells nobody what has happened.
+    inner = _first_of(error)
+    return said if inner is error else f"{said}: {type(inner).__name__}: {_message(inner)}"
+
+
+def _first_of(error: BaseException) -> BaseException:
+    return _first_of(_parts(error)[0]) if isinstance(error, BaseExceptionGroup) else error
+
+
+def _parts(group: Any) -> tuple[BaseException, ...]:
+    parts: tuple[BaseException, ...] = group.exceptions
+    return parts
 
 
 def _drop_our_frames(summary: traceback.TracebackException, seen: set[int]) -> None:

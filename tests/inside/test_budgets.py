@@ -278,7 +278,7 @@ def test_a_run_that_makes_no_calls_is_parked_when_its_time_is_over(
     wait_for(lambda: engine.state.running)
     set_budget(engine, {"seconds": 0.05})
     notebook.step("b", "effects.add('b')\nb = a + 1")
-    assert "0 s are over. What runs comes to its end" in parked(notebook)
+    assert "0.05 s are over. What runs comes to its end" in parked(notebook)
     effects.gate.set()
     notebook.session.wait(["a"], timeout=20)
     with pytest.raises(NeedsPerson, match=r"budget-.*-seconds"):

@@ -240,3 +240,58 @@ def test_agents_take_part_as_runs_of_their_own(notebook: Notebook) -> None:
     assert talk.result == "bob heard ann heard 1"
     assert [child.agent for child in notebook.view("talk").children] == ["ann", "bob"]
     assert json.dumps(talk.speakers) == '["ann", "bob"]'
+
+
+def test_a_judge_may_say_it_shortly(notebook: Notebook) -> None:
+    """An agent by its outputs' names, a function by a bool, a pair or a dict."""
+    notebook.session.define_agent(
+        "critic(task: str, draft: str) -> is_good: bool, feedback: str", max_depth=2
+    )
+    notebook.step("judge", "is_good = len(draft) > 3\nfeedback = 'more'", flow="critic")
+    define(notebook, "def make(task, feedback): return task + feedback")
+    for name, judge in JUDGES.items():
+        define(notebook, f"def judge(task, draft): return {judge}")
+        member = "critic" if name == "agent" else "judge"
+        notebook.done(name, f"{name} = (await improve('a', make, {member})).result")
+    found = {name: notebook.names[name] for name in JUDGES}
+    assert found == {"agent": "amore", "plain": "a", "pair": "amore", "named": "amore"}
+
+
+JUDGES = {
+    "agent": "None",
+    "plain": "len(draft) > 0",
+    "pair": "(len(draft) > 3, 'more')",
+    "named": "{'is_good': len(draft) > 3, 'feedback': 'more'}",
+}
+
+
+def test_whoever_takes_a_text_hears_the_transcript(notebook: Notebook) -> None:
+    """An agent and a function; who does not say so is given the turns."""
+    notebook.session.define_agent("writer(said: str) -> text", max_depth=2)
+    notebook.step("write", "text = said.splitlines()[-1]", flow="writer")
+    define(
+        notebook, "def ann(said: str): return said.count('user')\ndef bob(said): return len(said)"
+    )
+    talk = notebook.done("talk", "talk = await round_robin('go', [writer, ann, bob])")
+    assert [turn.said for turn in talk.turns] == ["go", "user: go", 2, 3]
+
+
+def test_routes_may_be_a_team(notebook: Notebook) -> None:
+    """Each by a name of its own."""
+    define(notebook, "def up(it): return it.upper()\ndef choose(it): return 'up'")
+    assert notebook.done("a", "a = await router('x', choose, [up])") == "X"
+
+
+async def test_what_cannot_take_part_is_named() -> None:
+    """With what it is."""
+    from stepwell.patterns._team import take_turn
+
+    with pytest.raises(InvalidUsage, match=r"5 cannot take part: it is an int"):
+        await take_turn(5, "x")  # type: ignore[arg-type]
+
+
+def test_what_they_give_is_stored_under_its_public_name() -> None:
+    """Where a store says what a value is, people find it."""
+    assert {kind.__module__ for kind in (Turn, Conversation, Verdict, Handoff)} == {
+        "stepwell.patterns"
+    }

@@ -184,3 +184,19 @@ def test_a_name_that_may_mean_several_runs_lists_them(notebook: Cells) -> None:
     with pytest.raises(InvalidUsage, match="agent 'editor' has not been called in this run"):
         find_below(engine, "editor")
     assert find_below(engine, "nobody") is None
+
+
+def test_a_group_of_errors_says_the_first_of_them(notebook: Cells) -> None:
+    """Of a child that was cancelled among others, in a task group."""
+    notebook.names["naps"] = 60.0
+    source = (
+        "import asyncio\nasync with asyncio.TaskGroup() as group:\n"
+        "    one = group.create_task(reader('ice'))\na = one.result()"
+    )
+    notebook.step("a", source, outputs=["a"])
+    wait_for(lambda: notebook.ran() == ["look", "read"])
+    with pytest.raises(UnknownStep, match="Did you mean 'reader'"):
+        notebook.session.cancel(["redaer"])
+    notebook.session.cancel(["reader"])
+    with pytest.raises(StepFailed, match=r"\): AgentFailed: agent 'reader' was cancelled"):
+        notebook.session.wait(["a"], timeout=20)
