@@ -50,6 +50,7 @@ from stepwell.orchestrator._events import (
 from stepwell.orchestrator._failures import items_failed, timed_out
 from stepwell.orchestrator._inputs import derived_digest
 from stepwell.orchestrator._limits import is_limited
+from stepwell.orchestrator._journal import Effect
 from stepwell.orchestrator._port import (
     NOTHING,
     Attempt,
@@ -82,21 +83,21 @@ class _Record(Protocol):
 
 
 class Hands:
-    """Of an orchestrator: `record` writes an event, `after` does something once it is durable."""
+    """Of an orchestrator: `record` writes an event."""
 
     def __init__(
         self,
         worker: Worker,
         link: Link,
         record: _Record,
-        after: Callable[[Callable[[], None]], None],
         now: Callable[[], int],
     ) -> None:
         self._worker = worker
         self._link = link
         self._record = record
-        self._after = after
         self._now = now
+        self._leaving: list[tuple[State, Attempt]] = []
+        """Attempts whose start is on its way to the disk."""
 
     def carry_out(self, state: State, command: Command) -> None:
         """Do it."""
@@ -179,7 +180,7 @@ class Hands:
             state.run, event, step=command.step, item=command.item, attempt=command.attempt
         )
         if not command.streams:
-            self._after(partial(self._hand_over, state, self._attempt(state, command)))
+            self._leaving.append((state, self._attempt(state, command)))
 
     def _attempt(self, state: State, command: StartAttempt) -> Attempt:
         definition, step = state.flow[command.step], state.steps[command.step]
@@ -229,7 +230,21 @@ class Hands:
             _derived(state.flow[command.step], step),
             gathered=gathered,
         )
-        self._after(partial(self._hand_over, state, attempt))
+        self._leaving.append((state, attempt))
+
+    def take_leaving(self) -> Effect | None:
+        """What hands the attempts over that were started since the last time, if there are any.
+
+        To be done when all is durable that was recorded until now.
+        """
+        if not self._leaving:
+            return None
+        leaving, self._leaving = self._leaving, []
+        return partial(self._hand_over_all, leaving)
+
+    def _hand_over_all(self, leaving: Sequence[tuple[State, Attempt]]) -> None:
+        for state, attempt in leaving:
+            self._hand_over(state, attempt)
 
     def _hand_over(self, state: State, attempt: Attempt) -> None:
         """To the worker, on the store's thread, unless it was given up in the meantime."""

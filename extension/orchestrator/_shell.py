@@ -101,7 +101,7 @@ class Orchestrator:
         self._answers = Answers()
         self._purse = Purse(self)
         link = ToOrchestrator(self._mailbox.put, self._clock.now, lambda: self._purse.is_limiting)
-        self._hands = Hands(worker, link, self.record, self._after, self._clock.now)
+        self._hands = Hands(worker, link, self.record, self._clock.now)
         seals = Seals(store, self._mailbox.put, self._after, self._clock.now)
         show = self._news.listeners.show
         self._attempts = Attempts(
@@ -386,6 +386,8 @@ class Orchestrator:
 
     def _write(self) -> None:
         happened, records = self._news.take(), self._minutes.take()
+        if (hand_over := self._hands.take_leaving()) is not None:
+            self._effects.append(hand_over)
         if not (records or self._effects or happened):
             return
         if happened:

@@ -32,13 +32,20 @@ recording: ContextVar["Recorder | None"] = ContextVar("stepwell_recording", defa
 class Recorder:
     """The outputs of one attempt, in order; streams joined, the excess left out and counted."""
 
+    __slots__ = (
+        *("_characters", "_entries", "_omitted", "_pending", "_relay"),
+        *("where", "__weakref__"),
+    )
+    # Held for moments, and one for all: most steps say nothing, few much at once.
+    _lock = threading.Lock()
+
     def __init__(self, relay: "Relay | None" = None, where: object = None) -> None:
         self.where = where
-        # Text in pieces: joining at each write would copy all of it each time.
-        self._entries: list[Entry] = []
+        # Text in pieces: joining at each write would copy all of it each time. The lists are
+        # made when there is something to put in.
+        self._entries: list[Entry] | None = None
         self._relay = relay
-        self._pending: list[Entry] = []
-        self._lock = threading.Lock()
+        self._pending: list[Entry] | None = None
         self._characters = 0
         self._omitted = 0
 
@@ -58,19 +65,21 @@ class Recorder:
         """A `display_data` or `update_display_data` message's content."""
         entry = {"output_type": kind, **content}
         with self._lock:
+            self._entries = self._entries or []
             if len(self._entries) >= ENTRY_LIMIT:
                 self._omitted += 1
                 return
             self._entries.append(entry)
             if self._relay is not None:
+                self._pending = self._pending or []
                 self._pending.append(entry)
         self._notify()
 
     def take_pending(self) -> list[Entry]:
         """What has not been passed on yet."""
         with self._lock:
-            pending, self._pending = self._pending, []
-        return [_joined(entry) for entry in pending]
+            pending, self._pending = self._pending, None
+        return [_joined(entry) for entry in pending or ()]
 
     def ending(self, characters: int) -> list[Entry]:
         """The end of what has been said so far: about so many characters, and as many displays
@@ -78,7 +87,7 @@ class Recorder:
         """
         found: list[Entry] = []
         with self._lock:
-            for entry in reversed(self._entries):
+            for entry in reversed(self._entries or ()):
                 if characters <= 0 or len(found) >= ENDING_LIMIT:
                     break
                 if entry["output_type"] != "stream":
@@ -99,12 +108,12 @@ class Recorder:
                 self._omitted = 0
         if self._relay is not None:
             self._relay.flush(self)
-        return [_joined(entry) for entry in self._entries]
+        return [_joined(entry) for entry in self._entries or ()]
 
     def _append_text(self, stream: str, text: str) -> None:
-        _append_text(self._entries, stream, text)
+        self._entries = _with_text(self._entries or [], stream, text)
         if self._relay is not None:
-            _append_text(self._pending, stream, text)
+            self._pending = _with_text(self._pending or [], stream, text)
 
     def _notify(self) -> None:
         if self._relay is not None:
@@ -120,12 +129,13 @@ def _last_pieces(pieces: list[str], characters: int) -> tuple[list[str], int]:
     return pieces[first:], characters
 
 
-def _append_text(entries: list[Entry], stream: str, text: str) -> None:
+def _with_text(entries: list[Entry], stream: str, text: str) -> list[Entry]:
     last = entries[-1] if entries else None
     if last is not None and last["output_type"] == "stream" and last["name"] == stream:
         last["text"].append(text)
     else:
         entries.append({"output_type": "stream", "name": stream, "text": [text]})
+    return entries
 
 
 def _joined(entry: Entry) -> Entry:

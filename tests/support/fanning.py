@@ -156,7 +156,7 @@ class FanProcess:
         self.batch: list[Entry] = []
         self.effects: list[Callable[[], None]] = []
         self.running: dict[Work, Attempt] = {}
-        self._hands = Hands(self, self, self.record, self.effects.append, lambda: world.clock)  # type: ignore[arg-type]
+        self._hands = Hands(self, self, self.record, lambda: world.clock)  # type: ignore[arg-type]
 
     def record(
         self,
@@ -192,6 +192,8 @@ class FanProcess:
         while commands := decide(self.state, slots=self.world.slots, now=self.world.clock):
             for command in commands:
                 self._hands.carry_out(self.state, command)
+        if (hand_over := self._hands.take_leaving()) is not None:
+            self.effects.append(hand_over)
 
     def write(self) -> None:
         """The batch reaches the disk."""

@@ -98,7 +98,7 @@ class Troubled:
     attempts: dict[AttemptId, Attempt] = field(default_factory=dict[AttemptId, Attempt])
 
     def __post_init__(self) -> None:
-        self.hands = Hands(self, Loud(), self.record, self.effects.append, lambda: self.world.clock)
+        self.hands = Hands(self, Loud(), self.record, lambda: self.world.clock)
 
     def start(self, attempt: Attempt, link: object) -> None:
         """The worker is given an attempt: what it reads is on disk."""
@@ -131,6 +131,8 @@ class Troubled:
         while commands := decide(self.state, slots=2, now=self.world.clock):
             for command in commands:
                 self.hands.carry_out(self.state, command)
+        if (hand_over := self.hands.take_leaving()) is not None:
+            self.effects.append(hand_over)
 
     def commit(self) -> None:
         """The batch reaches the disk, and what waited for it is done."""
