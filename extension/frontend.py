@@ -11,11 +11,43 @@ from typing import Any, Protocol
 from stepwell.errors import UnsupportedEnvironment
 from stepwell.subshell import Subshell
 
-__all__ = ["Frontend", "KernelFrontend", "NoFrontend", "frontend_for"]
+__all__ = ["Frontend", "KernelFrontend", "NoFrontend", "frontend_for", "watch_requests"]
 
 Content = dict[str, Any]
 
 _SHUTDOWN_SWITCH_SECONDS = 0.0001
+
+
+def watch_requests(begins: Callable[[], None], ends: Callable[[], None]) -> Callable[[], None]:
+    """Have these called around whatever this process's kernel is asked for: a cell, a comm's
+    message, a completion. The answer takes that back. Without a kernel there is nothing to watch.
+    """
+    ipython = sys.modules.get("IPython")
+    kernel: Any = getattr(ipython and ipython.get_ipython(), "kernel", None)
+    if kernel is None:
+        return lambda: None
+    before, after = kernel.pre_handler_hook, kernel.post_handler_hook
+
+    def pre_handler_hook() -> None:
+        begins()
+        before()
+
+    def post_handler_hook() -> None:
+        after()
+        ends()
+
+    hooks = {"pre_handler_hook": pre_handler_hook, "post_handler_hook": post_handler_hook}
+    had = {name: kernel.__dict__[name] for name in hooks if name in kernel.__dict__}
+    kernel.__dict__.update(hooks)
+
+    def take_back() -> None:
+        for name, hook in hooks.items():
+            # Unless somebody else has taken the same place meanwhile.
+            if kernel.__dict__.get(name) is hook:
+                del kernel.__dict__[name]
+                kernel.__dict__.update({name: had[name]} if name in had else {})
+
+    return take_back
 
 
 class Frontend(Protocol):

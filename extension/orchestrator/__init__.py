@@ -55,6 +55,7 @@ from stepwell.orchestrator._commands import (
     Void,
 )
 from stepwell.orchestrator._comparing import Difference, compare
+from stepwell.orchestrator._courtesy import COURTESY
 from stepwell.orchestrator._deadlines import Failure, retry_after, retry_at
 from stepwell.orchestrator._decide import SKIPPED, current_inputs, decide, is_current
 from stepwell.orchestrator._events import (
@@ -163,6 +164,7 @@ from stepwell.orchestrator._views import (
 )
 
 __all__ = [
+    "COURTESY",
     "NEEDS_PERSON",
     "SKIPPED",
     "AgentDefined",

@@ -49,8 +49,8 @@ from stepwell.orchestrator._events import (
 )
 from stepwell.orchestrator._failures import items_failed, timed_out
 from stepwell.orchestrator._inputs import derived_digest
-from stepwell.orchestrator._limits import is_limited
 from stepwell.orchestrator._journal import Effect
+from stepwell.orchestrator._limits import is_limited
 from stepwell.orchestrator._port import (
     NOTHING,
     Attempt,

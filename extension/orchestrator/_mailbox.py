@@ -18,13 +18,22 @@ Mail = TypeVar("Mail")
 class Mailbox(Generic[Mail]):
     """Unbounded and in order. `read` gets what has come, at most `slice_` pieces at a time."""
 
-    def __init__(self, read: Callable[[list[Mail]], None], *, slice_: int) -> None:
+    def __init__(
+        self,
+        read: Callable[[list[Mail]], None],
+        *,
+        slice_: int,
+        aside: Callable[[], float] = lambda: 0.0,
+    ) -> None:
+        """`aside` says how many seconds the next slice can wait for others."""
         self._read = read
+        self._aside = aside
         self._slice = slice_
         self._mail: deque[Mail] = deque()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._is_due = False
         self._is_looking = False
+        self._is_aside = False
 
     def open(self) -> None:
         """Deliver from now on, on the running loop; what has come already comes first."""
@@ -72,6 +81,9 @@ class Mailbox(Generic[Mail]):
         self._loop.call_later(seconds, look)
 
     def _deliver(self) -> None:
+        if seconds := self._aside():
+            self._step_aside(seconds)
+            return
         self._is_due = False
         mail = self._mail
         taken = [mail.popleft() for _ in range(min(len(mail), self._slice))]
@@ -81,6 +93,17 @@ class Mailbox(Generic[Mail]):
             # Through the loop, so that the kernel's threads get their turn in between.
             self._is_due = True
             self._loop.call_soon(self._deliver)
+
+    def _step_aside(self, seconds: float) -> None:
+        if self._loop is None or self._is_aside:
+            return
+        self._is_aside = True
+
+        def come_back() -> None:
+            self._is_aside = False
+            self._deliver()
+
+        self._loop.call_later(seconds, come_back)
 
     def __len__(self) -> int:
         return len(self._mail)

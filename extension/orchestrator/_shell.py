@@ -30,6 +30,7 @@ from stepwell.orchestrator._budget import BudgetSet
 from stepwell.orchestrator._call_events import MessageSent
 from stepwell.orchestrator._children import Children
 from stepwell.orchestrator._clock import Clock, SystemClock
+from stepwell.orchestrator._courtesy import COURTESY, Rush
 from stepwell.orchestrator._decide import decide
 from stepwell.orchestrator._decide_due import next_alarm
 from stepwell.orchestrator._events import AttemptStarted, Event, RunSettled
@@ -92,9 +93,10 @@ class Orchestrator:
         self._worker = worker
         self._clock: Clock = clock or SystemClock()
         self._slots = slots
-        self._mailbox: Mailbox[Mail] = Mailbox(self._read, slice_=SLICE)
+        self._mailbox: Mailbox[Mail] = Mailbox(self._read, slice_=SLICE, aside=COURTESY.aside)
         self._journal = Journal(store, lambda error: self._mailbox.put(Trouble(error)))
         self._states: dict[str, State] = {}
+        self._rush = Rush()
         self._news = News()
         self._minutes = Minutes()
         self._effects: list[Effect] = []
@@ -171,6 +173,7 @@ class Orchestrator:
     ) -> Answer:
         check_place(is_running=self._thread is not None, process=self._process)
         answer: Future[Answer] = Future()
+        COURTESY.go_on()  # it is we who are waited for
         self._mailbox.put(Asked(work, answer, is_look))
         # Looked at after the mail was left: either it is found there, or this is.
         if self._end is not None:
@@ -315,6 +318,7 @@ class Orchestrator:
                 await anyio.sleep_forever()
             finally:
                 self._mailbox.close()
+                self._rush.end()
         if self._end is not None:
             raise self._end
 
@@ -331,6 +335,7 @@ class Orchestrator:
                 self._advance(run)
             self._write()
             self._set_alarm()
+            self._rush.see(len(mail))
         except BaseException as error:
             self._refuse_all(mail, error)
             self._cancel()

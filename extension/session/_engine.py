@@ -6,9 +6,12 @@ import secrets
 import socket
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from stepwell.errors import UnknownRun, near_misses
+from stepwell.frontend import watch_requests
 from stepwell.orchestrator import (
+    COURTESY,
     ApprovalDecided,
     AttemptCompleted,
     AttemptId,
@@ -41,6 +44,9 @@ from stepwell.workers import KernelWorker, Values
 
 __all__ = ["Engine", "open_engine", "resolve_run", "user_name"]
 
+ANSWER_SECONDS = 0.003
+"""So long the kernel needs to get an answer on its way that it has given."""
+
 
 @dataclass(slots=True)
 class Engine:
@@ -55,6 +61,8 @@ class Engine:
     outputs: Outputs
     desk: Desk
     shortcuts: Shortcuts
+    watch_no_more: Callable[[], None]
+    """Ends looking out for what the kernel is asked for, to make way for its answers."""
     run: str = ""
 
     @property
@@ -211,6 +219,7 @@ class Engine:
 
     def close(self) -> None:
         """Stop taking part, write everything out, let go of the store."""
+        self.watch_no_more()
         self.worker.close()
         self.outputs.close()
         self.orchestrator.stop()
@@ -250,6 +259,8 @@ def open_engine(
     opened = store or open_store(place.store, holder=_holder(place), patience=place.patience)
     shortcuts = Shortcuts(opened)
     orchestrator = None
+    answered = partial(COURTESY.go_on, ANSWER_SECONDS)
+    watch_no_more = watch_requests(COURTESY.give_way, answered)
     try:
         values = Values(opened, Signer.of_user(), Trust.of_user(opened), resolve=resolve)
         worker = KernelWorker(surroundings, values, opened.begin)
@@ -269,7 +280,16 @@ def open_engine(
         orchestrator.start()
         desk = Desk(orchestrator, opened, values, user=user_name())
         engine = Engine(
-            place, surroundings, opened, values, worker, orchestrator, outputs, desk, shortcuts
+            place,
+            surroundings,
+            opened,
+            values,
+            worker,
+            orchestrator,
+            outputs,
+            desk,
+            shortcuts,
+            watch_no_more,
         )
         surroundings.caller = engine.caller
         surroundings.nursery_of = lambda attempt: StepNursery(
@@ -277,6 +297,7 @@ def open_engine(
         )
         engine.choose_run()
     except BaseException:
+        watch_no_more()
         if orchestrator is not None:
             orchestrator.stop()
         shortcuts.close(0.0)

@@ -23,6 +23,7 @@ from stepwell.errors import AttemptGivenUp, StoreError, ValueProblem
 from stepwell.flow import Step
 from stepwell.inside import Inside, Pulse, Tape, Transaction, failure_of, given_up
 from stepwell.orchestrator import (
+    COURTESY,
     SKIPPED,
     Attempt,
     AttemptId,
@@ -113,7 +114,7 @@ class KernelWorker:
         self._begin_tables = begin
         self._values = values
         self._mapped = Mapped(surroundings, values)
-        self._pool = ThreadPool(THREADS, "stepwell-step")
+        self._pool = ThreadPool(THREADS, "stepwell-step", aside=COURTESY.aside)
         self._prepared = threading.local()
         self._lock = threading.Lock()
         self._tasks: dict[AttemptId, _Task] = {}

@@ -33,8 +33,10 @@ class ThreadPool:
     FEW = 2
     STALL_SECONDS = 0.005
 
-    def __init__(self, size: int, name: str) -> None:
+    def __init__(self, size: int, name: str, *, aside: Callable[[], float] = lambda: 0.0) -> None:
+        """`aside` says how many seconds the next piece of work can wait for others."""
         self._size = size
+        self._aside = aside
         self._name = name
         self._lock = threading.Lock()
         self._queue: deque[Work] = deque()
@@ -92,6 +94,8 @@ class ThreadPool:
         alarm = threading.Lock()
         alarm.acquire()
         while True:
+            while seconds := self._aside():
+                time.sleep(seconds)
             with self._lock:
                 work = self._queue.popleft() if self._queue else None
                 if work is None:
@@ -136,7 +140,7 @@ class ThreadPool:
                 if not self._queue or self._awake >= self._size or self._is_closed:
                     self._is_watched = False
                     return
-                is_stalled = self._done == done
+                is_stalled = self._done == done and not self._aside()
                 joining = min(more, len(self._queue), self._size - self._awake) if is_stalled else 0
                 self._awake += joining
                 self._wanted = max(self._wanted, self._awake)

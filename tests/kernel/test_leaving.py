@@ -70,6 +70,10 @@ _PARTS = """(lambda shell: {
     "line magics": sorted(shell.magics_manager.magics["line"]),
     "matchers": len(shell.Completer.custom_matchers),
     "callbacks": {name: len(found) for name, found in shell.events.callbacks.items()},
+    "requests": [
+        getattr(shell.kernel, name).__qualname__
+        for name in ("pre_handler_hook", "post_handler_hook")
+    ],
     "shutdown": shell.kernel.do_shutdown.__qualname__,
     "thread start": __import__("threading").Thread.start.__module__,
     "names": sorted(name for name in shell.user_ns if "stepwell" in name),

@@ -100,3 +100,41 @@ def test_closing_lets_the_threads_end() -> None:
     while any(thread.name == "ending" for thread in threading.enumerate()):
         assert time.monotonic() < deadline
         time.sleep(0.01)
+
+
+def test_who_stands_aside_begins_nothing_and_calls_nobody() -> None:
+    """Work that waits for others to have their turn is not stalled: no crowd is called for it."""
+    is_aside, threads = threading.Event(), set[int]()
+    is_aside.set()
+    pool = ThreadPool(64, "test", aside=lambda: 0.001 if is_aside.is_set() else 0.0)
+    end = threading.Semaphore(0)
+
+    def work() -> None:
+        threads.add(threading.get_ident())
+        end.release()
+
+    for _ in range(200):
+        pool.submit(work)
+    time.sleep(20 * ThreadPool.STALL_SECONDS)
+    assert not threads
+    is_aside.clear()
+    for _ in range(200):
+        assert end.acquire(timeout=60)
+    assert len(threads) <= ThreadPool.FEW
+    pool.close()
+
+
+def test_threads_are_watched_over_again_and_again_by_one() -> None:
+    """Each burst of work that blocks is joined by more; the watching thread stays one."""
+    pool = ThreadPool(8, "burst")
+    watching = set[threading.Thread]()
+    for _ in range(5):
+        together = threading.Barrier(7)
+        for _ in range(6):
+            pool.submit(together.wait)  # type: ignore[arg-type]
+        together.wait(20)
+        watching |= {it for it in threading.enumerate() if it.name == "burst-watch"}
+    assert len(watching) == 1
+    pool.close()
+    watching.pop().join(20)
+    assert not any(it.name == "burst-watch" for it in threading.enumerate())
