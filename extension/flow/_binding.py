@@ -18,7 +18,7 @@ class BindingKind(StrEnum):
     OPAQUE = "opaque"  # cannot be told apart: a connection, a lock, a client object
 
 
-class Binding(msgspec.Struct, frozen=True, omit_defaults=True):
+class Binding(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """One name of the environment, digested."""
 
     kind: BindingKind

@@ -11,7 +11,7 @@ __all__ = ["Fingerprint", "opaque"]
 _SCHEME = "fingerprint-1"
 
 
-class Fingerprint(msgspec.Struct, frozen=True, omit_defaults=True):
+class Fingerprint(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """Everything a step's result depends on. Equal digests: the result can be reused."""
 
     code: str

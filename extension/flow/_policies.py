@@ -14,7 +14,7 @@ OnTimeout = Literal["reject", "approve", "fail"]
 """What an unanswered question is taken for when its time is up."""
 
 
-class MapOver(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+class MapOver(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, gc=False):
     """Run the step's code once for each element of an input, and gather the results in order."""
 
     item: str
@@ -48,7 +48,7 @@ class MapOver(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
         return self.source not in self.apart
 
 
-class Retry(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+class Retry(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, gc=False):
     """What happens after a failed attempt. Seconds."""
 
     retries: int = 0
@@ -62,7 +62,7 @@ class Retry(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     """Names of exception classes; empty: what is likely to pass (`workers.is_transient`)."""
 
 
-class Deadlines(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+class Deadlines(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, gc=False):
     """How long is too long, in seconds; 0 means never."""
 
     attempt: float = 0.0
@@ -73,7 +73,7 @@ class Deadlines(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     """Without a heartbeat."""
 
 
-class Approve(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+class Approve(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, gc=False):
     """The question that is asked before a step's code runs."""
 
     text: str = ""
@@ -85,7 +85,7 @@ class Approve(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     on_timeout: OnTimeout = "reject"
 
 
-class Policies(msgspec.Struct, frozen=True, kw_only=True):
+class Policies(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Everything that can be said of how a step is to be run; fields of `Step` of these names."""
 
     map: MapOver | None = None

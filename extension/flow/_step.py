@@ -26,7 +26,7 @@ def name_trouble(name: str) -> str:
     return ""
 
 
-class Step(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Step(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """One unit of checkpointing. Immutable; an edited cell is another `Step` of the same name."""
 
     name: str

@@ -24,13 +24,14 @@ def wait_or_ready(state: State, step: StepState) -> None:
     """Wait for what is above and for a retry that is due later, or be ready."""
     if step.name in state.undoing:
         # What it reads is there or is not; it waits for those that undo what is newer.
-        step.waiting = set(takewhile(lambda name: name != step.name, state.undoing))
+        above = takewhile(lambda name: name != step.name, state.undoing)
+        step.waiting = dict.fromkeys(above)
     else:
         step.waiting = {
-            name for name in state.flow.upstream(step.name) if not state.step(name).is_settled
+            name: None for name in state.flow.upstream(step.name) if not state.step(name).is_settled
         }
         # What is just being undone is done again afterwards.
-        step.waiting.update(name for name, it in state.undoing.items() if it == step.name)
+        step.waiting |= {name: None for name, it in state.undoing.items() if it == step.name}
     state.unset_ready(step.name)
     if not step.waiting:
         _set_ready(state, step)
@@ -66,14 +67,14 @@ def hold_readers(state: State, step: StepState) -> None:
     for name in state.flow.downstream(step.name):
         reader = state.steps.get(name)
         if reader is not None and reader.owed and name not in state.undoing:
-            reader.waiting.add(step.name)
+            reader.waiting[step.name] = None
             state.unset_ready(name)
 
 
 def release_reader(state: State, reader: StepState, above: str) -> None:
     """The reader waits for this step no longer."""
     if reader.owed and above in reader.waiting:
-        reader.waiting.discard(above)
+        del reader.waiting[above]
         if not reader.waiting and reader.running is None:
             _set_ready(state, reader)
 

@@ -11,15 +11,19 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from itertools import zip_longest
+from typing import TypeVar
 from weakref import WeakSet
 
 from stepwell.errors import StoreCorrupt, StoreError
 from stepwell.orchestrator._fold import GivenUp, fold
 from stepwell.orchestrator._port import Happened
 from stepwell.orchestrator._shortcut import form, parts_of
+from stepwell.orchestrator._state import State
 from stepwell.store import Store
 
 __all__ = ["Shortcuts", "is_shortcut_true", "make_shortcut"]
+
+Thing = TypeVar("Thing")
 
 _LOG = logging.getLogger("stepwell.orchestrator")
 
@@ -28,6 +32,7 @@ EVERY = 25_000
 AT_THE_END = 10_000
 """As many are worth one when the store is closed."""
 PORTION = 2_048
+FREED = 500
 WORK_SECONDS = 0.002
 REST = 5
 """So many times as long as it has worked."""
@@ -85,7 +90,23 @@ def make_shortcut(store: Store, run: str, *, at_least: int = 1, pace: Pace | Non
             pace()
 
     store.keep_shortcut(folded.last, form(), parts())
+    _let_go(folded.state, pace)
     return folded.last.seq
+
+
+def _let_go(state: State, pace: Pace) -> None:
+    # Bit by bit: while very much is freed at once, everybody else stands still.
+    for step in state.steps.values():
+        if step.items is not None:
+            _empty(step.items.by_key, pace)
+    _empty(state.steps, pace)
+
+
+def _empty(things: dict[str, Thing], pace: Pace) -> None:
+    while things:
+        for _ in range(min(FREED, len(things))):
+            things.popitem()
+        pace()
 
 
 def is_shortcut_true(store: Store, run: str) -> bool:

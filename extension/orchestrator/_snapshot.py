@@ -209,7 +209,7 @@ def is_stuck(state: State, name: str) -> bool:
         if step is None or not (step.owed or step.running or step.is_settled):
             return True
         if step.owed and step.running is None:
-            new = step.waiting - seen
+            new = step.waiting.keys() - seen
             seen |= new
             pending += new
     return False

@@ -28,7 +28,7 @@ def stream_of(state: State, definition: Step) -> str:
 def can_begin(state: State, reader: str, above: StepState) -> bool:
     """Whether the reader's pass can begin while that of the step above is under way."""
     definition, step = state.flow[reader], state.steps.get(reader)
-    if step is None or not step.owed or step.running is not None or step.waiting != {above.name}:
+    if step is None or not step.owed or step.running is not None or [*step.waiting] != [above.name]:
         return False
     if _above(state, definition) is not above or reader in state.retrying:
         return False

@@ -161,7 +161,7 @@ class StepState(Unit, omit_defaults=True, gc=False):
     """The environment of the latest request."""
     again: bool = False
     """Asked for once more while an attempt was under way."""
-    waiting: set[str] = set()
+    waiting: dict[str, None] = {}
     """While owed: the steps that must be settled first."""
     restored: bool = False
     """Its latest request was answered by a checkpoint from before this process."""

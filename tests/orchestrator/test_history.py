@@ -38,7 +38,7 @@ def test_a_run_read_back_is_the_run_that_was_written(seed: int, size: int, crash
     quickly = load(stored(world), "r")
     for state in (slowly, quickly):
         for step_state in state.steps.values():
-            step_state.waiting = set()
+            step_state.waiting = {}
     assert quickly.steps == slowly.steps
     assert quickly.unfinished == slowly.unfinished
     assert quickly.running == slowly.running
