@@ -7,11 +7,12 @@ count: a key that was changed since buys nothing a second time.
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from types import ModuleType
 from typing import Any, Protocol
 
 from stepwell.errors import CallNotIdentified, InvalidUsage
+from stepwell.flow import source_digest
 from stepwell.store.values import SECRETS, type_name
 
 __all__ = ["Identify", "Identity", "Signature", "call_name"]
@@ -43,12 +44,19 @@ class Identity:
     arguments: Named
     told: Named
     """What of the arguments says what the call is."""
+    function: Callable[..., object] | None = None
+
+    @property
+    def code(self) -> str:
+        """Digest of what the function's source means; empty where it cannot be found."""
+        return _code_of(self.function) if self.function is not None else ""
 
 
 class Signature:
     """A function's parameters, looked at once."""
 
     def __init__(self, function: Callable[..., object]) -> None:
+        self._function = function
         self._around = _around(function)
         self._signature: inspect.Signature | None = None
         self._defaults: Named = {}
@@ -96,7 +104,7 @@ class Signature:
             told = {key: self._told(name, key, value, identify) for key, value in told.items()}
             found = identify(told)
             assert found is not None
-        return Identity(name, f"{name}:{found[0]}", found[1], arguments, told)
+        return Identity(name, f"{name}:{found[0]}", found[1], arguments, told, self._function)
 
     def _told(self, call: str, key: str, value: object, identify: Identify) -> object:
         """The argument, or something that stands for it."""
@@ -135,6 +143,14 @@ def _without_secrets(value: Any) -> Any:
     if kind is tuple:
         return tuple(_without_secrets(item) for item in value)
     return value
+
+
+@lru_cache(maxsize=256)
+def _code_of(function: Callable[..., object]) -> str:
+    try:
+        return source_digest(inspect.getsource(inspect.unwrap(function)), decorators=False)
+    except (OSError, TypeError, ValueError):
+        return ""
 
 
 def call_name(function: Callable[..., object]) -> str:

@@ -6,7 +6,7 @@ a difference in what was asked or answered.
 
 import json
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher, unified_diff
 from pathlib import Path
@@ -14,7 +14,7 @@ from typing import Any
 
 from stepwell.errors import CassetteProblem
 
-__all__ = ["Block", "difference", "nearest", "read_blocks", "write_blocks"]
+__all__ = ["Block", "difference", "flat", "nearest", "ordered", "read_blocks", "write_blocks"]
 
 _FORMAT = "recorded calls 1"
 _CLOSE = 0.1
@@ -33,6 +33,10 @@ class Block:
     result: Any = None
     error: Mapping[str, Any] | None = None
     usage: Mapping[str, Any] | None = None
+    code: str = ""
+    """Digest of the function's code, where calls inside it were recorded."""
+    calls: "tuple[Block, ...]" = ()
+    """Those made inside it."""
 
     @property
     def anywhere(self) -> str:
@@ -51,12 +55,15 @@ class Block:
             {"call": self.name, "arguments": self.arguments}, indent=2, ensure_ascii=False
         )
 
-    def plain(self) -> dict[str, Any]:
-        """As it is written."""
-        told: dict[str, Any] = {"step": self.step, "item": self.item, "call": self.name}
+    def plain(self, around: "Block | None" = None) -> dict[str, Any]:
+        """As it is written, inside the call `around` it."""
+        told: dict[str, Any] = {"step": self.step, "item": self.item} if around is None else {}
+        told |= {"call": self.name}
         told |= {"arguments": self.arguments, "number": self.number}
         told |= {"error": self.error} if self.error is not None else {"result": self.result}
         told |= {"usage": self.usage}
+        if self.calls:
+            told |= {"code": self.code, "calls": [it.plain(self) for it in ordered(self.calls)]}
         return {name: it for name, it in told.items() if it or name in ("arguments", "result")}
 
 
@@ -69,7 +76,7 @@ def read_blocks(path: Path) -> list[Block]:
                 f"{path} is written as {content['stepwell']!r}, this version reads {_FORMAT!r}. "
                 f"Record it anew"
             )
-        return [_block(plain) for plain in content["calls"]]
+        return [_block(plain, plain["step"], plain.get("item", "")) for plain in content["calls"]]
     except FileNotFoundError as error:
         raise CassetteProblem(
             f"there is no recording at {path}. Make one: %stepwell record {path.name}"
@@ -78,25 +85,37 @@ def read_blocks(path: Path) -> list[Block]:
         raise CassetteProblem(f"{path} is no recording of calls: {error!r}") from error
 
 
-def _block(plain: Mapping[str, Any]) -> Block:
+def _block(plain: Mapping[str, Any], step: str, item: str) -> Block:
     return Block(
-        plain["step"],
-        plain.get("item", ""),
+        step,
+        item,
         plain["call"],
         plain["arguments"],
         plain.get("number", 0),
         plain.get("result"),
         plain.get("error"),
         plain.get("usage"),
+        plain.get("code", ""),
+        tuple(_block(inside, step, item) for inside in plain.get("calls", ())),
     )
+
+
+def ordered(blocks: Iterable[Block]) -> list[Block]:
+    """In an order that does not depend on time."""
+    return sorted(blocks, key=lambda it: (it.step, it.item, it.name, it.anywhere, it.number))
+
+
+def flat(blocks: Iterable[Block]) -> Iterator[Block]:
+    """They, and all that were made inside them."""
+    for block in blocks:
+        yield block
+        yield from flat(block.calls)
 
 
 def write_blocks(path: Path, blocks: Iterable[Block]) -> None:
     """Write them sorted, in one go. Raises `CassetteProblem`."""
-    ordered = sorted(blocks, key=lambda it: (it.step, it.item, it.name, it.anywhere, it.number))
-    text = json.dumps(
-        {"stepwell": _FORMAT, "calls": [it.plain() for it in ordered]}, indent=2, ensure_ascii=False
-    )
+    calls = [it.plain() for it in ordered(blocks)]
+    text = json.dumps({"stepwell": _FORMAT, "calls": calls}, indent=2, ensure_ascii=False)
     partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -113,7 +113,8 @@ def begin(
         yield from making.go_on(known)
     if (recorded := making.recorded()) is not None:
         return Known((yield from making.replay(recorded)))
-    yield from making.permit()
+    if inside.tape is None or not inside.tape.is_answering:
+        yield from making.permit()
     return making
 
 
@@ -131,7 +132,7 @@ def recalled(inside: Inside, call: Identity, known: Call) -> Any:
     result = result_of(inside, known)
     if inside.tape is not None or inside.below is not None:
         usage = total([*filter(None, [known.usage]), *inside.usages_below(known.key)])
-        tell(inside, call, known.key, Answered(result, error, usage))
+        tell(inside, call, known.key, Answered(result, error, usage, is_remembered=True))
     if error is not None:
         raise error
     return result

@@ -89,15 +89,21 @@ class Answered:
     result: object = None
     error: BaseException | None = None
     usage: Usage | None = None
+    is_remembered: bool = False
+    """Whether the store has answered it, so that calls inside it were not made."""
 
 
 class Tape(Protocol):
     """What stands beside the calls of a process: it answers them, or it takes note."""
 
-    def answer(self, inside: "Inside", call: Any, key: str) -> Answered | None:
-        """What the call came to when it was recorded; None for a tape that takes note.
+    is_answering: bool
+    """Whether nothing is called, so that nobody need allow it."""
 
-        Raises `CallNotRecorded`.
+    def answer(self, inside: "Inside", call: Any, key: str) -> Answered | None:
+        """What the call came to when it was recorded.
+
+        None for a tape that takes note; and for a call that is to be made although, since the
+        calls inside it were recorded, and it has changed. Raises `CallNotRecorded`.
         """
         ...
 

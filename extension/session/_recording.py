@@ -61,7 +61,7 @@ def recording_view(path: Path | None) -> View:
         {
             "recording": str(path),
             "calls": "of steps that start from now on, also those answered from the store; "
-            "`%stepwell run --fresh` has all of them made",
+            "`%stepwell run --fresh` has all of them made, and those inside them recorded, too",
             "stop": "%stepwell record --stop",
         }
     )

@@ -1,6 +1,8 @@
 """Calls recorded in a file, and answered from it."""
 
+import itertools
 import json
+import linecache
 from pathlib import Path
 
 import pytest
@@ -132,14 +134,21 @@ def test_the_file_can_be_read_and_does_not_depend_on_time(
 def test_recording_what_the_store_answers_gives_the_same_file(
     notebook: Notebook, effects: Effects, cassette: Path
 ) -> None:
-    """Only what had failed is called again."""
+    """Only what had failed is called again. Calls inside others are not made: what the file has
+    of them stays, and a new file has nothing of them.
+    """
     record(notebook, cassette)
     first = cassette.read_text()
     effects.take()
-    cassette.unlink()
     record(notebook, cassette, CELL + "f = 1\n")
     assert effects.take() == ["hotel"]
     assert cassette.read_text() == first
+    cassette.unlink()
+    record(notebook, cassette, CELL + "f = 2\n")
+    whole, bare = json.loads(first)["calls"], json.loads(cassette.read_text())["calls"]
+    assert [{**it, "code": 0, "calls": 0} for it in bare] == [
+        {**it, "code": 0, "calls": 0} for it in whole
+    ]
 
 
 def test_a_call_that_is_not_recorded_fails_with_the_difference(
@@ -166,6 +175,91 @@ def message(notebook: Notebook) -> str:
     error = notebook.view("a").error
     assert error is not None
     return error.message
+
+
+_number = itertools.count()
+AGENT = """
+@stepwell.durable(approve=approve)
+async def agent(task, rounds=2):
+    found = []
+    for n in range(rounds):
+        found.append((await ask(f"{task} {n}"))["text"])
+    return " | ".join(found)
+"""
+
+
+def agents(notebook: Notebook, effects: Effects, source: str = AGENT) -> None:
+    """An agent that asks several times, and may itself have to be allowed."""
+    notebook.names["approve"] = lambda task, rounds=2: effects.gate.is_set()
+    # As in a notebook, whose cells can be read again.
+    name = f"<cell {next(_number)}>"
+    linecache.cache[name] = (len(source), None, source.splitlines(keepends=True), name)
+    exec(compile(source, name, "exec"), notebook.names)
+
+
+def test_calls_inside_others_stand_below_them(
+    notebook: Notebook, effects: Effects, cassette: Path
+) -> None:
+    """With a digest of the code that has made them."""
+    agents(notebook, effects)
+    record(notebook, cassette, "a = await agent('sum')")
+    [outer] = json.loads(cassette.read_text())["calls"]
+    assert [it["arguments"]["question"] for it in outer["calls"]] == ["sum 0", "sum 1"]
+    assert "step" not in outer["calls"][0]
+    assert len(outer["code"]) == 32
+
+
+def test_a_changed_call_is_made_of_the_calls_inside_it(
+    notebook: Notebook, effects: Effects, cassette: Path, another: Notebook
+) -> None:
+    """Other arguments, or other code: its function runs, and nothing is called, nobody asked."""
+    agents(notebook, effects)
+    record(notebook, cassette, "a = await agent('sum')")
+    effects.take()
+    effects.gate.set()
+    another.session.use_cassette(Player(cassette))
+    agents(another, effects)
+    first = notebook.names["a"].split(" | ")
+    assert another.done("a", "a = await agent('sum', rounds=1)") == first[0]
+    agents(another, effects, AGENT.replace('" | "', '" & "'))
+    assert another.done("a", "a = await agent('sum')\nb = 1") == " & ".join(first)
+    another.session.begin_fresh()
+    agents(another, effects, AGENT.replace("(approve=approve)", "  # decorators do not count"))
+    assert another.done("a", "a = await agent('sum')\nc = 1") == " | ".join(first)
+    assert effects.take() == []
+    another.session.close()
+
+
+def test_a_call_inside_a_changed_one_that_is_not_recorded_fails_with_the_difference(
+    notebook: Notebook, effects: Effects, cassette: Path, another: Notebook
+) -> None:
+    """To the nearest, wherever that is; and one that was recorded whole is not made."""
+    agents(notebook, effects)
+    record(notebook, cassette, "a = await agent('sum')\nb = rate('good')")
+    effects.take()
+    another.session.use_cassette(Player(cassette))
+    agents(another, effects)
+    fails(another, "a", "a = await agent('sum', rounds=3)")
+    assert "call 'ask' of step 'a' is not in" in message(another)
+    assert '+    "question": "sum 2"' in message(another)
+    fails(another, "a", "a = rate('bad')")
+    assert "call 'rate' of step 'a' is not in" in message(another)
+    assert effects.take() == []
+    another.session.close()
+
+
+def test_calls_that_were_put_into_a_function_or_taken_out_are_found(
+    notebook: Notebook, effects: Effects, cassette: Path, another: Notebook
+) -> None:
+    """The same question has the same answer."""
+    agents(notebook, effects)
+    record(notebook, cassette, "a = await agent('sum')")
+    effects.take()
+    another.session.use_cassette(Player(cassette))
+    another.done("a", "a = [await ask('sum 0'), await ask('sum 1')]")
+    assert " | ".join(it["text"] for it in another.names["a"]) == notebook.names["a"]
+    assert effects.take() == []
+    another.session.close()
 
 
 def test_a_renamed_step_has_the_same_calls(
