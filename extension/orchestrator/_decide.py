@@ -4,7 +4,7 @@ Every command becomes an event before it is carried out: `apply` takes the step 
 `ready`, so deciding again does not start anything twice.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, islice
 from typing import Literal
 
@@ -54,13 +54,12 @@ def decide(state: State, *, slots: int, now: int, limits: Limits = NO_LIMITS) ->
         return commands
     rooms = Rooms(limits, now)
     free = slots - state.under_way + state.parked
-    if not state.is_halted:
-        commands.extend(_from_ready(state, free, rooms))
-        free -= sum(isinstance(command, StartAttempt) for command in commands)
-    if state.mapped:
-        if not state.is_halted:
-            commands.extend(streams_to_begin(state))
-        commands.extend(from_items(state, free, rooms))
+    if state.mapped and not state.is_halted:
+        commands.extend(streams_to_begin(state))
+    for priority in _priorities(state):
+        begun = _begin(state, free, rooms, priority)
+        commands.extend(begun)
+        free -= sum(isinstance(command, StartAttempt) for command in begun)
     if not commands and _is_at_rest(state):
         status = _status(state)
         is_undone = status == "failed" and state.undo_on_failure
@@ -80,15 +79,33 @@ def _is_at_rest(state: State) -> bool:
     return not (state.is_halted and (state.ready or state.fresh))
 
 
-def _ranked(state: State, names: Iterable[str]) -> Iterable[str]:
-    """Those with the highest priority first, otherwise in the order in which they got ready."""
+def _priorities(state: State) -> Sequence[int | None]:
+    """The highest first; only None where no step has a priority of its own."""
     if not state.is_ranked:
+        return (None,)
+    names = chain(state.ready, state.fresh, *state.limited.values(), state.mapped)
+    return sorted({state.priority_of(name) for name in names}, reverse=True)
+
+
+def _begin(state: State, free: int, rooms: Rooms, priority: int | None) -> list[Command]:
+    """What is to be begun of this priority, of any for None: steps, and items of mapped ones."""
+    found: list[Command] = []
+    if not state.is_halted:
+        found.extend(_from_ready(state, free, rooms, priority))
+        free -= sum(isinstance(command, StartAttempt) for command in found)
+    if state.mapped:
+        found.extend(from_items(state, free, rooms, priority))
+    return found
+
+
+def _of(state: State, names: Iterable[str], priority: int | None) -> Iterable[str]:
+    if priority is None:
         return names
-    return sorted(names, key=lambda name: -state.flow[name].priority)
+    return [name for name in names if state.priority_of(name) == priority]
 
 
-def _from_ready(state: State, free: int, rooms: Rooms) -> Iterator[Command]:
-    for name in _ranked(state, state.ready):
+def _from_ready(state: State, free: int, rooms: Rooms, priority: int | None) -> Iterator[Command]:
+    for name in _of(state, state.ready, priority):
         definition = state.flow[name]
         inputs = current_inputs(state, definition)
         if _answers(state, state.steps[name], definition, inputs):
@@ -98,7 +115,7 @@ def _from_ready(state: State, free: int, rooms: Rooms) -> Iterator[Command]:
         elif free > 0 and rooms.take(definition.limit if definition.map is None else ""):
             free -= 1
             yield _start(state, definition, inputs)
-    for name in _next(state, free, rooms):
+    for name in _next(state, free, rooms, priority):
         definition = state.flow[name]
         inputs = current_inputs(state, definition)
         skip = _skipped(state, definition, inputs)
@@ -107,13 +124,14 @@ def _from_ready(state: State, free: int, rooms: Rooms) -> Iterator[Command]:
         yield skip or _start(state, definition, inputs)
 
 
-def _next(state: State, free: int, rooms: Rooms) -> Iterator[str]:
+def _next(state: State, free: int, rooms: Rooms, priority: int | None) -> Iterator[str]:
     """So many steps at most that have nothing that could be reused."""
     within: list[str] = []
     for limit, names in state.limited.items():
         if names:
-            within += islice(_ranked(state, names), max(0, min(rooms.left(limit), free)))
-    return islice(_ranked(state, chain(state.fresh, within)), max(free, 0))
+            mine = _of(state, names, priority)
+            within += islice(mine, max(0, min(rooms.left(limit), free)))
+    return islice(chain(_of(state, state.fresh, priority), within), max(free, 0))
 
 
 def _skipped(state: State, definition: Step, inputs: dict[str, str]) -> Skip | None:

@@ -16,13 +16,16 @@ __all__ = ["from_items", "streams_to_begin"]
 
 
 def from_items(
-    state: State, free: int, rooms: Rooms
+    state: State, free: int, rooms: Rooms, priority: int | None = None
 ) -> Iterator[StartAttempt | Gather | FailPass | CutOff]:
     """Items to be started, as far as there is room, and passes that have come to their end.
 
-    A step that takes another one's items comes before it: so each goes all the way.
+    Of steps with this priority, of all for None. A step that takes another one's items comes
+    before it: so each goes all the way.
     """
     for name in reversed(state.mapped):
+        if priority is not None and state.priority_of(name) != priority:
+            continue
         step, definition = state.steps[name], state.flow.get(name)
         items, run = step.items, step.running
         if items is None or run is None or definition is None or definition.map is None:

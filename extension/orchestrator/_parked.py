@@ -19,6 +19,9 @@ def nobody(_: str) -> State | None:
 
 def is_parked(state: State, find: Find = nobody) -> bool:
     """Whether all that was asked for waits for people, in this run or in one that it has called."""
+    if state.held == "asked":
+        # Its time is over, and that is what a person is asked about.
+        return not any(is_at_work(state, state.steps[name], find) for name in state.running)
     asking = _asking(state, find)
     wanted = [name for name, step in state.steps.items() if step.owed or step.running]
     wanted += state.unfinished
@@ -63,7 +66,7 @@ def is_at_work(state: State, step: StepState, find: Find = nobody) -> bool:
         return True
     has_room = not over.max_parallel or len(running) < over.max_parallel
     # Under a limit those may be in the way that wait.
-    return bool(items.ready) and has_room and not (state.is_paused or definition.limit)
+    return bool(items.ready) and has_room and not (state.is_halted or definition.limit)
 
 
 def _waits_for_people(unit: Unit, find: Find) -> bool:

@@ -154,6 +154,11 @@ class State:
         """Whether nothing further is started at present."""
         return self.is_paused or bool(self.held)
 
+    def priority_of(self, step: str) -> int:
+        """0 where it has none."""
+        definition = self.flow.get(step)
+        return definition.priority if definition is not None else 0
+
     @property
     def under_way(self) -> int:
         """Attempts that have begun and not ended; of a mapped step, those at its items."""

@@ -176,3 +176,27 @@ def test_the_highest_priority_goes_first(notebook: Notebook) -> None:
     doors(notebook).out.set()
     notebook.session.wait(timeout=20)
     assert doors(notebook).came == ["a", "c", "e", "b", "d"]
+
+
+def enter_each(notebook: Notebook, name: str, items: str, **policies: object) -> None:
+    """A step that goes through the doors once for each letter."""
+    each = MapOver(item="it", source=repr(list(items)))
+    how = Policies(map=each, **policies)  # type: ignore[arg-type]
+    notebook.step(name, f"{name} = doors.enter('{name}' + it)", policies=how)
+
+
+def test_items_of_the_highest_priority_go_first(notebook: Notebook) -> None:
+    """Through the same limit, before plain steps of a lower one, and after those of a higher."""
+    notebook.session.limit("one", concurrent=1)
+    enter(notebook, "a", limit="one")
+    wait_for(lambda: doors(notebook).came == ["a"])
+    enter_each(notebook, "low", "xy", limit="one")
+    enter(notebook, "b", limit="one")
+    enter_each(notebook, "high", "xy", limit="one", priority=5)
+    enter(notebook, "c", limit="one", priority=9)
+    wait_for(lambda: all((it := notebook.view(n).items) and it.total == 2 for n in ("low", "high")))
+    doors(notebook).out.set()
+    notebook.session.wait(timeout=20)
+    came = doors(notebook).came
+    assert came[:4] == ["a", "c", "highx", "highy"]
+    assert sorted(came[4:]) == ["b", "lowx", "lowy"]

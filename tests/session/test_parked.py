@@ -11,7 +11,7 @@ import stepwell
 from stepwell.errors import NeedsPerson
 from stepwell.flow import Approve, MapOver, Policies
 from stepwell.orchestrator import NEEDS_PERSON, status_of
-from stepwell.session import SessionNotebook
+from stepwell.session import SessionNotebook, set_budget
 from stepwell.store import MemoryStore
 
 GATE = Policies(approve=Approve(text="Go on?"))
@@ -116,3 +116,11 @@ def test_a_paused_run_that_has_nothing_to_ask_needs_nobody(notebook: Notebook) -
     notebook.session.pause()
     notebook.step("b", "b = 1")
     assert status(notebook) == "running"
+
+
+def test_a_run_whose_time_is_over_needs_a_person(notebook: Notebook) -> None:
+    """To extend its budget."""
+    set_budget(notebook.session.engine, {"seconds": 0.0})
+    notebook.step("b", "b = 1")
+    asks(notebook)
+    assert status(notebook) == NEEDS_PERSON
