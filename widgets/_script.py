@@ -13,8 +13,8 @@ __all__ = ["MODULES", "script", "style"]
 
 MODULES = (
     "dom", "format", "link", "list", "pages", "layout", "graph", "scale", "bars", "timeline",
-    "value", "schema", "difference", "form", "approval", "items", "child", "details", "run_view",
-    "stepwell",
+    "value", "schema", "difference", "form", "approval", "elsewhere", "items", "child", "details",
+    "run_view", "stepwell",
 )  # fmt: skip
 """In the order in which each needs only those before it."""
 

@@ -92,15 +92,32 @@ class Desk:
 
     def inbox(self) -> list[Question]:
         """Everything that waits for a person, in all runs of the store, the oldest first."""
-        found = self._at_hand()
+        found = [*self._at_hand(), *self.elsewhere()]
+        return sorted(found, key=lambda question: question.approval.at)
+
+    def elsewhere(self) -> list[Question]:
+        """What waits in runs that nobody advances here."""
         advancing = self._orchestrator.look(
             lambda: {state.run for state in self._orchestrator.states()}
         )
         query = "SELECT DISTINCT run FROM approvals WHERE status = 'pending'"
-        for (run,) in self._store.sql(query).fetchall():
-            if run not in advancing:
-                found += _open(load(self._store, run))
-        return sorted(found, key=lambda question: question.approval.at)
+        found = [run for (run,) in self._store.sql(query).fetchall() if run not in advancing]
+        return [question for run in found for question in _open(load(self._store, run))]
+
+    def approval(self, name: str) -> Approval:
+        """A question of any run, by its whole id, decided or not. Raises `UnknownApproval`."""
+
+        def look() -> Approval | None:
+            known = (state.approvals.get(name) for state in self._orchestrator.states())
+            return next((approval for approval in known if approval is not None), None)
+
+        if (found := self._orchestrator.look(look)) is not None:
+            return found
+        query = "SELECT run FROM approvals WHERE approval = ?"
+        for (run,) in self._store.sql(query, [name]).fetchall():
+            if name in (known := load(self._store, run).approvals):
+                return known[name]
+        raise UnknownApproval(name)
 
     def _at_hand(self) -> list[Question]:
         """What waits in the runs that are being advanced; the store need not be asked."""

@@ -100,7 +100,7 @@ class Details:
         request = approval.request
         if not approval.is_pending:
             return facts
-        if request.payload is not None:
+        if request.payload is not None and request.payload.preview != "{}":
             facts["payload"] = self.value(request.payload)
         if request.edit or request.form == "ask":
             facts |= self._form(request)

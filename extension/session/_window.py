@@ -13,7 +13,7 @@ from contextlib import suppress
 from typing import Protocol
 from uuid import uuid4
 
-from stepwell.errors import InvalidUsage, StepwellError, UnknownApproval, UnknownStep
+from stepwell.errors import InvalidUsage, StepwellError, UnknownStep
 from stepwell.frontend import Frontend
 from stepwell.orchestrator import (
     Approval,
@@ -42,6 +42,7 @@ from stepwell.widgets import (
     Message,
     Spans,
     View,
+    approval_facts,
     run_facts,
     run_table,
     step_facts,
@@ -55,6 +56,7 @@ Act = Callable[[str], str]
 _KEPT_UP_TO_DATE = 3
 _MANY = 1000
 _PAGE = 100
+_MOST_ELSEWHERE = 50
 _WHILE = 1.0
 _OF_ALL = (RunContinued, RunPaused, RunStarted, StepForgotten, StepRenamed, StepsDefined)
 """After these there are other steps than before, or all of them stand otherwise."""
@@ -209,7 +211,7 @@ class Window:
         """Answer a request of a front end."""
         details = Details(self._engine())
         match kind:
-            case "step" | "now" | "items" | "child":
+            case "step" | "now" | "items" | "child" | "elsewhere":
                 return self._look(details, kind, message)
             case "approval":
                 return details.question(self._approval(message))
@@ -231,6 +233,8 @@ class Window:
                 return self._items(self._state(run), step, message)
             case "child":
                 return self._child(run, _text(message, "mark"))
+            case "elsewhere":
+                return self._elsewhere()
             case _:
                 return details.now(run, step, item)
 
@@ -263,17 +267,16 @@ class Window:
         return load(engine.store, engine.resolve(run))
 
     def _approval(self, message: Message) -> Approval:
-        name = str(message.get("approval"))
-        orchestrator = self._engine().orchestrator
+        return self._engine().desk.approval(_text(message, "approval"))
 
-        def look() -> Approval | None:
-            known = (state.approvals.get(name) for state in orchestrator.states())
-            return next((approval for approval in known if approval is not None), None)
-
-        found = orchestrator.look(look)
-        if found is None:
-            raise UnknownApproval(name)
-        return found
+    def _elsewhere(self) -> Message:
+        """Open questions of runs that nobody advances here."""
+        questions = self._engine().desk.elsewhere()[:_MOST_ELSEWHERE]
+        facts = [
+            {**approval_facts(approval_view(it.approval)), "run": it.run, "notebook": it.notebook}
+            for it in questions
+        ]
+        return {"questions": facts}
 
     def _decide(self, message: Message) -> None:
         # Durable when it returns: what is answered then is what the store says.

@@ -186,3 +186,29 @@ def test_nested_values_are_filled_in_by_keyboard(folder: Path, open_lab: Open) -
     lab.write(5, "print(text)")
     lab.run(5)
     expect(lab.output(5)).to_have_text("large 2026-11-28 ['green'] Bern True")
+
+
+def test_questions_of_other_runs_are_reached_from_the_view(folder: Path, open_lab: Open) -> None:
+    """Of runs that nobody advances here: which run asks is said, and the answer is kept for it."""
+    asks = "%%step publish --approve 'Publish this?'\nurl = 'https://example.org'"
+    lab = opened(folder, open_lab, "%%step draft\nreport = 1", asks)
+    expect(view_in(lab, 4).get_by_role("button", name="Approve")).to_be_visible()
+    old = view_in(lab, 4).locator(".sw-name code").first.inner_text()
+    lab.write(5, f"%stepwell fork {old} --from draft")
+    lab.run(5)
+    lab.expect_done(5)
+    lab.restart()
+    lab.run(0)
+    lab.expect_done(0)
+    lab.run(4)
+    view = view_in(lab, 4)
+    view.get_by_text("1 open question in other runs of this store").click()
+    other = view.locator(".sw-elsewhere").get_by_role("region", name="Publish this?")
+    expect(other).to_contain_text(f"run {old} of note.ipynb")
+    lab.shoot("elsewhere")
+    other.get_by_role("button", name="Approve").click()
+    expect(other).to_contain_text("approved")
+    expect(other).to_contain_text(f"%stepwell resume {old}")
+    lab.write(5, f"%stepwell sql select status from approvals where run = '{old}'")
+    lab.run(5)
+    expect(lab.output(5)).to_contain_text("approved")

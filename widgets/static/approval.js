@@ -46,10 +46,17 @@ export class Approval {
   tick() {
     if (!this.isOpen) return;
     const due = this.facts.due ? `${elapsed(Math.max(0, this.facts.due - now()) / 1e6)} left, then ${this._fate()}` : "";
-    const rest = [oneLine(this.facts.item ? `${this.facts.step}[${this.facts.item}]` : this.facts.step, 100), this.facts.requested ? `asked ${clock(this.facts.requested)}` : "", due].filter(Boolean).join(" · ");
+    const rest = [oneLine(this.facts.item ? `${this.facts.step}[${this.facts.item}]` : this.facts.step, 100), this._origin(), this.facts.requested ? `asked ${clock(this.facts.requested)}` : "", due].filter(Boolean).join(" · ");
     if (rest === this._shownRest) return;
     this._shownRest = rest;
     fill(this.head, h("span", { class: "sw-chip" }, "! needs a person"), h("span", { class: "sw-muted" }, isolated(rest)));
+  }
+
+  /** Of a run that nobody advances here: which one. */
+  _origin() {
+    if (!this.facts.run) return "";
+    const notebook = oneLine(String(this.facts.notebook ?? "").split(/[\\/]/).pop() ?? "", 60);
+    return `run ${oneLine(this.facts.run, 20)}${notebook ? ` of ${notebook}` : ""}`;
   }
 
   _fate() {
@@ -268,7 +275,8 @@ export class Approval {
     fill(this.payload);
     fill(this.work, facts.note && h("div", { class: "sw-reason", dir: "auto" }, oneLine(facts.note, 2000)));
     fill(this.buttons);
-    this._say(why || begun);
+    const later = this.facts.run && !why ? `Stored. That run takes it up when it goes on: %stepwell resume ${oneLine(this.facts.run, 20)}` : "";
+    this._say(why || begun || later);
     this.mode = "";
     if (had) this.element.focus({ preventScroll: true });
   }

@@ -3,6 +3,7 @@
 import { dress, fill, freshId, h, isolated, oneLine } from "./dom.js";
 import { clock, cost, count, duration, elapsed, gist, look, now, plural, share, sign } from "./format.js";
 import { Details } from "./details.js";
+import { Elsewhere } from "./elsewhere.js";
 import { Graph } from "./graph.js";
 import { LongList } from "./list.js";
 import { Timeline } from "./timeline.js";
@@ -35,6 +36,7 @@ export class RunPane {
     this.shown = [];
     this.graph = new Graph({ select: (name) => this.select(name), list: (names) => this._list(names) });
     this.timeline = new Timeline({ select: (name) => this.select(name), items: (name, what) => link.ask("items", { ...what, step: name, run: state.run.id }), say: (problem) => this.say(problem) });
+    this.elsewhere = new Elsewhere(link, around.approval);
     this.list = new LongList(STEP_ROW, (index) => this._row(this.shown[index]), { label: "Steps", className: "sw-steps" });
     this.details = new Details({
       ask: (kind, what) => link.ask(kind, { ...what, run: state.run.id }),
@@ -61,7 +63,7 @@ export class RunPane {
     this.panels = h("div", { class: "sw-panels" },
       this._panel("Flow", id, this.graph.element), this._panel("Timeline", id, this.timeline.element), this._panel("Steps", id, this.list.element));
     return h("div", { class: `sw-view mathjax_ignore ${this.around.isChild ? "sw-child" : ""}`, role: "region", "aria-label": this.around.isChild ? "Child run" : "Run" },
-      this.head, this.totals, this.status, this.asks,
+      this.head, this.totals, this.status, this.asks, this.around.isChild ? null : this.elsewhere.element,
       h("div", { class: "sw-bar-row" }, this.tabs, h("div", { class: "sw-find" }, this.search, this.select_)),
       h("div", { class: "sw-main" }, this.panels, this.details.element));
   }
@@ -145,6 +147,7 @@ export class RunPane {
     if (!this.state.isKnown) return;
     this._drawHead();
     this._drawAsks();
+    if (!this.around.isChild) this.elsewhere.update();
     this.shown = this._matching();
     if (this.tab === "Flow") this.graph.update(this.state, this.selected);
     if (this.tab === "Timeline") this.timeline.update(this.state, this.shown, this.selected);
