@@ -239,13 +239,13 @@ class _DuckStore(Store):
         self._check_alive()
         self._shortcuts.write(last, form, parts)
 
-    def shortcut(self, run: str, form: str) -> Shortcut | None:
+    def shortcut(self, run: str) -> Shortcut | None:
         self._check_alive()
         origin = self._shortcuts.origin(run)
         if origin is None:
             return None
         ends = self.rows(run, after=origin.seq - 1, until=origin.seq)
-        return self._shortcuts.read(run, form, ends[0] if ends else None)
+        return self._shortcuts.read(run, ends[0] if ends else None)
 
     def drop_shortcut(self, run: str) -> None:
         self._shortcuts.drop(run)

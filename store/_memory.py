@@ -147,14 +147,14 @@ class MemoryStore(Store):
         self._check_alive()
         self._shortcuts[last.run] = (last, form, list(parts))
 
-    def shortcut(self, run: str, form: str) -> Shortcut | None:
+    def shortcut(self, run: str) -> Shortcut | None:
         self._check_alive()
         if run not in self._shortcuts:
             return None
-        last, made, parts = self._shortcuts[run]
-        if made != form or last not in self._rows[last.seq - 1 : last.seq]:
+        last, form, parts = self._shortcuts[run]
+        if last not in self._rows[last.seq - 1 : last.seq]:
             return None
-        return Shortcut(last.seq, iter(parts))
+        return Shortcut(last.seq, form, iter(parts))
 
     def drop_shortcut(self, run: str) -> None:
         self._shortcuts.pop(run, None)

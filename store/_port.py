@@ -109,6 +109,8 @@ class Shortcut(msgspec.Struct, frozen=True, gc=False):
     """What a run's records up to `seq` come to, in the words of whoever made it."""
 
     seq: int
+    form: str
+    """What the parts mean to whoever made them."""
     parts: Iterator[bytes]
     """As they were given. Raises `StoreCorrupt` where it turns out to be damaged, or whatever
     reading a file raises: then there is none."""
@@ -228,8 +230,8 @@ class Store(Protocol):
         """
         ...
 
-    def shortcut(self, run: str, form: str) -> Shortcut | None:
-        """What was last kept for the run, if it is in this form and of the records there are."""
+    def shortcut(self, run: str) -> Shortcut | None:
+        """What was last kept for the run, if it was made of the records there are."""
         ...
 
     def drop_shortcut(self, run: str) -> None:

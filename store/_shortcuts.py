@@ -71,14 +71,14 @@ class Shortcuts:
             return msgspec.msgpack.decode(next(it), type=Origin)
         return None
 
-    def read(self, run: str, form: str, last: Row | None) -> Shortcut | None:
-        """The run's shortcut in this form, if `last` is the record it ends with."""
+    def read(self, run: str, last: Row | None) -> Shortcut | None:
+        """The run's shortcut, if `last` is the record it ends with."""
         origin = self.origin(run)
         if origin is None or last is None:
             return None
-        if origin != Origin(form, self._store, run, last.seq, _proof(last)):
+        if origin != Origin(origin.form, self._store, run, last.seq, _proof(last)):
             return None
-        return Shortcut(origin.seq, self._parts(run, origin))
+        return Shortcut(origin.seq, origin.form, self._parts(run, origin))
 
     def drop(self, run: str | None = None) -> None:
         """Remove this run's, or all. One that cannot be removed is refused when it is read."""

@@ -117,7 +117,8 @@ def _nothing(run: str) -> Folded:
 
 def _taken(store: Store, run: str, pace: Callable[[], None]) -> tuple[Folded, int]:
     """What the run's shortcut gives, and up to which record; nothing where it has none."""
-    if (found := store.shortcut(run, form())) is None:
+    found = store.shortcut(run)
+    if found is None or found.form != form():
         return _nothing(run), 0
     try:
         state = state_of(run, _paced(found.parts, pace))

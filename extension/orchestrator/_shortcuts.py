@@ -111,14 +111,17 @@ def _empty(things: dict[str, Thing], pace: Pace) -> None:
 
 def is_shortcut_true(store: Store, run: str) -> bool:
     """Whether the run's shortcut is what its records come to; so is one that is not there."""
-    found = store.shortcut(run, form())
-    if found is None:
+    numbering = store.numbering
+    found = store.shortcut(run)
+    if found is None or found.form != form():
         return True
     parts = parts_of(fold(store, run, until=found.seq, is_direct=False).state)
     try:
-        return all(kept == made for kept, made in zip_longest(found.parts, parts))
+        is_true = all(kept == made for kept, made in zip_longest(found.parts, parts))
     except (OSError, StoreCorrupt):
-        return False
+        is_true = False
+    # One that was made of records by their old numbers has gone meanwhile.
+    return is_true or store.numbering != numbering
 
 
 class Shortcuts:
@@ -144,9 +147,11 @@ class Shortcuts:
 
     def look(self, run: str) -> None:
         """The run was read from the store: what of it was not in its shortcut counts."""
-        found = self._store.shortcut(run, form())
-        if self._store.last_seq - (found.seq if found is not None else 0) >= EVERY:
-            self._want(run, EVERY)
+        if self._store.last_seq >= EVERY:
+            found = self._store.shortcut(run)
+            is_good = found is not None and found.form == form()
+            if self._store.last_seq - (found.seq if found and is_good else 0) >= EVERY:
+                self._want(run, EVERY)
 
     def close(self, seconds: float = CLOSING_SECONDS) -> None:
         """Make what is worth it, quickly, and end."""

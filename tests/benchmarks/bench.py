@@ -10,6 +10,7 @@ are noisy: read the ratios. Each part runs in a process of its own.
 import json
 import os
 import resource
+import shutil
 import statistics
 import subprocess
 import sys
@@ -310,6 +311,12 @@ def main() -> None:
                         f"resume {count:,}",
                         [in_process(f"resume:{count}", Path(folder)) for _ in range(3)],
                     )
+                    for shortcuts in Path(folder).glob("*.shortcuts"):
+                        shutil.rmtree(shortcuts)
+                        _print(
+                            "… all records",
+                            [in_process(f"resume:{count}", Path(folder)) for _ in range(3)],
+                        )
             continue
         results: list[dict[str, float]] = []
         for _ in range(3):

@@ -231,9 +231,9 @@ def test_one_is_made_when_much_has_happened(run: list[Record]) -> None:
     store.commit(run)
     shortcuts = Shortcuts(store)
     shortcuts.follow(happened(making.EVERY - 1))
-    assert store.shortcut("r", form()) is None
+    assert store.shortcut("r") is None
     shortcuts.follow(happened(1))
-    wait_for(lambda: store.shortcut("r", form()) is None or fold(store, "r").count == 0)
+    wait_for(lambda: store.shortcut("r") is None or fold(store, "r").count == 0)
     shortcuts.close()
 
 
@@ -245,7 +245,7 @@ def test_one_is_made_at_the_end(run: list[Record], monkeypatch: pytest.MonkeyPat
     few = Shortcuts(store)
     few.follow(happened(len(run) - 1))
     few.close()
-    assert store.shortcut("r", form()) is None
+    assert store.shortcut("r") is None
     many = Shortcuts(store)
     many.follow(happened(len(run)))
     many.close()
@@ -273,7 +273,7 @@ def test_whoever_closes_does_not_wait_for_long(run: list[Record]) -> None:
     shortcuts = Shortcuts(store)
     shortcuts.follow(happened(making.AT_THE_END))
     shortcuts.close(0.0)
-    assert store.shortcut("r", form()) is None
+    assert store.shortcut("r") is None
     assert [it.name for it in threading.enumerate() if it.name == "stepwell-shortcuts"] == []
     shortcuts.follow(happened(making.EVERY))
     assert [it.name for it in threading.enumerate() if it.name == "stepwell-shortcuts"] == []

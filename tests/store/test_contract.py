@@ -286,20 +286,20 @@ def test_rows_can_be_read_in_portions(store: Store) -> None:
 
 
 def test_a_shortcut_is_what_was_last_kept(store: Store) -> None:
-    """For one run, and in one form: whatever else is asked for is not there."""
+    """For one run, and in one form."""
     store.commit([Record("a", "r"), Record("b", "s"), Record("c", "r")])
     first, last = store.rows("r")
     store.keep_shortcut(first, "form", [b"one"])
     store.keep_shortcut(last, "form", iter([b"two", b"", b"three"]))
     store.commit([Record("d", "r")])
-    found = store.shortcut("r", "form")
+    found = store.shortcut("r")
     assert found is not None
-    assert (found.seq, list(found.parts)) == (3, [b"two", b"", b"three"])
-    assert store.shortcut("r", "other form") is None
-    assert store.shortcut("s", "form") is None
+    assert (found.seq, found.form) == (3, "form")
+    assert list(found.parts) == [b"two", b"", b"three"]
+    assert store.shortcut("s") is None
     store.drop_shortcut("r")
     store.drop_shortcut("r")
-    assert store.shortcut("r", "form") is None
+    assert store.shortcut("r") is None
 
 
 def test_a_shortcut_of_other_records_is_not_there(store: Store) -> None:
@@ -309,9 +309,9 @@ def test_a_shortcut_of_other_records_is_not_there(store: Store) -> None:
     store.rewrite(["old"])
     assert store.numbering == 1
     store.keep_shortcut(last, "form", [b"one"])
-    assert store.shortcut("r", "form") is None
+    assert store.shortcut("r") is None
     now = store.rows("r")[-1]
     store.keep_shortcut(now, "form", [b"one"])
-    assert store.shortcut("r", "form") is not None
+    assert store.shortcut("r") is not None
     store.rewrite()
-    assert store.shortcut("r", "form") is None
+    assert store.shortcut("r") is None

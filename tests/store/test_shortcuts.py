@@ -21,7 +21,7 @@ def keep(store: Store, *parts: bytes, run: str = "r") -> Row:
 
 def kept(store: Store, run: str = "r") -> list[bytes] | None:
     """The parts that are there."""
-    found = store.shortcut(run, "form")
+    found = store.shortcut(run)
     return None if found is None else list(found.parts)
 
 
