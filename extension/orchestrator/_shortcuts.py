@@ -155,7 +155,8 @@ class Shortcuts:
 
     def close(self, seconds: float = CLOSING_SECONDS) -> None:
         """Make what is worth it, quickly, and end."""
-        for run, count in list(self._since.items()):
+        # Without any time this is the interpreter's end, at which no thread can be started.
+        for run, count in list(self._since.items()) if seconds else ():
             if count >= AT_THE_END:
                 self._want(run, AT_THE_END)
         with self._lock:

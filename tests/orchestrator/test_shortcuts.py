@@ -1,6 +1,8 @@
 """Shortcuts: a state that was kept, and the rest of the events, are the run."""
 
 import random
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
@@ -290,6 +292,25 @@ def test_what_was_read_in_half_the_time_is_kept(run: list[Record]) -> None:
     assert make_shortcut(store, "r", pace=pace) == making.PORTION * 2
     assert fold(store, "r").count == store.last_seq - making.PORTION * 2
     assert is_shortcut_true(store, "r")
+
+
+ENDS = """
+import sys
+from stepwell.orchestrator import Happened, HeartbeatKept, RunStarted, Shortcuts
+from stepwell.store import Record, open_store
+store = open_store(sys.argv[1])
+store.commit([Record("run_started", "r", body=b'{"kind":"run_started"}')] * 20_000)
+shortcuts = Shortcuts(store)
+shortcuts.follow([Happened("r", "", 0, 0, HeartbeatKept(), {}, "")] * int(sys.argv[2]))
+"""
+
+
+@pytest.mark.parametrize("count", [making.AT_THE_END, making.EVERY])
+def test_a_process_that_just_ends_ends(tmp_path: Path, count: int) -> None:
+    """Also in the middle of making one, and without a word."""
+    command = [sys.executable, "-c", ENDS, str(tmp_path / "n.duckdb"), str(count)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_a_store_that_goes_away_meanwhile_is_no_trouble(
