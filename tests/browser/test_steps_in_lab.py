@@ -122,3 +122,31 @@ def test_tab_completes_the_options_of_a_step(folder: Path, open_lab: Open) -> No
     lab.shoot("completion")
     offered.filter(has_text="--always").click()
     expect(lab.cell(1).locator(".cm-content")).to_have_text("%%step plan --always")
+
+
+def test_what_a_model_writes_is_seen_while_it_writes(folder: Path, open_lab: Open) -> None:
+    """Piece by piece on the card, as text; and the whole of it when it is stored."""
+    notebook = lab_notebook(
+        folder,
+        "%load_ext stepwell\nimport asyncio, os, stepwell",
+        "@stepwell.durable\n"
+        "async def write(topic):\n"
+        "    for word in ('Wells', 'keep', '<b>cold</b>', 'water'):\n"
+        "        while not os.path.exists(word.strip('</b>')): await asyncio.sleep(0.02)\n"
+        "        yield word + ' '\n"
+        "    while not os.path.exists('enough'): await asyncio.sleep(0.02)",
+        "%%step story\nstory = ''.join([word async for word in write('wells')])",
+    )
+    lab = open_lab(notebook)
+    lab.run_all()
+    seen = ""
+    for word, shown in (("Wells", "Wells"), ("keep", "keep"), ("cold", "<b>cold</b>")):
+        (folder / word).touch()
+        seen = f"{seen} {shown}".strip()
+        expect(lab.card(2)).to_contain_text(seen)
+    expect(lab.card(2)).to_contain_text("write · 3 pieces")
+    lab.shoot("streaming")
+    for name in ("water", "enough"):
+        (folder / name).touch()
+    expect(lab.card(2)).to_contain_text("done")
+    expect(lab.card(2)).not_to_contain_text("pieces")

@@ -190,7 +190,11 @@ async def agent(task, rounds=2):
 
 def agents(notebook: Notebook, effects: Effects, source: str = AGENT) -> None:
     """An agent that asks several times, and may itself have to be allowed."""
-    notebook.names["approve"] = lambda task, rounds=2: effects.gate.is_set()
+
+    def approve(task: str, rounds: int = 2) -> bool:
+        return effects.gate.is_set()
+
+    notebook.names["approve"] = approve
     # As in a notebook, whose cells can be read again.
     name = f"<cell {next(_number)}>"
     linecache.cache[name] = (len(source), None, source.splitlines(keepends=True), name)

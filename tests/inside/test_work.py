@@ -171,6 +171,20 @@ def test_the_clock_of_a_test_goes_on_while_calls_wait_for_a_rate_alone() -> None
     assert time.monotonic() - begun < 5
 
 
+def test_it_goes_on_while_steps_wait_for_a_rate_alone() -> None:
+    """Three steps at one an hour: the last begins after two."""
+    clock = VirtualClock()
+    begin = clock.time
+    steps = [
+        stepwell.step(name=name, out=name, defer=True, limit="hourly")(lambda: 1) for name in "abc"
+    ]
+    with stepwell.run(steps=[made("ready", source=lambda: 1)], clock=clock) as run:
+        run.limit("hourly", rate=1, per=3600)
+        run.add(steps)
+        run.wait(timeout=20)
+    assert timedelta(hours=2) <= clock.time - begin < timedelta(hours=3)
+
+
 def test_what_works_and_what_waits_is_told_from_the_innermost_outwards() -> None:
     """An attempt works as long as one call in it does."""
     told: list[str] = []
