@@ -27,7 +27,7 @@ from stepwell.store._known import Known
 from stepwell.store._lock import Lock
 from stepwell.store._opening import network_notes, open_file, prepare_folder
 from stepwell.store._packing import Packed, pack
-from stepwell.store._payloads import Payloads
+from stepwell.store._payloads import INLINE_BYTES, Payloads
 from stepwell.store._port import (
     Blob,
     Committed,
@@ -219,6 +219,8 @@ class _DuckStore(Store):
 
     def put(self, blob: Blob) -> Blob:
         self._check_alive()
+        if blob.data is None or len(blob.data) <= INLINE_BYTES:
+            return blob  # it goes with its record
         with self._gate.passing():
             return self._payloads.put(blob)
 

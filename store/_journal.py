@@ -33,9 +33,10 @@ CHECKPOINT_BYTES = 48 << 20
 CHECKPOINT_COMMITS = 8_000
 CHUNK_ROWS = 4_000
 REOPEN_SECONDS = 10.0
-# Up to so many rows at once are put into the tail, until so many wait in it.
-TAIL_ROWS = 16
-TAIL_BYTES = 16 << 10
+# Up to so many rows at once are put into the tail, until so many wait in it. A commit of DuckDB's
+# of 100 rows and more is not worth sparing: they would be written twice.
+TAIL_ROWS = 100
+TAIL_BYTES = 160 << 10
 FOLD_ROWS = 1_000
 FOLD_BYTES = 2 << 20
 

@@ -89,7 +89,7 @@ class Details:
 
     def now(self, run: str, name: str, key: str = "") -> Message:
         """What the attempt that is under way has said so far, the end of it."""
-        recorder = self._engine.surroundings.recorders.get((run, name, key))
+        recorder = self._engine.worker.recorder(run, name, key)
         if recorder is None:
             return {"log": []}
         return {"log": log_ending(recorder.ending(_ENDING), _ENDING)}

@@ -4,7 +4,6 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Any
-from weakref import WeakValueDictionary
 
 from stepwell.agents import Agent, Definition, Nursery, nursery
 from stepwell.errors import InvalidStep
@@ -41,10 +40,6 @@ class Surroundings:
     """By step; an agent's by `agent/step`."""
     places: dict[str, object] = field(default_factory=dict[str, object])
     """Step → the cell its card is in; the same for runs that cells have called."""
-    recorders: WeakValueDictionary[tuple[str, str, str], Recorder] = field(
-        default_factory=WeakValueDictionary[tuple[str, str, str], Recorder]
-    )
-    """Of attempts that are under way: run, step and item → what it says."""
     agents: dict[str, Agent[..., Any]] = field(default_factory=dict[str, "Agent[..., Any]"])
     """As they are declared now."""
     agents_in: dict[str, dict[str, Definition]] = field(
@@ -156,9 +151,7 @@ class Surroundings:
 
     def recorder(self, attempt: AttemptId) -> Recorder:
         """Outputs go to the step's cell, if it is shown anywhere."""
-        made = Recorder(self.relay, self.places.get(self.caller(attempt)))
-        self.recorders[attempt.run, attempt.step, attempt.item] = made
-        return made
+        return Recorder(self.relay, self.places.get(self.caller(attempt)))
 
     def enter(self, attempt: Attempt) -> None:
         """Let the step's code call agents."""

@@ -137,6 +137,15 @@ class KernelWorker:
         self._tasks[attempt.id] = task
         self._pool.submit(partial(self._begin, task))
 
+    def recorder(self, run: str, step: str, item: str) -> Recorder | None:
+        """What the newest attempt at this that is under way says; None where none is."""
+        found: Recorder | None = None
+        for task in list(self._tasks.values()):
+            mine = task.attempt.id
+            if (mine.run, mine.step, mine.item) == (run, step, item):
+                found = task.recorder
+        return found
+
     def cancel(self, attempt: AttemptId) -> None:
         """Stop it if it waits or awaits; code without `await` runs to its end."""
         task = self._tasks.get(attempt)

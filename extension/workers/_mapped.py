@@ -179,18 +179,24 @@ class Mapped:
         """An item has made these: they will be wanted when all are gathered."""
         ref, at = attempt.item, (attempt.id.run, attempt.id.step)
         assert ref is not None
-        size = sum(output.size + _OVERHEAD for output in outputs.values())
-        with self._lock:
-            mine = self._passes.get(at)
-            if mine is None or mine.number != ref.of_pass:
-                if not ref.is_stored:
-                    return
-                mine = self._passes[at] = _Pass(ref.of_pass, [])
-            if mine.size + size > KEPT_BYTES:
+        mine = self._passes.get(at)
+        if mine is None or mine.number != ref.of_pass:
+            if not ref.is_stored:
                 return
-            mine.size += size
-            for name, output in outputs.items():
+            mine = self._stream(at, ref.of_pass)
+        for name, output in outputs.items():
+            # Not locked: two at once are perhaps counted as one, and it is about the size.
+            mine.size += output.size + _OVERHEAD
+            if mine.size <= KEPT_BYTES:
                 mine.made[ref.key, name] = (output.digest, objects[name])
+
+    def _stream(self, at: tuple[str, str], number: int) -> _Pass:
+        """The pass over another step's items: there are no elements to be held."""
+        with self._lock:
+            known = self._passes.get(at)
+            if known is None or known.number != number:
+                known = self._passes[at] = _Pass(number, [])
+            return known
 
     def inputs(self, attempt: Attempt) -> dict[str, object]:
         """What an item's code reads of other steps, and its element."""

@@ -73,13 +73,13 @@ def test_a_file_that_cannot_be_written_is_named(open_to_all: Path, run_python: R
 
 
 def test_a_store_is_private_to_its_user(tmp_path: Path, make_blob: MakeBlob) -> None:
-    """Folder, file, log, lock and value files: nobody else can read them."""
+    """Folder, file, log, tail, lock and value files: nobody else can read them."""
     path = tmp_path / "new" / "n.duckdb"
     store = open_store(path)
     try:
         store.commit([Record("value", blob=store.put(make_blob(b"x" * 100_000)))])
         found = [path.parent, *path.parent.rglob("*")]
-        assert len(found) == 7
+        assert len(found) == 8
         assert [file for file in found if file.stat().st_mode & 0o077] == []
     finally:
         store.close()
