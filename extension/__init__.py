@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import stepwell.blocking as blocking  # noqa: PLR0402 - mypy finds no part of what it reads
     from stepwell.agents import Agent
-    from stepwell.api import Run, fork, run, step
+    from stepwell.api import Run, fork, notebook, run, step
     from stepwell.declaring import agent
     from stepwell.errors import RetryAfter, StepwellError, TerminalError
     from stepwell.inside import (
@@ -59,6 +59,7 @@ __all__ = [
     "heartbeat",
     "inbox",
     "load_ipython_extension",
+    "notebook",
     "open",
     "progress",
     "receive",
@@ -93,6 +94,7 @@ _HOMES = {
     "progress": "stepwell.inside",
     "usage": "stepwell.inside",
     "fork": "stepwell.api",
+    "notebook": "stepwell.api",
     "open": "stepwell.reading",
     "run": "stepwell.api",
     "secret": "stepwell.secrecy",

@@ -20,8 +20,9 @@ from stepwell.arguments import PolicyArguments, policies_from
 from stepwell.defining import step_from_function
 from stepwell.errors import InvalidUsage, NotYetSupported, UnknownName, near_misses
 from stepwell.flow import MapOver, Step, share_of
+from stepwell.steering import Steering
 
-__all__ = ["FunctionStep", "Registered", "Run", "fork", "register", "run", "step"]
+__all__ = ["FunctionStep", "Registered", "Run", "fork", "notebook", "register", "run", "step"]
 
 Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")
@@ -237,16 +238,15 @@ def _in_notebook(made: FunctionStep[..., Any]) -> None:
         notebook.session.define([made.definition])
 
 
-class Run(Mapping[str, Any]):
-    """A run in this process: outputs by name, read when asked for. Close it, or use `with`."""
+class Run(Steering, Mapping[str, Any]):
+    """A run in this process: outputs by name, read when asked for. Close it, or use `with`.
 
-    def __init__(self, session: Any) -> None:
-        self._session = session
+    What `%stepwell` does with the run and its store, its methods do.
+    """
 
-    @property
-    def id(self) -> str:
-        """The run's id."""
-        return str(self._session.engine.run)
+    def __init__(self, session: Any, *, is_own: bool = True) -> None:
+        super().__init__(session)
+        self._is_own = is_own
 
     def __getitem__(self, name: str) -> Any:
         """An output, waiting for its step if need be. Raises `StepFailed`, `KeyError`."""
@@ -273,57 +273,10 @@ class Run(Mapping[str, Any]):
         always = [name for name in names if session.state.flow[name].always]
         session.ask(names, by="run", force=always)
 
-    def wait(self, *, timeout: float | None = None) -> None:
-        """Wait for every step. Raises `StepFailed`, `StepCancelled`, `WaitTimedOut`."""
-        self._session.wait(timeout=timeout)
-
-    def inbox(self) -> list[Any]:
-        """Everything that waits for a person, in all runs of the store, the oldest first."""
-        found: list[Any] = self._session.inbox()
-        return found
-
-    def decide(
-        self,
-        which: str = "",
-        decision: str = "approve",
-        value: Any = ...,
-        reason: str = "",
-        *,
-        by: str = "",
-        always: bool = False,
-    ) -> None:
-        """Decide a question. See `stepwell.decide`."""
-        given = {} if value is ... else {"value": value}
-        self._session.decide(which, decision, reason=reason, by=by, always=always, **given)
-
-    def send(self, topic: str, payload: Any = None, *, run: str = "") -> None:
-        """Send a message to this run, or another of its store. Raises `UnknownRun`."""
-        self._session.send(run, topic, payload)
-
-    def budget(self, **limits: float | None) -> None:
-        """Limit what the run may consume: `cost`, `calls`, `tokens`, `depth`, `seconds`.
-
-        Checked before each call; a limit that is reached parks the run and asks a person. None
-        lifts a limit; those not named stay as they are. Raises `InvalidUsage`.
-        """
-        from stepwell.session import set_budget
-
-        set_budget(self._session.engine, limits)
-
-    def limit(self, name: str, *, concurrent: int = 0, rate: int = 0, per: float = 60.0) -> None:
-        """Let only so many steps and calls of that limit run at once, or begin in `per` seconds.
-
-        Without numbers any number.
-        """
-        self._session.limit(name, concurrent=concurrent, rate=rate, per=per if rate else 0.0)
-
-    def steps(self) -> dict[str, Any]:
-        """Each step as it stands: `StepView` by name."""
-        return {name: self._session.view(name) for name in self._session.names()}
-
     def close(self) -> None:
-        """Let go of the store."""
-        self._session.close()
+        """Let go of the store; a notebook keeps its own."""
+        if self._is_own:
+            self._session.close()
 
     def __repr__(self) -> str:
         """The run, step by step."""
@@ -382,6 +335,22 @@ def run(
         if wait:
             made_run.wait(timeout=timeout)
     return made_run
+
+
+def notebook() -> Run:
+    """The run of the notebook that this is called in; see `%load_ext stepwell`.
+
+    Raises `InvalidUsage` outside of one.
+    """
+    from stepwell.loading import current_notebook
+
+    found = current_notebook()
+    if found is None:
+        raise InvalidUsage(
+            "stepwell.notebook() outside a notebook that has loaded stepwell: in a script, "
+            "stepwell.run(…) gives the run"
+        )
+    return Run(found.session, is_own=False)
 
 
 def fork(

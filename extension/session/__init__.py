@@ -10,10 +10,13 @@ from stepwell.session._counter import open_desk
 from stepwell.session._desk import ABSENT, Desk, Question
 from stepwell.session._engine import Engine, resolve_run
 from stepwell.session._forking import fork, understood
-from stepwell.session._going_back import StepNamespace, bring
+from stepwell.session._going_back import StepNamespace, bring, namespace_after
 from stepwell.session._looking import Look
 from stepwell.session._notebook import SessionNotebook
+from stepwell.session._planning import rows_of_plan
+from stepwell.session._restoring import resume
 from stepwell.session._session import Session
+from stepwell.session._upkeep import flaws
 
 __all__ = [
     "ABSENT",
@@ -25,10 +28,14 @@ __all__ = [
     "SessionNotebook",
     "StepNamespace",
     "bring",
+    "flaws",
     "fork",
     "inbox_of",
+    "namespace_after",
     "open_desk",
     "resolve_run",
+    "resume",
+    "rows_of_plan",
     "set_budget",
     "understood",
 ]

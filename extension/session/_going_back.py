@@ -13,7 +13,7 @@ from stepwell.widgets import Column, View, table
 from stepwell.workers import Values
 from stepwell.workers.namespace import restore
 
-__all__ = ["Brought", "StepNamespace", "bring", "restore_step"]
+__all__ = ["Brought", "StepNamespace", "bring", "namespace_after", "restore_step"]
 
 
 class StepNamespace:
@@ -117,22 +117,38 @@ def restore_step(session: Session, step: str, run: str = "", *, into: str = "") 
     over what is there. Nothing is run, and no result changes. Raises `UnknownRun`,
     `UnknownStep`, `InvalidUsage`.
     """
+    chosen, state = _at(session, step, run)
+    if not into:
+        engine = session.engine
+        brought = bring(state, step, engine.store, engine.values, session.namespace)
+        return _told(state, step, brought, "")
+    if not into.isidentifier():
+        raise InvalidUsage(f"--into takes a name as Python has them, not {into!r}")
+    made, brought = _apart(session, state, step, chosen)
+    session.namespace[into] = made
+    return _told(state, step, brought, into)
+
+
+def namespace_after(session: Session, step: str, run: str) -> StepNamespace:
+    """The names as they stood then, and nothing of it in the notebook. Raises as `restore_step`."""
+    chosen, state = _at(session, step, run)
+    return _apart(session, state, step, chosen)[0]
+
+
+def _at(session: Session, step: str, run: str) -> tuple[str, State]:
     engine = session.engine
     chosen = engine.resolve(run) if run else engine.run
     state = load_at(engine.store, chosen, step)
     if step not in state.flow:
         raise UnknownStep(step, near_misses(step, [it.name for it in state.flow]))
-    if not into:
-        brought = bring(state, step, engine.store, engine.values, session.namespace)
-        return _told(state, step, brought, "")
-    if not into.isidentifier():
-        raise InvalidUsage(f"--into takes a name as Python has them, not {into!r}")
-    made = StepNamespace(step, chosen)
+    return chosen, state
+
+
+def _apart(session: Session, state: State, step: str, run: str) -> tuple[StepNamespace, Brought]:
+    engine, made = session.engine, StepNamespace(step, run)
     target = vars(made)
     values = Values(engine.store, Signer.of_user(), engine.values.trust, resolve=target.get)
-    brought = bring(state, step, engine.store, values, target)
-    session.namespace[into] = made
-    return _told(state, step, brought, into)
+    return made, bring(state, step, engine.store, values, target)
 
 
 def _told(state: State, step: str, brought: Brought, into: str) -> View:

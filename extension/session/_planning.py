@@ -20,6 +20,7 @@ __all__ = [
     "expected",
     "plan",
     "plan_rows",
+    "rows_of_plan",
     "show_plan",
 ]
 
@@ -44,10 +45,15 @@ def expected(store: Store) -> dict[str, float]:
 
 def plan(session: Session, names: Collection[str] = (), *, is_json: bool = False) -> View:
     """The plan as a table, or as JSON for programs."""
+    rows = rows_of_plan(session, names)
+    return as_json(rows) if is_json else show_plan(rows)
+
+
+def rows_of_plan(session: Session, names: Collection[str] = ()) -> list[PlanRow]:
+    """The plan as data. Of these steps and what they read, or of all."""
     state = session.state
     found = {name: reasons(session, name) for name in _chosen(state, names)}
-    rows = plan_rows(state, found, expected(session.engine.store))
-    return as_json(rows) if is_json else show_plan(rows)
+    return plan_rows(state, found, expected(session.engine.store))
 
 
 def show_plan(rows: Sequence[PlanRow], *, note: str = "") -> View:
