@@ -135,7 +135,8 @@ def _question(asked: ApprovalView) -> Markup:
 def _ways(asked: ApprovalView) -> list[str | Markup]:
     """What to type."""
     place = place_name(asked.step, asked.item)
-    name = asked.id if " " in place or len(place) > 60 else line(place, 60)
+    is_plain = place and " " not in place and len(place) <= 60
+    name = line(place, 60) if is_plain else asked.id
     approve, reject = code(f"%stepwell approve {name}"), code(f"%stepwell reject {name}")
     if asked.form != "in_doubt":
         return [approve, " or ", reject]

@@ -18,7 +18,9 @@ from stepwell.orchestrator import (
     ProgressView,
     RunCancelled,
     RunContinued,
+    RunHeld,
     RunPaused,
+    RunReleased,
     Sign,
     State,
     StepForgotten,
@@ -26,11 +28,13 @@ from stepwell.orchestrator import (
     StepsDefined,
     StepsRequested,
     StepView,
+    approval_view,
     items_view,
     step_view,
 )
 from stepwell.session._asking import Environments
 from stepwell.session._engine import Engine
+from stepwell.session._people import question_before
 from stepwell.session._replays import Replays
 from stepwell.session._staleness import Staleness
 from stepwell.session._streams import Streams
@@ -167,7 +171,7 @@ class Cards:
     def view(self, engine: Engine, name: str) -> StepView:
         """The step as people are shown it: done when that is on disk, and not before."""
         view = step_view(engine.state, name, note=self._note(engine, name))
-        view = self._with_signs(engine, view)
+        view = self._with_signs(engine, _with_question_below(engine, view))
         if engine.is_durable(name):
             return self._with_reasons(view)
         if trouble := engine.orchestrator.trouble:
@@ -220,6 +224,21 @@ class Cards:
         )
 
 
+_OF_ALL = (RunCancelled, RunContinued, RunHeld, RunPaused, RunReleased, StepForgotten)
+
+
+def _with_question_below(engine: Engine, view: StepView) -> StepView:
+    """With what a run that the step has called asks, at whatever depth: so the step waits, too."""
+    state = engine.state
+    is_alone = view.phase is not Phase.RUNNING or view.name not in state.children
+    if is_alone or view.approval is not None:
+        return view
+    asked = question_before(engine.orchestrator, state, view.name)
+    if asked is None:
+        return view
+    return dataclasses.replace(view, approval=approval_view(asked), questions=1)
+
+
 def _note(engine: Engine, flow: Flow, name: str, captured: Captured) -> str:
     lines: list[str] = []
     if captured.opaque:
@@ -246,7 +265,7 @@ def _concerned(state: State, what: Happened) -> Iterable[str]:
             return [what.step, *state.flow.downstream(what.step)]
         case AttemptFailed() | AttemptInterrupted():
             return [what.step, *(name for name, step in state.steps.items() if step.owed)]
-        case RunPaused() | RunContinued() | RunCancelled() | StepForgotten():
+        case event if isinstance(event, _OF_ALL):
             return list(state.steps)
         case _:
             return [what.step]

@@ -21,7 +21,9 @@ from stepwell.orchestrator import (
     ApprovalView,
     Happened,
     RunContinued,
+    RunHeld,
     RunPaused,
+    RunReleased,
     RunStarted,
     RunView,
     State,
@@ -58,7 +60,16 @@ _MANY = 1000
 _PAGE = 100
 _MOST_ELSEWHERE = 50
 _WHILE = 1.0
-_OF_ALL = (RunContinued, RunPaused, RunStarted, StepForgotten, StepRenamed, StepsDefined)
+_OF_ALL = (
+    RunContinued,
+    RunHeld,
+    RunPaused,
+    RunReleased,
+    RunStarted,
+    StepForgotten,
+    StepRenamed,
+    StepsDefined,
+)
 """After these there are other steps than before, or all of them stand otherwise."""
 
 

@@ -57,3 +57,50 @@ def test_a_pending_approval_has_an_exit_code_of_its_own_and_a_store_to_go_on_wit
     executed = read_notebook(tmp_path / "n.executed.ipynb")
     assert texts(executed.cells[3]) == ["https://example.org/3\n"]
     assert "nothing waits for a person" in stepwell(tmp_path, "inbox", "n.ipynb").stdout
+
+
+AGENT = (
+    "%load_ext stepwell",
+    "%%setup\nimport stepwell, asyncio",
+    "%agent publisher(text: str) -> url",
+    "%%step check --agent publisher\nawait stepwell.approve('Publish?', text)\nchecked = text",
+    "%%step put --agent publisher\nurl = f'https://example.org/{checked}'",
+    "%agent editor(text: str) -> spot",
+    "%%step edit --agent editor\nspot = await publisher(text)",
+    "%%step a\na = await editor('ice')",
+    "print(a)",
+)
+
+
+def test_a_question_of_an_agents_agent_ends_it_too(tmp_path: Path) -> None:
+    """The steps above only wait, so nothing is to be waited for; answered, all goes on."""
+    write_notebook(tmp_path, *AGENT, name="n.ipynb")
+    done = stepwell(tmp_path, "run", "n.ipynb")
+    assert done.returncode == 3, done.stderr
+    assert "step 'a' needs a person: Publish?" in done.stderr
+    decided = stepwell(tmp_path, "approve", "n.ipynb", "publisher/check")
+    assert decided.returncode == 0, decided.stderr
+    done = stepwell(tmp_path, "run", "n.ipynb", "--resume")
+    assert done.returncode == 0, done.stderr
+    assert texts(read_notebook(tmp_path / "n.executed.ipynb").cells[-1]) == [
+        "https://example.org/ice\n"
+    ]
+
+
+def test_a_run_whose_time_is_over_ends_it_too(tmp_path: Path) -> None:
+    """Its agents' next steps wait for more; with that, the same run goes on."""
+    slow = (
+        "%agent slow(n: float) -> out",
+        "%%step one --agent slow\nawait asyncio.sleep(n)\nhalf = n",
+        "%%step two --agent slow\nout = half",
+        "%%step a\na = await slow(1.0)",
+        "print(a)",
+    )
+    write_notebook(tmp_path, *AGENT[:2], "%stepwell budget --time 500ms", *slow, name="n.ipynb")
+    done = stepwell(tmp_path, "run", "n.ipynb")
+    assert done.returncode == 3, done.stderr
+    assert "needs a person: 0.5 s are over" in done.stderr
+    write_notebook(tmp_path, *AGENT[:2], "%stepwell budget --off", *slow, name="n.ipynb")
+    done = stepwell(tmp_path, "run", "n.ipynb", "--resume")
+    assert done.returncode == 0, done.stderr
+    assert texts(read_notebook(tmp_path / "n.executed.ipynb").cells[-1]) == ["1.0\n"]

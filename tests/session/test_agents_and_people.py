@@ -99,6 +99,8 @@ def test_an_agent_within_an_agent_asks_a_person_twice(place: Place) -> None:
     place.notebook.step("a", "a = await editor('ice')")
     first = place.question()
     assert (first.asked.question, first.approval.step) == ("Publish?", "publish")
+    # Whoever looks at the card of the step that waits for it all sees the question there.
+    wait_for(lambda: place.notebook.pane.says("a: needs a person", "Publish?"))
     desk = place.notebook.session.desk
     assert desk.find("publisher/publish") == desk.find(f"{first.run}/publish") == first
     parents = {run: event.parent for run, _, event in runs(place.store)}
