@@ -94,7 +94,8 @@ def _time(step: StepView, now: int) -> str:
 
 def _summary(view: RunView) -> str:
     counts = Counter(look(step).word for step in view.steps)
-    said = [view.status, plural(len(view.steps), "step")]
+    said = [view.status, *(["paused"] if view.is_paused else [])]
+    said.append(plural(len(view.steps), "step"))
     said += [f"{count:,} {word}" for word, count in counts.items()]
     if view.seconds_saved:
         said.append(f"saved {duration(view.seconds_saved)}")
