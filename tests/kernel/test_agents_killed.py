@@ -200,3 +200,45 @@ def test_killed_between_the_turns_of_a_conversation(tmp_path: Path, seed: int) -
     begun = ledger(tmp_path)
     assert len(begun) == 3 * 5
     assert sum(begun.values()) - len(begun) <= 3
+
+
+def test_a_child_that_was_left_is_cancelled_once_and_taken_up_after_a_kill(
+    tmp_path: Path,
+) -> None:
+    """Left in a time-out, killed while its caller goes on: asked for again, it is the same run."""
+    kernel = Kernel(tmp_path)
+    leave = """%%step a
+try:
+    async with asyncio.timeout(0.3):
+        a = (await asyncio.gather(napper(1), napper(2)))
+except TimeoutError:
+    note("left")
+    await asyncio.sleep(60)
+"""
+    kernel.start()
+    run_all(kernel, "nap = 60", *NAPPER, leave)
+    kernel.listen_until(lambda: ledger(tmp_path)["left"] == 1)
+    kernel.run("import time; time.sleep(0.2)")
+    kernel.kill()
+    assert settled(tmp_path) == {"cancelled": 2}
+    with kernel:
+        run_all(kernel, "nap = 0", *NAPPER, leave)
+        kernel.ok("assert a == [1, 2]")
+    check(tmp_path, children=2)
+    assert ledger(tmp_path)["doze 1"] == ledger(tmp_path)["doze 2"] == 1
+
+
+def test_what_a_kill_cuts_off_was_not_left(tmp_path: Path) -> None:
+    """The end of a process ceases no await: after it nothing of the child is cancelled."""
+    kernel = Kernel(tmp_path)
+    call = "%%step a\na = await napper(7)"
+    for times, end in enumerate((kernel.kill, kernel.shutdown), start=1):
+        kernel.start()
+        run_all(kernel, "nap = 60", *NAPPER, call)
+        kernel.listen_until(lambda times=times: ledger(tmp_path)["sleep 7"] == times)
+        end()
+        assert settled(tmp_path) == {}
+    with kernel:
+        run_all(kernel, "nap = 0", *NAPPER, call)
+        kernel.ok("assert a == 7")
+    check(tmp_path, children=1)

@@ -521,3 +521,58 @@ def test_an_edited_caller_takes_its_running_child_along(notebook: Agents) -> Non
     assert notebook.done("r", "r = await slow(0.7) + 1") == 1.7
     assert ran(notebook) == ["nap"]
     assert notebook.flows() == ["", "slow"]
+
+
+def test_an_item_tries_its_own_child_again(notebook: Agents) -> None:
+    """That which failed in passing goes on; those of other items are left alone."""
+    flaky(notebook, "ConnectionError('gone')")
+    notebook.names["words"] = ["a", "b"]
+    over = MapOver(item="word", source="words", max_parallel=1)
+    trying = Policies(map=over, retry=Retry(retries=3, backoff=0.01))
+    notebook.step("said", "said = await shout(word)", policies=trying)
+    notebook.session.wait(["said"], timeout=20)
+    assert notebook.names["said"] == ["A", "B"]
+    assert (ran(notebook).count("look"), ran(notebook).count("try")) == (2, 4)
+    assert notebook.flows() == ["", "shout", "shout"]
+
+
+def test_the_first_error_of_several_ends_the_others_and_a_retry_takes_them_up(
+    notebook: Agents,
+) -> None:
+    """`parallel`: what was left on the way goes on in the same run."""
+    flaky(notebook, "ConnectionError('gone')")
+    notebook.agent("slow(word: str) -> out")
+    notebook.of("slow", "once", "tick('once')\nfirst = word")
+    lines = (
+        "import asyncio",
+        "from pathlib import Path",
+        "has_passed = Path(place).read_text().count('try') == 3",
+        "out = await asyncio.sleep(0 if has_passed else 60, first)",
+    )
+    notebook.of("slow", "nap", "\n".join(lines), outputs=["out"])
+    exec("from stepwell.patterns import parallel", notebook.names)
+    trying = Policies(retry=Retry(retries=5, backoff=0.3, jitter=0.0))
+    source = "r = await parallel('ice', slow, shout)"
+    notebook.step("r", source, policies=trying)
+    wait_until(lambda: ran(notebook).count("try") == 3)
+    notebook.session.cancel(["r"])
+    assert notebook.done("r", source, policies=trying) == ["ice", "ICE"]
+    assert ran(notebook).count("once") == 1
+    assert notebook.flows().count("slow") == 1
+
+
+def test_a_run_that_a_cell_has_called_is_cancelled_alone(notebook: Agents) -> None:
+    """Awaited again, it goes on."""
+    note_in(notebook)
+    notebook.names["naps"] = 60
+    notebook.agent("slow(n: int) -> out")
+    notebook.of("slow", "nap", "import asyncio\ntick('nap')\nout = await asyncio.sleep(naps, n)")
+    session, agent = notebook.session, notebook.names["slow"]
+    session.start_agent(agent, (3,), {})
+    wait_until(lambda: ran(notebook) == ["nap"])
+    session.cancel(["slow"])
+    notebook.names["naps"] = 0
+    assert settled(notebook) == {"slow": "cancelled"}
+    assert asyncio.run(session.call_agent(agent, (3,), {})) == 3
+    with pytest.raises(InvalidUsage, match=r"nothing of 'slow' is going on: .* completed"):
+        session.cancel(["slow"])
