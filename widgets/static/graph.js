@@ -40,6 +40,17 @@ export class Graph {
     for (const item of this._items) this._dress(item, state, selected);
   }
 
+  /** Bring a step into sight, sideways and up and down, without moving the page. @param {string} name */
+  reveal(name) {
+    const button = this.buttons.get(name);
+    const box = this.element;
+    if (!button || !box.clientWidth) return;
+    const left = button.offsetLeft - MARGIN;
+    const top = button.offsetTop - MARGIN;
+    box.scrollLeft = Math.min(left, Math.max(box.scrollLeft, left + NODE.width + 2 * MARGIN - box.clientWidth));
+    box.scrollTop = Math.min(top, Math.max(box.scrollTop, top + NODE.height + 2 * MARGIN - box.clientHeight));
+  }
+
   /** @param {import("./link.js").Step[]} steps */
   _arrange(steps) {
     const known = new Set(steps.map((step) => step.name));

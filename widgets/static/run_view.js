@@ -106,6 +106,7 @@ export class RunPane {
     const before = this.selected;
     this.selected = name === this.selected ? "" : name;
     this.update();
+    this.graph.reveal(this.selected);
     if (!this.selected && before) this.graph.buttons.get(before)?.focus();
   }
 
