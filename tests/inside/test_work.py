@@ -2,18 +2,20 @@
 
 import time
 from datetime import timedelta
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from controlled import wait_for
 from effects import Effects, durable_cells, fails
+from hypothesis import given
+from hypothesis import strategies as st
 from sessions import Notebook
 
 import stepwell
 from stepwell.flow import Deadlines, Policies
 from stepwell.inside import Form
 from stepwell.inside._work import Work
-from stepwell.orchestrator import Phase
+from stepwell.orchestrator import Phase, Rest
 from stepwell.testing import VirtualClock
 
 HELD = """
@@ -201,3 +203,34 @@ def test_what_works_and_what_waits_is_told_from_the_innermost_outwards() -> None
                 assert told == ["wait", "", "wait", "pause"]
         assert told[-1] == ""
     assert outer.worked > 0
+
+
+@given(st.lists(st.tuples(st.integers(0, 5), st.sampled_from(["run", "pause", "wait"]))))
+def test_whatever_begins_and_ends_in_whichever_order(moves: list[tuple[int, str]]) -> None:
+    """What is told agrees with what a look at everything finds."""
+    told: list[str] = [""]
+    root = Work(None, told.append)
+    works = [root, Work(root), Work(root)]
+    works += [Work(works[1]), Work(works[1])]
+    works += [Work(works[3])]
+    parents = {1: 0, 2: 0, 3: 1, 4: 1, 5: 3}
+    open_ones: dict[tuple[int, str], Any] = {}
+
+    def how(number: int) -> str:
+        inside = [how(it) for it, parent in parents.items() if parent == number and runs(it)]
+        inside += [kind for at, kind in open_ones if at == number and kind != "run"]
+        return next((kind for kind in ("", "pause", "wait") if kind in inside), "")
+
+    def runs(number: int) -> bool:
+        return (number, "run") in open_ones
+
+    for number, kind in moves:
+        if (entered := open_ones.pop((number, kind), None)) is not None:
+            entered.__exit__(None, None, None)
+        elif (number, kind) != (0, "run"):
+            made = works[number] if kind == "run" else works[number].waiting(cast("Rest", kind))
+            made.__enter__()
+            open_ones[number, kind] = made
+        assert told[-1] == how(0)
+    for it in works:
+        assert it.worked >= 0
