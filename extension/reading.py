@@ -67,7 +67,10 @@ class Reader:
         return self._values().load(digest)
 
     def history(self, step: str) -> "list[Version]":
-        """Every attempt at a step in every run: code, what it read and made, when, for whom."""
+        """Every attempt at a step in every run: code, what it read and made, when, for whom.
+
+        `AGENT/STEP` and `RUN/STEP` are steps of agents.
+        """
         from stepwell.orchestrator import versions
 
         return versions(self._store, step)

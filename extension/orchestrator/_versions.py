@@ -17,6 +17,7 @@ from stepwell.orchestrator._events import (
     StepsDefined,
 )
 from stepwell.orchestrator._fold import decode
+from stepwell.orchestrator._history import runs
 from stepwell.store import Row, Store
 
 __all__ = ["Version", "versions"]
@@ -63,10 +64,13 @@ def versions(store: Store, name: str, *, items: bool = False) -> list[Version]:
     """Every attempt at a step of this name in every run, in the order they began.
 
     Of a mapped step, one to each pass over its items; with `items`, those at each item, too.
+    `AGENT/STEP` and `RUN/STEP` are a step of an agent, in all of its runs or in that one.
     """
+    where, _, name = name.rpartition("/")
+    meant = _runs_of(store, where) if where else None
     past = _Past(name, _former_names(store, name), items=items)
     for row in store.rows(kinds=_KINDS):
-        if items or not row.item:
+        if (items or not row.item) and (meant is None or row.run in meant):
             past.take(row)
     found = list(past.attempts.values())
     known = _previews(store, {digest for it in found for digest in it.inputs.values()})
@@ -78,6 +82,12 @@ def versions(store: Store, name: str, *, items: bool = False) -> list[Version]:
         )
         for version in found
     ]
+
+
+def _runs_of(store: Store, where: str) -> set[str]:
+    known = runs(store)
+    of_agent = {run for run, _, event in known if event.flow == where}
+    return of_agent or {run for run, _, _ in known if run.startswith(where)}
 
 
 def _previews(store: Store, digests: Iterable[str]) -> dict[str, str]:

@@ -6,7 +6,7 @@ from itertools import pairwise
 
 from stepwell.flow import source_diff
 from stepwell.orchestrator import Difference, State, Version, compare, load, versions
-from stepwell.session._below import find_below, runs_with
+from stepwell.session._below import find_below
 from stepwell.session._reports import now
 from stepwell.session._session import Session
 from stepwell.widgets import DiffRow, HistoryRow, View, diff_table, history_table
@@ -17,12 +17,7 @@ __all__ = ["diff", "diff_rows", "history", "history_rows"]
 def history(session: Session, name: str) -> View:
     """Every attempt at a step in every run: when, who, with which code, from what, to what end."""
     # A mapped step's items are many, and `show` lists them.
-    where, slash, step = name.rpartition("/")
-    found = [it for it in versions(session.engine.store, step) if not it.item]
-    if slash:
-        # Of an agent's step: in all its runs, or in the one that is named.
-        meant = {run for run, _ in runs_with(session.engine, where)}
-        found = [it for it in found if it.run in meant]
+    found = [version for version in versions(session.engine.store, name) if not version.item]
     if not found and find_below(session.engine, name) is None:
         session.check_names([name])
     return history_table(history_rows(found), now=now(), step=name)
