@@ -14,6 +14,8 @@ import pytest
 from kernels import Kernel
 
 import stepwell
+from stepwell.orchestrator import is_shortcut_true, runs
+from stepwell.store import open_store
 
 SETUP = """%%setup
 import asyncio, os, time, stepwell
@@ -105,6 +107,8 @@ class Story:
 
     folder: Path
     chance: Random
+    first: str = "pass"
+    """What each kernel executes before anything else."""
     done: set[str] = field(default_factory=set[str])
     read: int = 0
 
@@ -113,7 +117,7 @@ class Story:
         end = time.monotonic() + seconds
         kernel = Kernel(self.folder).start()
         try:
-            for cell in cells:
+            for cell in [self.first, *cells]:
                 if time.monotonic() < end:
                     kernel.ok(cell)
             while time.monotonic() < end:
@@ -151,18 +155,27 @@ def answer(kernel: Kernel, chance: Random) -> None:
             kernel.ok(f"%stepwell {ANSWERS[form].format(which)}")
 
 
-@pytest.mark.parametrize("seed", [1, 2])
+SHORTCUTS = """
+from stepwell.orchestrator import _shortcuts
+_shortcuts.EVERY, _shortcuts.AT_THE_END = 5, 1
+"""
+
+
+@pytest.mark.parametrize(("seed", "first"), [(1, "pass"), (2, "pass"), (3, SHORTCUTS)], ids="abc")
 def test_nothing_that_is_done_happens_again_whenever_the_kernel_is_killed(
-    tmp_path: Path, seed: int
+    tmp_path: Path, seed: int, first: str
 ) -> None:
-    """Steps, items, calls, streams, tables, agents, people, timers, messages: all of it."""
+    """Steps, items, calls, streams, tables, agents, people, timers, messages: all of it.
+
+    Also when each life goes on from a shortcut that an earlier one has made in passing.
+    """
     chance = Random(seed)
-    story = Story(tmp_path, chance)
+    story = Story(tmp_path, chance, first)
     for number in range(LIVES):
         story.live(chance.uniform(0.3, 2.0), RESUME if number % 3 == 2 else RUN_ALL)
         story.look()
     with Kernel(tmp_path) as kernel:
-        for cell in RUN_ALL:
+        for cell in [first, *RUN_ALL]:
             kernel.ok(cell)
         while kernel.value("'result' in globals()") != "True":
             answer(kernel, chance)
@@ -172,3 +185,8 @@ def test_nothing_that_is_done_happens_again_whenever_the_kernel_is_killed(
     with stepwell.open(tmp_path / ".stepwell" / "nb.duckdb") as reader:
         assert reader.sql("SELECT count(*), count(DISTINCT q) FROM seen").fetchall() == [(8, 8)]
         assert reader.sql(CHILDREN).fetchall() == [(3,)]
+    store = open_store(tmp_path / ".stepwell" / "nb.duckdb")
+    known = [run for run, _, _ in runs(store)]
+    assert all(is_shortcut_true(store, run) for run in known)
+    assert any(store.shortcut(run) for run in known) is (first == SHORTCUTS)
+    store.close()
