@@ -235,21 +235,20 @@ class Flow:
 
     def _before(self, name: str) -> Iterable[str]:
         step = self._steps.get(name)
-        if step is None:
-            return
-        for read in step.reads:
-            writer = self._writers.get(read, name)
-            if writer != name:
-                yield writer
-        yield from (earlier for earlier in step.after if earlier in self._steps)
+        if step is None or not (step.reads or step.after):
+            return ()
+        writers = self._writers
+        found = [it for read in step.reads if (it := writers.get(read, name)) != name]
+        found += [earlier for earlier in step.after if earlier in self._steps]
+        return found
 
     def _behind(self, name: str) -> Iterable[str]:
         step = self._steps.get(name)
         if step is None:
-            return
-        for written in step.writes:
-            yield from (reader for reader in self._readers.get(written, ()) if reader != name)
-        yield from self._followers.get(name, ())
+            return ()
+        found = [it for made in step.writes for it in self._readers.get(made, ()) if it != name]
+        found += self._followers.get(name, ())
+        return found
 
     def _place(self, step: Step) -> None:
         is_new = step.name not in self._places
@@ -297,7 +296,9 @@ class Flow:
     def _in_place(self, names: Iterable[str]) -> tuple[str, ...]:
         found = set(names)
         # Most have one neighbour or none, and are asked for them again and again.
-        return tuple(sorted(found, key=self._places.__getitem__) if len(found) > 1 else found)
+        if len(found) < 2:
+            return tuple(found)
+        return tuple(sorted(found, key=self._places.__getitem__))
 
     def _closure(
         self, names: str | Iterable[str], neighbours: Callable[[str], Iterable[str]]

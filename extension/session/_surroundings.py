@@ -1,5 +1,6 @@
 """What steps find around them: the notebook's names as they were when a step was asked for."""
 
+import sys
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
@@ -10,6 +11,7 @@ from stepwell.errors import InvalidStep
 from stepwell.flow import Fingerprint, Step
 from stepwell.frontend import Frontend
 from stepwell.orchestrator import Attempt, AttemptId, EnvironmentCaptured
+from stepwell.session._figures import show_new_figures
 from stepwell.store.values import Signer
 from stepwell.workers import Recorder, Relay
 from stepwell.workers.namespace import Captured, build, capture, with_names_of
@@ -163,6 +165,5 @@ class Surroundings:
 
     def after_body(self) -> None:
         """Show the figures the step left open."""
-        from stepwell.session._figures import show_new_figures
-
-        show_new_figures()
+        if "matplotlib.pyplot" in sys.modules:
+            show_new_figures()
