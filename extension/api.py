@@ -14,7 +14,7 @@ from functools import update_wrapper
 from os import PathLike
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Generic, ParamSpec, Protocol, TypeVar, Unpack, overload
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec, Protocol, TypeVar, Unpack, overload
 
 from stepwell.arguments import PolicyArguments, policies_from
 from stepwell.defining import step_from_function
@@ -22,13 +22,29 @@ from stepwell.errors import InvalidUsage, NotYetSupported, UnknownName, near_mis
 from stepwell.flow import MapOver, Step, share_of
 from stepwell.steering import Steering
 
-__all__ = ["FunctionStep", "Registered", "Run", "fork", "notebook", "register", "run", "step"]
+if TYPE_CHECKING:
+    from stepwell.agents import Agent
+
+__all__ = [
+    "FunctionStep",
+    "Registered",
+    "Run",
+    "declare",
+    "fork",
+    "notebook",
+    "register",
+    "run",
+    "step",
+]
 
 Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")
 
-# Functions made steps in this process, in order, by name: `run` takes them from here.
-_registered: "dict[str, Registered]" = {}
+# What was made a step in this process, in order, by agent and name: `run` takes it from here.
+_registered: "dict[tuple[str, str], Registered]" = {}
+
+# Agents declared by a signature, whose steps are cells: a run knows those it has steps of.
+_declared: "dict[str, Agent[..., Any]]" = {}
 
 MadeStep = TypeVar("MadeStep", bound="Registered")
 
@@ -54,8 +70,13 @@ class Registered(Protocol):
 
 def register(made: MadeStep) -> MadeStep:
     """Have `run` run it, too."""
-    _registered[made.definition.name] = made
+    _registered[made.definition.flow, made.definition.name] = made
     return made
+
+
+def declare(agent: "Agent[..., Any]") -> None:
+    """Have `run` know the agent, which `stepwell.cell("… --agent NAME")` gives steps."""
+    _declared[agent.name] = agent
 
 
 class FunctionStep(Generic[Parameters, Result]):
@@ -330,6 +351,7 @@ def run(
         store, chosen, parameters, mode=mode, record=record, replay=replay, clock=clock
     )
     with _closed_on_error(session):
+        _declare_agents(session, chosen)
         made_run = Run(session)
         made_run.add(chosen)
         if wait:
@@ -378,12 +400,21 @@ def fork(
         for made in chosen:
             if made.function is not None:
                 session.surroundings.functions[made.definition.name] = made.function
+        _declare_agents(session, chosen)
         session.define([made.definition for made in chosen])
         begin_fork(session, run or "current", start=start, given=given)
         made_run = Run(session)
         if wait:
             made_run.wait(timeout=timeout)
     return made_run
+
+
+def _declare_agents(session: Any, chosen: Sequence[Registered]) -> None:
+    for name in dict.fromkeys(made.definition.flow for made in chosen):
+        if (agent := _declared.get(name)) is not None:
+            mine = agent.definition
+            session.agents.known[name] = agent
+            session.define_agent(str(mine.signature), max_depth=mine.max_depth)
 
 
 def _chosen(steps: Sequence[Registered] | None) -> list[Registered]:
@@ -441,7 +472,10 @@ def _script_namespace(
     if any(made.function is None for made in chosen):
         # What helpers of cells read is found out when they are asked for.
         names |= {name for made in chosen for name in made.names if not _is_ours(made, name)}
-    written = {name for made in chosen for name in made.definition.writes}
+    # What an agent's steps write is the agent's own affair.
+    written = {
+        name for made in chosen if not made.definition.flow for name in made.definition.writes
+    }
     namespace: dict[str, object] = {}
     for made in chosen:
         found = made.names

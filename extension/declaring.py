@@ -10,6 +10,7 @@ def write(topic: str) -> str: ...
 """
 
 import inspect
+import sys
 import typing
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import replace
@@ -18,8 +19,15 @@ from typing import Any, ParamSpec, TypeVar, Unpack, cast, overload
 
 from msgspec import structs
 
-from stepwell.agents import MAX_DEPTH, Agent, Definition, Parameter, Signature
-from stepwell.api import FunctionStep
+from stepwell.agents import (
+    MAX_DEPTH,
+    Agent,
+    Definition,
+    Parameter,
+    Signature,
+    parse_signature,
+)
+from stepwell.api import FunctionStep, declare
 from stepwell.arguments import PolicyArguments, policies_from
 from stepwell.defining import step_from_function
 from stepwell.errors import InvalidUsage
@@ -79,6 +87,8 @@ def agent(
     notebook: str | Path, /, *, name: str = ..., out: str | Sequence[str] = ...
 ) -> Agent[..., Any]: ...
 @overload
+def agent(signature: str, /, *, max_depth: int = ...) -> Agent[..., Any]: ...
+@overload
 def agent(
     name: str,
     /,
@@ -103,7 +113,9 @@ def agent(
     name with `parameters` (each a type, or a type and a default) and `out` (names, or names
     with types): an agent of several steps, which its `.step(…)` adds. From the path of a
     notebook: its cell tagged `parameters` says what it takes, its `%%step` and `%%setup`
-    cells are its flow, and `out` names what it gives, all outputs by default.
+    cells are its flow, and `out` names what it gives, all outputs by default. From a signature
+    as `%agent` takes it, `"researcher(topic: str) -> report"`: what `stepwell.cell("STEP --agent
+    researcher")` adds, or in a notebook its `%%step` cells, are its steps.
 
     Inside a step that does not await, `agent.run(…)` waits for the result.
     Raises `InvalidUsage`, `FlowError`.
@@ -112,6 +124,8 @@ def agent(
         return SteppedAgent(Definition(_signature(str(what), parameters, out), max_depth=max_depth))
     if callable(what):
         return _from_function(what, max_depth)
+    if isinstance(what, str) and "(" in what and not what.endswith(".ipynb"):
+        return _of_cells(what, max_depth)
     path = Path(what) if isinstance(what, str | Path) else None
     if path is not None and path.suffix == ".ipynb":
         wanted = (out,) if isinstance(out, str) else tuple(out)
@@ -120,6 +134,17 @@ def agent(
         f"stepwell.agent({what!r}): give it a function, the path of a notebook (….ipynb), or a "
         f"name with parameters={{…}} and out=…"
     )
+
+
+def _of_cells(text: str, max_depth: int) -> Agent[..., Any]:
+    if "stepwell.loading" in sys.modules:
+        from stepwell.loading import current_notebook
+
+        if (notebook := current_notebook()) is not None:
+            return notebook.session.define_agent(text, max_depth=max_depth)
+    made = Agent[..., Any](Definition(parse_signature(text), max_depth=max_depth))
+    declare(made)
+    return made
 
 
 def _from_function(function: Callable[..., Any], max_depth: int) -> Agent[..., Any]:

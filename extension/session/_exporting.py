@@ -6,15 +6,16 @@ Python is read from the store, a helper that has no source is named in a comment
 
 import ast
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from keyword import iskeyword
 from pathlib import Path
 
+from stepwell.agents import MAX_DEPTH, parse_signature
 from stepwell.errors import InvalidUsage, StepwellError, ValueProblem
-from stepwell.flow import Binding, BindingKind, Step, analyse
+from stepwell.flow import Binding, BindingKind, Flow, Step, analyse
 from stepwell.magics import parse_step
-from stepwell.orchestrator import State
+from stepwell.orchestrator import AgentDefined, State
 from stepwell.place import Place
 from stepwell.scripting import body_of, cell_step, indented
 from stepwell.store import Digest, Store
@@ -40,6 +41,8 @@ class Script:
     stored: list[str] = field(default_factory=list[str])
     steps: list[str] = field(default_factory=list[str])
     notes: list[str] = field(default_factory=list[str])
+    functions: set[str] = field(default_factory=set[str])
+    """Names of the functions that carry cells."""
 
     def text(self, title: str, store: str) -> str:
         """The whole file."""
@@ -77,18 +80,21 @@ _MAIN = """if __name__ == "__main__":
 
 def export(state: State, store: Store, values: Values) -> Script:
     """The run's steps as a script. Raises `InvalidUsage` for a run without steps."""
-    if not state.flow:
+    if not (state.flow or state.declared):
         raise InvalidUsage("there is nothing to export: no cell has been made a step yet")
     script = Script()
     taken = _setups(state, script)
     bindings, kept = _surroundings(state, script)
-    wanted = {name: it for name, it in bindings.items() if name not in taken and "." not in name}
+    around = {name: it for name, it in bindings.items() if name not in state.declared}
+    wanted = {name: it for name, it in around.items() if name not in taken and "." not in name}
     _helpers(wanted, kept, store, script)
     _values(wanted, kept, values, script)
+    names = {*bindings, *taken, *state.declared}
+    for declared in state.declared.values():
+        _agent(declared, state.agents.get(declared.name), names, script)
     for definition in state.flow:
-        script.steps.append(_step(state, definition, {*bindings, *taken}, script))
-    if state.agents:
-        script.notes.append(f"steps of agents are left out: {', '.join(state.agents)}")
+        inputs = [it for it in definition.reads if state.flow.writer_of(it) is not None]
+        script.steps.append(_step(definition, inputs, names, script))
     return script
 
 
@@ -208,13 +214,32 @@ def _line(text: str) -> str:
 # -- the steps --------------------------------------------------------------------------------
 
 
-def _step(state: State, definition: Step, names: Iterable[str], script: Script) -> str:
+def _agent(declared: AgentDefined, flow: Flow | None, names: Iterable[str], script: Script) -> None:
+    """Its declaration, and its steps below it."""
+    depth = f", max_depth={declared.max_depth}" if declared.max_depth != MAX_DEPTH else ""
+    text = f"{declared.name} = stepwell.agent({_double_quoted(declared.signature)}{depth})"
+    script.steps.append(text)
+    given = {it.name for it in parse_signature(declared.signature).parameters}
+    for definition in flow or ():
+        inputs = [
+            it
+            for it in definition.reads
+            if it in given or (flow is not None and flow.writer_of(it) is not None)
+        ]
+        script.steps.append(_step(definition, inputs, names, script))
+
+
+def _step(definition: Step, inputs: Sequence[str], names: Iterable[str], script: Script) -> str:
     if definition.kind == "function":
         return _function_step(definition, script)
     line = definition.line or _line_of(definition)
-    text = _as_function(state, definition, line, {*names, "stepwell", "STORE", "Path"})
+    taken = {*names, *script.functions, "stepwell", "STORE", "Path"}
+    name = _function_name(definition.name, {*taken, *definition.reads})
+    text = _as_function(definition, line, inputs, name)
     if text is None:
         text = f"stepwell.cell(\n    {line!r},\n    {_quoted(definition.source)},\n)"
+    else:
+        script.functions.add(name)
     if "get_ipython()" in definition.code:
         script.notes.append(
             f"step {definition.name!r} uses IPython's own commands: run the script with ipython"
@@ -239,16 +264,14 @@ def _function_step(definition: Step, script: Script) -> str:
     return definition.source.strip("\n")
 
 
-def _as_function(state: State, definition: Step, line: str, names: set[str]) -> str | None:
+def _as_function(definition: Step, line: str, inputs: Sequence[str], name: str) -> str | None:
     """The cell as a function that has the same digest again; None if there is no such one."""
     options = parse_step(line)
     if options is None or options.name != definition.name:
         return None
     source = definition.source.strip("\n")
-    inputs = [it for it in definition.reads if state.flow.writer_of(it) is not None]
     word = "async def" if definition.is_async else "def"
     returns = f"\n    return {', '.join(definition.writes)}" if definition.writes else ""
-    name = _function_name(definition.name, {*names, *definition.reads})
     text = f"{word} {name}({', '.join(inputs)}):\n{indented(source)}{returns}"
     try:
         compile(text, "<export>", "exec", dont_inherit=True)
@@ -298,7 +321,10 @@ def export_to(
     text = script.text(f"The steps of {origin}. {_MARK}", _store_spelt(store.path, file))
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(text, "utf-8")
-    facts: dict[str, object] = {"script": str(file), "steps": len(state.flow)}
+    facts: dict[str, object] = {
+        "script": str(file),
+        "steps": sum(map(len, (state.flow, *state.agents.values()))),
+    }
     facts["run it"] = f"python {file.name}"
     return store_table(facts, note="\n".join(script.notes))
 

@@ -88,3 +88,62 @@ def test_a_script_reuses_the_notebooks_results(tmp_path: Path) -> None:
         assert kernel.value("total") == "4"
         kernel.shutdown()
     assert attempts(tmp_path) == dict.fromkeys(once, 2)
+
+
+AGENT_CELLS = (
+    "%%setup\nimport asyncio\ndef note(what):\n    with open('ledger', 'a') as file:\n"
+    "        file.write(what + '\\n')",
+    "mark = '!'\ndef shout(text):\n    return text.upper() + mark",
+    "%agent researcher(topic: str, depth: int = 1) -> report --max-depth 4",
+    "%%step look --agent researcher\nnote(f'look {topic}')\nhits = [shout(topic)] * 2",
+    "%%step read --agent researcher --retries 1\nnote(f'read {topic}')\n"
+    "below = await researcher(topic + '/below', depth=depth - 1) if depth > 1 else ''\n"
+    "report = f'{topic}: {hits} {below}'",
+    "%%step survey\nreports = await asyncio.gather(*(researcher(it, depth=2) for it in 'ab'))",
+    "%%step look\nlook = len(reports)",
+)
+
+
+def test_agents_are_exported_with_their_steps(tmp_path: Path) -> None:
+    """Readable, on the same store: nothing runs again, and after an edit what depends on it."""
+    with Kernel(tmp_path) as kernel:
+        kernel.ok("%load_ext stepwell")
+        for source in AGENT_CELLS:
+            kernel.ok(source)
+        kernel.ok("%stepwell wait")
+        kernel.ok("%stepwell export")
+        reports = kernel.value("reports")
+        kernel.shutdown()
+    file, ledger = tmp_path / "nb.py", tmp_path / "ledger"
+    text, once = file.read_text(), ledger.read_text().splitlines()
+    for words in (
+        'researcher = stepwell.agent("researcher(topic: str, depth: int = 1) -> report", '
+        "max_depth=4)",
+        '@stepwell.cell("look --agent researcher")\ndef look(topic):',
+        '@stepwell.cell("read --agent researcher --retries 1")',
+        "async def read(topic, depth, hits):",
+        '@stepwell.cell("survey")\nasync def survey():',
+        '@stepwell.cell("look")\ndef look_step(reports):',
+    ):
+        assert words in text, text
+    done = script(tmp_path, "nb.py")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "2 restored" in done.stdout
+    assert ledger.read_text().splitlines() == once
+    # An edit in the agent's second step: the first is answered from the store, run by run.
+    file.write_text(
+        text.replace("print(run)", 'print(run["reports"])').replace("{below}'", "({below})'")
+    )
+    done = script(tmp_path, "nb.py")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.strip() == str(edited(reports))
+    again = ledger.read_text().splitlines()[len(once) :]
+    assert sorted(again) == sorted(it for it in once if it.startswith("read"))
+
+
+def edited(reports: str) -> list[str]:
+    """What the reports are after the edit."""
+    hits = {it: [it.upper() + "!"] * 2 for it in ("a", "b", "a/below", "b/below")}
+    below = {it: f"{it}: {hits[it]} ()" for it in ("a/below", "b/below")}
+    assert reports.startswith("[\"a: ['A!', 'A!'] a/below")
+    return [f"{it}: {hits[it]} ({below[f'{it}/below']})" for it in ("a", "b")]
