@@ -306,7 +306,9 @@ class Run(Steering, Mapping[str, Any]):
         from stepwell.orchestrator import run_view
         from stepwell.widgets import run_table
 
-        return repr(run_table(run_view(self._session.state), now=time_ns() // 1000))
+        session = self._session
+        view = run_view(session.state, find=session.engine.find)
+        return repr(run_table(view, now=time_ns() // 1000))
 
     def __enter__(self) -> "Run":
         return self

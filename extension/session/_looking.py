@@ -6,6 +6,7 @@ code and inputs; constants and helper functions it leaves to the notebook.
 
 import json
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -53,12 +54,16 @@ class Look:
 
     def status(self, run: str = "") -> View:
         """A run, or the latest, step by step."""
-        view = run_view(self._state(run), store=str(self._store.path))
+        find = partial(load, self._store)
+        view = run_view(self._state(run), store=str(self._store.path), find=find)
         return run_table(view, now=now(), note="\n".join(self._store.notes))
 
     def exit_code(self, run: str = "") -> int:
         """What a script goes by: 1 where the run has failed, 3 where it needs a person, or 0."""
-        return {"failed": 1, NEEDS_PERSON: 3}.get(status_of(self._state(run)), 0)
+        return {"failed": 1, NEEDS_PERSON: 3}.get(self._status(run), 0)
+
+    def _status(self, run: str) -> str:
+        return status_of(self._state(run), partial(load, self._store))
 
     def show(self, name: str, run: str = "") -> View:
         """A step's card, or a run. Raises `UnknownStep`."""

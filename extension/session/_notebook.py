@@ -232,7 +232,10 @@ class SessionNotebook:
             return self.status()
         state = self.session.load_run(run)
         return run_table(
-            run_view(state, store=str(self.session.engine.store.path)), now=reports.now()
+            run_view(
+                state, store=str(self.session.engine.store.path), find=self.session.engine.find
+            ),
+            now=reports.now(),
         )
 
     def history(self, name: str) -> View:

@@ -78,6 +78,8 @@ def test_a_question_of_an_agents_agent_ends_it_too(tmp_path: Path) -> None:
     done = stepwell(tmp_path, "run", "n.ipynb")
     assert done.returncode == 3, done.stderr
     assert "step 'a' needs a person: Publish?" in done.stderr
+    status = stepwell(tmp_path, "status", "n.ipynb")
+    assert (status.returncode, "needs a person" in status.stdout) == (3, True)
     decided = stepwell(tmp_path, "approve", "n.ipynb", "publisher/check")
     assert decided.returncode == 0, decided.stderr
     done = stepwell(tmp_path, "run", "n.ipynb", "--resume")
