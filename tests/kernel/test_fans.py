@@ -88,6 +88,32 @@ def check(store: Path, ledger: Path) -> None:
         assert ITEMS <= ends.total() <= started <= ITEMS + KILLS * 4
 
 
+def test_whatever_has_begun_is_known_however_many_begin_at_once(tmp_path: Path) -> None:
+    """The start of an item is on disk before its code runs, also where one record holds many."""
+    choose, ledger = Random(7), tmp_path / "ledger"
+    written = [
+        "%load_ext stepwell",
+        NOTE.format(ledger=str(ledger)),
+        "%%step items\nitems = list(range(3000))",
+        "%%step each --map i=items\nnote('begin', i)\nx = i",
+    ]
+    kernel = Kernel(tmp_path)
+    for _ in range(KILLS):
+        kernel.start()
+        goal = count(ledger, "begin").total() + choose.randint(20, 600)
+        for place, cell in enumerate(written):
+            kernel.send(cell, cell=f"c{place}")
+        wait_for(lambda goal=goal: count(ledger, "begin").total() >= goal)
+        kernel.kill()
+        with stepwell.open(tmp_path / ".stepwell" / "nb.duckdb") as reader:
+            query = "select item, count(*) from attempts where item <> '' group by item"
+            known = dict(reader.sql(query).fetchall())
+            kinds = dict(reader.sql("select kind, count(*) from records group by kind").fetchall())
+        begun = count(ledger, "begin")
+        assert {item for item, times in begun.items() if known.get(str(item), 0) < times} == set()
+    assert kinds["attempts_started"] < sum(known.values()) / 4
+
+
 def test_what_items_said_is_heard_again_in_order(tmp_path: Path) -> None:
     """Prints of all items are kept with them, and shown in a cell that did not hear them."""
     step = "%%step talks --map i=items\nprint('said', i)\nx = i"
