@@ -11,12 +11,13 @@ from dataclasses import dataclass
 from stepwell.errors import InvalidUsage, UnknownStep, near_misses
 from stepwell.flow import Flow
 from stepwell.orchestrator import RunStarted, State, load, runs
+from stepwell.session import _asking as asking
 from stepwell.session._engine import Engine
 
 __all__ = [
     "Below",
     "agent_step",
-    "cancel_below",
+    "cancel",
     "find_below",
     "is_going_on",
     "names_below",
@@ -82,11 +83,20 @@ def agent_step(engine: Engine, name: str) -> tuple[str, str] | None:
     return agent, step
 
 
-def cancel_below(engine: Engine, names: Collection[str]) -> None:
-    """End these runs or steps, and nothing besides: the calls that wait for them fail.
+def cancel(engine: Engine, names: Collection[str]) -> None:
+    """Start nothing more of these steps (or of all), end these runs of agents and steps of theirs.
 
     Raises `UnknownStep`, `InvalidUsage` as `find_below` does.
     """
+    own = [name for name in names if name in engine.state.flow]
+    if len(own) < len(names):
+        _cancel_below(engine, [name for name in names if name not in own])
+    if own or not names:
+        asking.cancel(engine, own)
+
+
+def _cancel_below(engine: Engine, names: Collection[str]) -> None:
+    """These alone: the calls that wait for them fail."""
     found = [(name, find_below(engine, name, going_on=True)) for name in names]
     for name, below in found:
         if below is None:

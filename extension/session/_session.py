@@ -32,7 +32,7 @@ from stepwell.orchestrator import (
 from stepwell.place import Place, find_place
 from stepwell.session import _asking as asking
 from stepwell.session._agents import Agents
-from stepwell.session._below import agent_step, cancel_below
+from stepwell.session._below import agent_step, cancel
 from stepwell.session._cards import Cards
 from stepwell.session._desk import ABSENT, Desk, Question
 from stepwell.session._engine import Engine, open_engine
@@ -310,11 +310,7 @@ class Session:
 
         Of an agent's run, or a step of one: that, and nothing besides.
         """
-        own = [name for name in names if name in self.state.flow]
-        if len(own) < len(names):
-            cancel_below(self.engine, [name for name in names if name not in own])
-        if own or not names:
-            asking.cancel(self.engine, own)
+        cancel(self.engine, names)
 
     # What people do in the view, in the words they are answered with.
 
