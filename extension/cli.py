@@ -106,6 +106,18 @@ def run(  # noqa: PLR0917 - typer makes the command's arguments and options of t
     raise typer.Exit(result.exit_code)
 
 
+@app.command()
+def resume(
+    notebook: Annotated[Path, typer.Argument(help="The notebook, whose run is to go on.")],
+    store: Annotated[Path | None, typer.Option(help="Where its results are kept.")] = None,
+    timeout: Annotated[
+        float | None, typer.Option(metavar="S", help="Seconds for everything together.")
+    ] = None,
+) -> None:
+    """Continue a notebook's run: `run --resume`."""
+    run(notebook, store=store, timeout=timeout, resume=True)
+
+
 StoreOrNotebook = Annotated[Path, typer.Argument(help="The store, or its notebook.")]
 Which = Annotated[str, typer.Argument(metavar="STEP|ID", help="The step that asks, or the id.")]
 
@@ -154,12 +166,28 @@ def reject(
 def respond(
     store: StoreOrNotebook,
     which: Which,
-    answer: Annotated[str, typer.Argument(help="JSON, or a text.")],
+    answer: Annotated[str, typer.Argument(help="JSON, or a text.")] = "",
 ) -> None:
     """Answer what a step has asked."""
     from stepwell import deciding
 
     _say(deciding.respond(store, which, answer))
+
+
+@app.command()
+def cancel(
+    store: StoreOrNotebook,
+    steps: Annotated[
+        list[str] | None, typer.Argument(metavar="[STEP]...", help="These, instead of all.")
+    ] = None,
+    run: Annotated[
+        str, typer.Option("--run", metavar="RUN", help="Another run than the latest.")
+    ] = "",
+) -> None:
+    """Have what was not finished go on no more. Completed steps keep their results."""
+    from stepwell import session
+
+    _say(f"run {session.cancel(store, steps or [], run)}: cancelled")
 
 
 # -- looking at a store that nobody has open ------------------------------------------------

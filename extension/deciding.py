@@ -46,6 +46,7 @@ def respond(store: Path, which: str, answer: str) -> str:
     """Answer; what was decided, in a line."""
     with open_desk(store) as desk:
         question = desk.find(which)
-        value = answer_from_text(answer, question.asked.schema)
+        # What happened may have given no result: then it is said without one.
+        value: Any = answer_from_text(answer, question.asked.schema) if answer else ABSENT
         made = desk.decide(question.id, "answer", value, channel=_CHANNEL)
         return f"{question.asked.question}: {made.decision} by {made.by}"

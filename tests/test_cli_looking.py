@@ -5,12 +5,15 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from sessions import Notebook
 from written import cell, write_notebook
 
+from stepwell.magics._verbs import VERBS
+from stepwell.orchestrator import State, load, runs
 from stepwell.place import Place
 from stepwell.store import Store, open_store
 
@@ -148,3 +151,44 @@ def test_nothing_named_must_mean_one_store(tmp_path: Path) -> None:
     said = stepwell("status", at=tmp_path)
     assert said.returncode == 2
     assert "name a notebook or a store" in said.stderr
+
+
+def test_what_was_cut_off_is_cancelled_from_a_terminal(folder: Path) -> None:
+    """It is not begun again by who resumes; what is done stays; a step may be named."""
+    store = folder / ".stepwell" / "note.duckdb"
+    notebook = Notebook(folder, None, place=Place(folder / "note.ipynb", store))
+    notebook.session.pause()
+    notebook.step("c", "c = 1")
+    notebook.step("d", "d = c + 1")
+    notebook.session.close()
+    assert "no step 'x'" in stepwell("cancel", "note.ipynb", "x", at=folder).stderr
+    said = stepwell("cancel", "note.ipynb", "d", at=folder)
+    assert (said.returncode, said.stderr.split()[-1]) == (0, "cancelled")
+    with loaded(folder) as state:
+        assert [*state.unfinished] == ["c"]
+    assert stepwell("cancel", "note.ipynb", at=folder).returncode == 0
+    with loaded(folder) as state:
+        assert not state.unfinished
+        assert {name for name, step in state.steps.items() if step.cancelled} == {"c", "d"}
+        assert state.steps["a"].is_settled
+
+
+@contextmanager
+def loaded(folder: Path) -> Iterator[State]:
+    """The latest run, as a new process finds it."""
+    store = open_store(folder / ".stepwell" / "note.duckdb")
+    try:
+        yield load(store, [run for run, _, _ in runs(store)][-1])
+    finally:
+        store.close()
+
+
+DESIGNED = "run status runs show approve reject respond resume cancel export".split()
+
+
+def test_the_command_line_has_what_a_notebook_has(tmp_path: Path) -> None:
+    """As far as it needs no kernel: by the same names."""
+    said = stepwell("--help", at=tmp_path).stdout
+    commands = {line.split()[0] for line in said.partition("Commands:")[2].splitlines() if line}
+    assert {*DESIGNED, "inbox", "plan"} <= commands
+    assert commands <= set(VERBS)

@@ -6,7 +6,7 @@ know how a magic's line is written, how an event is stored, or how a card is dra
 
 from stepwell.session._answering import inbox_of
 from stepwell.session._budgets import set_budget
-from stepwell.session._counter import open_desk
+from stepwell.session._counter import cancel, open_desk
 from stepwell.session._desk import ABSENT, Desk, Question
 from stepwell.session._engine import Engine, resolve_run
 from stepwell.session._forking import fork, understood
@@ -28,6 +28,7 @@ __all__ = [
     "SessionNotebook",
     "StepNamespace",
     "bring",
+    "cancel",
     "flaws",
     "fork",
     "inbox_of",

@@ -52,7 +52,7 @@ def test_a_pending_approval_has_an_exit_code_of_its_own_and_a_store_to_go_on_wit
     assert "Publish 2?: edited by" in decided.stderr
     again = stepwell(tmp_path, "reject", "n.ipynb", "publish", "too", "late")
     assert again.returncode == 1
-    done = stepwell(tmp_path, "run", "n.ipynb", "--resume")
+    done = stepwell(tmp_path, "resume", "n.ipynb")
     assert done.returncode == 0, done.stderr
     executed = read_notebook(tmp_path / "n.executed.ipynb")
     assert texts(executed.cells[3]) == ["https://example.org/3\n"]
