@@ -197,7 +197,7 @@ class Inside(msgspec.Struct, frozen=True, eq=False):
         return self.expected(self.link.wait(self.attempt.id, key))
 
     def expected(self, answer: "Future[Answer]") -> "Future[Answer]":
-        """An answer that may take its time; `AttemptGivenUp` when nobody wants the attempt."""
+        """An answer that may take its time; see `give_up`."""
         self.pulse.expect(answer, given_up(self.attempt.id))
         return answer
 
@@ -232,9 +232,14 @@ class Inside(msgspec.Struct, frozen=True, eq=False):
         """From here on, in this context, code runs in this attempt."""
         inside.set(self)
 
-    def give_up(self) -> None:
-        """Nobody wants the result any more: the code hears of it when it next calls."""
-        self.pulse.give_up(given_up(self.attempt.id))
+    def give_up(self, *, blocks: bool = False) -> None:
+        """Nobody wants the result any more: the code hears of it when it next calls.
+
+        Where it `blocks` a thread, it hears of it in what it waits for: nothing else ends that.
+        """
+        self.pulse.is_given_up = True
+        if blocks:
+            self.pulse.give_up(given_up(self.attempt.id))
         self.transaction.undo()
 
     def fail(self) -> None:

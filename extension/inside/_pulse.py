@@ -61,7 +61,7 @@ class Pulse:
 
     __slots__ = (
         *("_answer", "_beats", "_details", "_is_full", "_is_new", "_shows", "_stall", "_waits"),
-        "_work",
+        *("_is_denying", "_work"),
         "is_given_up",
     )
 
@@ -77,17 +77,18 @@ class Pulse:
         self._answer: Future[None] | None = None
         self._waits: dict[Future[Any], None] | None = None
         self._work: Work | None = None
+        self._is_denying = False
         self.is_given_up = False
         """Nobody wants the attempt's result any more: its code is told as soon as it calls."""
 
     def expect(self, answer: "Future[Any]", given_up: BaseException) -> None:
-        """The attempt's code waits for this; when it is given up, that is the answer."""
+        """The attempt's code waits for this; when that is given up, so may be the answer."""
         with _making:
             waits = self._waits = {} if self._waits is None else self._waits
         waits[answer] = None
         answer.add_done_callback(self._forget)
         # Looked at after it was entered: either it is found there, or this is.
-        if self.is_given_up:
+        if self._is_denying:
             _deny(answer, given_up)
 
     def work(self, tell: Callable[[Rest], None]) -> Work:
@@ -103,7 +104,7 @@ class Pulse:
 
     def give_up(self, error: BaseException) -> None:
         """Nobody wants the result any more: who waits hears so, also on a thread."""
-        self.is_given_up = True
+        self._is_denying = True
         for answer in list(self._waits or ()):
             _deny(answer, error)
 

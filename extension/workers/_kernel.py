@@ -155,7 +155,8 @@ class KernelWorker:
         # At once: what its code does when it is stopped is not what it does by itself.
         task.inside.pulse.is_given_up = True
         # Not here: it may have to wait for a statement that is under way.
-        self._pool.submit(task.inside.give_up)
+        blocks = task.future is None or task.future.done()
+        self._pool.submit(partial(task.inside.give_up, blocks=blocks))
         if task.future is not None:
             task.future.cancel()
 

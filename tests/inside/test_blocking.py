@@ -109,6 +109,21 @@ def test_outside_of_steps_nobody_is_asked() -> None:
     assert stepwell.blocking.call(len, "abc") == 3
 
 
+def test_code_that_awaits_is_cancelled_and_does_not_go_on(
+    notebook: Notebook, effects: Effects
+) -> None:
+    """A handler of errors does not take it for an answer that could not be had."""
+    source = (
+        "try:\n    a = await stepwell.ask('What?')\nexcept Exception:\n    effects.add('went on')"
+    )
+    for _ in range(5):
+        notebook.step("a", source)
+        wait_for(lambda: bool(notebook.session.inbox()))
+        notebook.session.cancel(["a"])
+        wait_for(lambda: not notebook.session.state.running)
+    assert effects.take() == []
+
+
 def test_who_waits_hears_that_the_step_was_cancelled(notebook: Notebook) -> None:
     """The thread is free again."""
     notebook.step("a", "stepwell.blocking.approve('Go?')\na = 1")
