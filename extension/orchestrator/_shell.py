@@ -215,6 +215,10 @@ class Orchestrator:
         self._states[state.run] = state
         self._purse.look()
 
+    def expect(self, pieces: int) -> None:
+        """So many things are about to happen at once. As `state`."""
+        self._rush.see(pieces)
+
     def is_advancing(self, run: str) -> bool:
         """Whether this run was adopted and not let go of."""
         return run in self._states

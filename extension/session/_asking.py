@@ -77,6 +77,7 @@ def define(engine: Engine, steps: Sequence[Step]) -> None:
     renamed = [old for step in steps if (old := _former_name(state, step))]
 
     def work() -> None:
+        engine.orchestrator.expect(len(steps))
         if renamed:
             _try(state, steps, without={old for old, _ in renamed})
         for old, new in renamed:
@@ -141,6 +142,7 @@ def ask(
     environments = {name: digest for name, (digest, _) in found.items()}
 
     def work() -> None:
+        engine.orchestrator.expect(len(names))
         wish = request(state, names, environments, by=by, force=force, failed_only=failed_only)
         for name in wish.environments:
             _refuse_missing(engine, name, found[name][1])

@@ -6,10 +6,13 @@ import sys
 from collections.abc import Iterator
 
 import pytest
+from controlled import StandIn
 
+from stepwell.orchestrator import Orchestrator
 from stepwell.orchestrator import _courtesy as module
 from stepwell.orchestrator._courtesy import ASIDE_SECONDS, NAP_SECONDS, Courtesy
 from stepwell.orchestrator._mailbox import Mailbox
+from stepwell.store import MemoryStore
 
 OWN = (500, 7, 13)
 
@@ -168,3 +171,15 @@ def test_an_orchestrator_with_much_to_read_is_in_a_rush(monkeypatch: pytest.Monk
         assert what_is_set() == (OWN, 0.004)
 
     asyncio.run(main())
+
+
+def test_whoever_asks_for_very_many_steps_at_once_begins_a_rush() -> None:
+    """Their making alone would have garbage looked for; of a few steps nothing is made."""
+    orchestrator = Orchestrator(MemoryStore(), StandIn())
+    orchestrator.start()
+    orchestrator.call(lambda: orchestrator.expect(3))
+    assert what_is_set() == (OWN, 0.004)
+    orchestrator.call(lambda: orchestrator.expect(1_000))
+    assert what_is_set() != (OWN, 0.004)
+    orchestrator.stop()
+    assert what_is_set() == (OWN, 0.004)
