@@ -36,6 +36,11 @@ KEPT = 1.0
 KEPT_WHILE_VIEWED = 30.0
 AWAY = 25.0
 """Seconds without a word after which a front end is taken to be gone."""
+SILENT = 11.0
+"""Seconds without a word after which front ends are asked whether they are there."""
+ANSWER = 2.0
+"""Seconds in which they answer."""
+_LONGER, _LONGEST = 1.3, 120.0
 _SNAPSHOT_STEPS = 1000
 """A run of more steps than this is told whole only to those who ask."""
 _PART = 1000
@@ -76,6 +81,12 @@ class Source(Protocol):
         """When the run's attempts began and ended, as far as it is on disk."""
         ...
 
+    def is_cut_off(self) -> bool:
+        """Whether somebody is asked while the kernel is so busy that a page which is loaded
+        now is not told of the live view when it asks for it.
+        """
+        ...
+
     def verbs(self) -> list[str]:
         """What a person can do from here: `run`, `cancel`, `rerun`, …"""
         ...
@@ -111,6 +122,9 @@ class Live:
         self._closed = False
         self._heard = -AWAY
         self._kept_due: float | None = None
+        self._pause = SILENT
+        self._doubt_due = time.monotonic() + SILENT
+        self._has_asked = False
         self._was_running = False
         self._kept_run = ""
 
@@ -181,9 +195,8 @@ class Live:
 
     def _wait(self) -> bool:
         with self._changed:
-            due = self._kept_due
-            seconds = None if due is None else max(0.0, due - time.monotonic())
-            self._changed.wait_for(self._has_work, seconds)
+            due = min(self._kept_due or self._doubt_due, self._doubt_due)
+            self._changed.wait_for(self._has_work, max(0.0, due - time.monotonic()))
             return not self._closed
 
     def _has_work(self) -> bool:
@@ -200,6 +213,25 @@ class Live:
         if self._kept_due is not None and self._kept_due <= time.monotonic():
             self._kept_due = None
             self._source.keep()
+        if link is not None and self._doubt_due <= time.monotonic():
+            self._doubt(link)
+
+    def _doubt(self, link: Link) -> None:
+        """Nothing was heard for long. A page that was loaded anew meanwhile asks the kernel
+        which widgets there are, and has no answer while a cell computes: told by the kernel
+        itself of a new one, it shows that at once.
+        """
+        self._has_asked = not self._has_asked
+        if self._has_asked:
+            link.send({"kind": "there?"})
+            self._doubt_due = time.monotonic() + ANSWER
+            return
+        self._pause = min(_LONGER * self._pause, _LONGEST)
+        self._doubt_due = time.monotonic() + self._pause
+        if self._source.is_cut_off():
+            self._link = self._connect(self.hear)
+            # Should there be a page after all that has the old one: it must not draw both.
+            link.close()
 
     @property
     def _is_viewed(self) -> bool:
@@ -207,6 +239,7 @@ class Live:
 
     def _read(self, link: Link | None, message: Message) -> None:
         self._heard = time.monotonic()
+        self._pause, self._doubt_due, self._has_asked = SILENT, self._heard + SILENT, False
         kind, number = str(message.get("kind", "")), message.get("id")
         if link is None or kind == "here":
             return

@@ -6,6 +6,7 @@ what needs the notebook's names.
 """
 
 import dataclasses
+import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
@@ -58,6 +59,7 @@ Act = Callable[[str], str]
 _KEPT_UP_TO_DATE = 3
 _MANY = 1000
 _PAGE = 100
+_FREE_WITHIN = 1.0
 _MOST_ELSEWHERE = 50
 _WHILE = 1.0
 _OF_ALL = (
@@ -207,6 +209,14 @@ class Window:
             for name in state.pending
         )
 
+    def is_cut_off(self) -> bool:
+        """Whether a question is open while a cell computes."""
+        if not self._engine().orchestrator.look(self._open_questions):
+            return False
+        is_free = threading.Event()
+        self._frontend.on_main(is_free.set)
+        return not is_free.wait(_FREE_WITHIN)
+
     def spans(self) -> Spans:
         """When the run's attempts began and ended."""
         engine, spans = self._engine(), Spans()
@@ -264,15 +274,22 @@ class Window:
 
         link = widget_link(hear, self._frontend.route)
         if self._places and self._frontend.has_outputs_apart():
-            _, where = self._places[-1]
-            self._apart = f"stepwell-live-{uuid4().hex[:12]}", where
-            self._frontend.show(link.display(), *self._apart)
+            known, (_, where) = self._apart, self._places[-1]
+            self._apart = known or (f"stepwell-live-{uuid4().hex[:12]}", where)
+            send = self._frontend.update if known else self._frontend.show
+            send(link.display(), *self._apart)
         return link
 
     def _state(self, run: str) -> State:
         engine = self._engine()
-        if run == engine.run or engine.orchestrator.is_advancing(run):
-            return engine.orchestrator.look(lambda: engine.orchestrator.state(run))
+
+        def look() -> State | None:
+            # At one moment: a child may come to its end between two.
+            is_here = run == engine.run or engine.orchestrator.is_advancing(run)
+            return engine.orchestrator.state(run) if is_here else None
+
+        if (found := engine.orchestrator.look(look)) is not None:
+            return found
         from stepwell.orchestrator import load
 
         return load(engine.store, engine.resolve(run))

@@ -213,3 +213,26 @@ def test_a_question_wants_a_value(folder: Path, open_lab: Open) -> None:
     expect(lab.card(3)).to_contain_text("done")
     lab.run(4)
     expect(lab.output(4)).to_have_text("3 large")
+
+
+def test_a_page_that_is_loaded_while_a_cell_computes_has_its_forms(
+    folder: Path, open_lab: Open
+) -> None:
+    """The kernel cannot answer what the page asks, so it tells the page; the click is stored."""
+    lab = opened(folder, open_lab, BUSY, DECIDED)
+    asked(lab)
+    lab.save()
+    lab.run(3)
+    lab.expect_busy(3)
+    lab.page.goto(lab.page.url, wait_until="domcontentloaded")
+    form = lab.output(STEP).get_by_role("region", name="Publish this report?")
+    expect(form.get_by_role("button", name="Approve")).to_be_enabled(timeout=60_000)
+    expect(lab.page.locator("#jp-main-statusbar")).not_to_contain_text("Idle")
+    form.get_by_role("button", name="Approve").click()
+    expect(form).to_contain_text("approved")
+    lab.shoot("loaded-while-busy")
+    (folder / "enough").touch()
+    lab.expect_status("Idle")
+    assert "approved" in decision(lab, 4)
+    # The page is told, too, that the widget is gone which it never had.
+    lab.complaints[:] = [it for it in lab.complaints if "Comm not found" not in it]

@@ -93,7 +93,8 @@ def test_nothing_hostile_is_more_than_text(blank: BlankPage, text: str) -> None:
     page.get_by_role("tab", name="Timeline").click()
     page.get_by_role("tab", name="Flow").click()
     page.get_by_role("button", name="calm").click()
-    expect(page.get_by_role("region", name="Details")).to_contain_text("calm")
+    details = page.get_by_role("region", name="Details", exact=True)
+    expect(details).to_contain_text("calm")
     assert page.evaluate("() => window.pwned") is None
     assert page.locator(".sw-view :is(script, iframe, object, [onerror], [onload])").count() == 0
     assert page.locator(".sw-view :is(a, img)").count() == 0

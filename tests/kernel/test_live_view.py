@@ -135,7 +135,9 @@ def ask(kernel: Kernel, comm: str, kind: str, **what: Any) -> Any:
     number = str(len(said(kernel, "answer")) + 1)
     tell(kernel, comm, kind=kind, id=number, **what)
     kernel.listen_until(lambda: bool(said(kernel, "answer")[int(number) - 1 :]))
-    return said(kernel, "answer")[-1]["value"]
+    answer = said(kernel, "answer")[-1]
+    assert "value" in answer, answer
+    return answer["value"]
 
 
 def test_a_running_step_and_a_child_are_followed(kernel: Kernel) -> None:

@@ -7,10 +7,12 @@ from concurrent.futures import Future
 from typing import Any
 
 import pytest
+from controlled import wait_for
 
 from stepwell.errors import InvalidUsage
 from stepwell.orchestrator import Phase, RunView, StepView
 from stepwell.widgets import Live, Message, Spans
+from stepwell.widgets import _live as module
 
 
 class Wire:
@@ -51,6 +53,7 @@ class Desk:
     def __init__(self) -> None:
         self.views: dict[str, StepView] = {}
         self.kept = 0
+        self.cut_off = False
         self.promised: Future[str] = Future()
 
     def set(self, name: str, phase: Phase, attempt: int = 1) -> None:
@@ -69,6 +72,10 @@ class Desk:
     def spans(self) -> Spans:
         """No attempts."""
         return Spans()
+
+    def is_cut_off(self) -> bool:
+        """As the test says."""
+        return self.cut_off
 
     def verbs(self) -> list[str]:
         """One."""
@@ -214,3 +221,29 @@ def test_cells_follow_at_once_when_another_run_goes_on(live: Live, wire: Wire, d
     while not desk.kept:
         assert time.monotonic() < end
         time.sleep(0.01)
+
+
+def test_a_page_that_could_not_ask_is_told_of_a_new_widget(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While a cell computes and nobody answers; not while somebody does, or nobody needs it."""
+    monkeypatch.setattr(module, "SILENT", 0.05)
+    monkeypatch.setattr(module, "ANSWER", 0.1)
+    wires: list[Wire] = []
+
+    def connect(hear: Callable[[Message], None]) -> Wire:
+        wires.append(Wire())
+        return wires[-1]
+
+    live = Live(desk, connect)
+    live.open()
+    wait_for(lambda: bool(wires) and len(wires[0].of("there?")) > 1)
+    assert len(wires) == 1
+    desk.cut_off = True
+    wait_for(lambda: len(wires) > 1 and wires[0].is_closed)
+    desk.cut_off = False
+    asked = len(wires[-1].of("there?"))
+    live.hear({"kind": "here"})
+    wait_for(lambda: len(wires[-1].of("there?")) > asked)
+    live.close()
+    assert wires[-1].is_closed

@@ -170,6 +170,7 @@ export class Link {
   /** @param {any} message */
   _take(message) {
     if (message.kind === "answer") this._settle(message);
+    else if (message.kind === "there?") this.model.send({ kind: "here" });
     else if (this.state.take(message)) this._tell();
     else this.hello();
   }
