@@ -4,12 +4,14 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from sessions import Notebook
 
 from stepwell.errors import InvalidStep, InvalidUsage
 from stepwell.flow import code_digest
+from stepwell.magics import parse_step
 from stepwell.scripting import body_of, indented
 from stepwell.session import SessionNotebook
 
@@ -129,3 +131,28 @@ def test_there_must_be_something_to_export(notebook: Notebook) -> None:
     with pytest.raises(InvalidUsage, match="nothing to export"):
         SessionNotebook(notebook.session, None).export(str(file))
     assert not file.exists()
+
+
+def test_a_step_over_an_expression_is_exported_as_it_was_typed(notebook: Notebook) -> None:
+    """With its blanks and quotes, on the same items; so is one that undoes it."""
+    verbs = SessionNotebook(notebook.session, shell())
+    notebook.names["rows"] = [{"n": 1, "ok": True}, {"n": 2, "ok": False}]
+    for line, source in (
+        ('good --map row=[r for r in rows if r["ok"]] --key row["n"]', "good = row['n'] * 10"),
+        ("bad --undo-of good", "print('undone', row, good)"),
+    ):
+        options = parse_step(line)
+        assert options is not None
+        verbs.cell(options, source)
+    notebook.session.wait(["good"], timeout=20)
+    file = notebook.place.store.parent / "agent.py"
+    verbs.export(str(file))
+    assert "for r in rows" in file.read_text()
+    said = run_script(notebook, file)
+    assert "1 restored" in said
+    assert "failed" not in said
+
+
+def shell() -> object:
+    """What is needed of a shell: cells are Python already."""
+    return SimpleNamespace(transform_cell=lambda text: text)
