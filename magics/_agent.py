@@ -23,6 +23,10 @@ runs again only what has changed. An agent with one output gives its value, one 
 gives them by name. Types are checked by pydantic; outputs may have one: `-> report: Report`.
 An agent may call others and itself, --max-depth deep (10).
 
+With --retries on the calling step, a run that failed in passing goes on in the next attempt. One
+that is not awaited any more (asyncio.timeout, a cancelled task) is cancelled at once. While it
+waits for a person, a message or a time, --timeout of the calling step stands still.
+
 From a cell: `%stepwell run NAME param=value …`, or `await NAME(param=value)`.
 """
 
