@@ -1,9 +1,11 @@
 """The run view in JupyterLab: what is seen, and what can be done from there."""
 
+import re
 from pathlib import Path
 
 import pytest
 from lab import LabNotebook, Open, lab_notebook
+from nbconvert import HTMLExporter
 from playwright.sync_api import Locator, expect
 
 pytestmark = pytest.mark.browser
@@ -222,3 +224,22 @@ def test_a_killed_kernel_leaves_no_dead_widget(folder: Path, open_lab: Open) -> 
     lab.reload()
     expect(output.get_by_role("table")).to_contain_text("publish")
     expect(lab.page.locator("body")).not_to_contain_text("model not found")
+
+
+def test_an_export_is_read_without_a_kernel(folder: Path, open_lab: Open) -> None:
+    """As HTML by nbconvert: what stood in the cells is there, and no widget is asked for."""
+    lab, _ = open_flow(folder, open_lab)
+    lab.save()
+    exported, _ = HTMLExporter().from_filename(str(folder / "note.ipynb"))
+    assert "application/vnd.jupyter.widget-view+json" not in exported
+    page = lab.page.context.new_page()
+    page.route(re.compile("^https?://"), lambda route: route.abort())
+    broken: list[str] = []
+    page.on("pageerror", lambda error: broken.append(str(error)))
+    page.set_content(exported)
+    table = page.get_by_role("table").filter(has=page.get_by_role("columnheader", name="state"))
+    expect(table).to_contain_text("publish")
+    expect(page.get_by_text("KeyError: 'missing'").first).to_be_visible()
+    page.screenshot(path="build/screenshots/export.png")
+    page.close()
+    assert broken == []
