@@ -4,7 +4,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -174,7 +174,7 @@ def test_what_was_cut_off_is_cancelled_from_a_terminal(folder: Path) -> None:
 
 
 @contextmanager
-def loaded(folder: Path) -> Iterator[State]:
+def loaded(folder: Path) -> Generator[State]:
     """The latest run, as a new process finds it."""
     store = open_store(folder / ".stepwell" / "note.duckdb")
     try:

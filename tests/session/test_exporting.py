@@ -155,4 +155,8 @@ def test_a_step_over_an_expression_is_exported_as_it_was_typed(notebook: Noteboo
 
 def shell() -> object:
     """What is needed of a shell: cells are Python already."""
-    return SimpleNamespace(transform_cell=lambda text: text)
+
+    def transform_cell(text: str) -> str:
+        return text
+
+    return SimpleNamespace(transform_cell=transform_cell)
