@@ -14,12 +14,10 @@ from dataclasses import dataclass
 
 import msgspec
 
+from stepwell.orchestrator._around import Holder, StateOf, around
 from stepwell.orchestrator._port import AttemptId
 
-__all__ = ["Cross", "Holder", "PermitMail", "crossed"]
-
-Holder = tuple[AttemptId, str]
-"""An attempt, and the call in it that holds a turn; "" where it is the attempt itself."""
+__all__ = ["Cross", "PermitMail", "crossed"]
 
 
 class PermitMail(msgspec.Struct, frozen=True, gc=False):
@@ -41,49 +39,54 @@ class Cross:
     """The limit that it holds, and that somebody in the circle waits for."""
 
 
-def crossed(waiting: Sequence[PermitMail], holders: Mapping[str, Sequence[Holder]]) -> Cross | None:
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    mail: PermitMail
+    around: frozenset[Holder]
+    """What is around it, also in the runs that have called its run."""
+
+
+def crossed(
+    waiting: Sequence[PermitMail], holders: Mapping[str, Sequence[Holder]], state_of: StateOf
+) -> Cross | None:
     """Of those who wait for ever in a circle, the last to ask; `waiting` is in that order.
 
     `holders` are those of each limit that has no room; a limit that is not there will have.
     """
-    stuck = _stuck(waiting, holders)
+    placed = [_Waiting(it, frozenset(around((it.id, it.call), state_of))) for it in waiting]
+    stuck = _stuck(placed, holders)
     if not stuck:
         return None
     return max(_circle(stuck, holders), key=lambda it: waiting.index(it.mail))
 
 
-def _stuck(
-    waiting: Sequence[PermitMail], holders: Mapping[str, Sequence[Holder]]
-) -> list[PermitMail]:
+def _stuck(waiting: Sequence[_Waiting], holders: Mapping[str, Sequence[Holder]]) -> list[_Waiting]:
     stuck = list(waiting)
     while True:
         left = [
-            mail
-            for mail in stuck
-            if holders.get(mail.limit)
-            and all(_inside(holder, stuck) for holder in holders[mail.limit])
+            it
+            for it in stuck
+            if holders.get(it.mail.limit)
+            and all(_inside(holder, stuck) for holder in holders[it.mail.limit])
         ]
         if len(left) == len(stuck):
             return left
         stuck = left
 
 
-def _inside(holder: Holder, waiting: Iterable[PermitMail]) -> PermitMail | None:
+def _inside(holder: Holder, waiting: Iterable[_Waiting]) -> _Waiting | None:
     """One who waits inside what the holder holds for."""
-    attempt, call = holder
-    path = f"{call}/" if call else ""
-    found = (mail for mail in waiting if mail.id == attempt and mail.call.startswith(path))
-    return next(found, None)
+    return next((it for it in waiting if holder in it.around), None)
 
 
-def _circle(stuck: Sequence[PermitMail], holders: Mapping[str, Sequence[Holder]]) -> list[Cross]:
+def _circle(stuck: Sequence[_Waiting], holders: Mapping[str, Sequence[Holder]]) -> list[Cross]:
     """From one to somebody whom it waits for, until one comes again."""
     path: list[Cross] = []
-    mail = stuck[-1]
+    found = stuck[-1]
     while True:
-        limit = mail.limit
-        mail = next(filter(None, (_inside(holder, stuck) for holder in holders[limit])))
-        begin = next((at for at, it in enumerate(path) if it.mail is mail), None)
+        limit = found.mail.limit
+        found = next(filter(None, (_inside(holder, stuck) for holder in holders[limit])))
+        begin = next((at for at, it in enumerate(path) if it.mail is found.mail), None)
         if begin is not None:
             return path[begin:]
-        path.append(Cross(mail, limit))
+        path.append(Cross(found.mail, limit))

@@ -32,7 +32,7 @@ from stepwell.orchestrator._unit import Checkpoint, StepState
 
 __all__ = ["SKIPPED", "current_inputs", "decide", "is_current"]
 
-NO_LIMITS = Limits(tuple)
+NO_LIMITS = Limits({})
 
 
 def decide(state: State, *, slots: int, now: int, limits: Limits = NO_LIMITS) -> list[Command]:
@@ -52,7 +52,7 @@ def decide(state: State, *, slots: int, now: int, limits: Limits = NO_LIMITS) ->
     commands.extend(woken or held or from_waits(state))
     if held:
         return commands
-    rooms = Rooms(limits, now)
+    rooms = Rooms(limits, now, state)
     free = slots - state.under_way + state.parked
     if state.mapped and not state.is_halted:
         commands.extend(streams_to_begin(state))

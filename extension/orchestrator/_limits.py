@@ -1,13 +1,15 @@
 """How many attempts and calls may be under way, or begin in a while, that share a limit.
 
-A limit holds for all runs that are advanced in this process. Which attempts are under way is
+A limit holds for all runs that are advanced in this process. Whoever holds a turn, and calls
+what needs one as well, lends it his own: see `_around`. Which attempts are under way is
 read off their states each time it is asked for, so it cannot be counted wrongly; which calls
 are, `_permits` knows. What has begun lately is remembered here; after a restart `_begun` tells.
 """
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
+from stepwell.orchestrator._around import Holder, callers, innermost
 from stepwell.orchestrator._events import AttemptStarted, Event, LimitSet
 from stepwell.orchestrator._port import AttemptId
 from stepwell.orchestrator._state import State
@@ -22,8 +24,11 @@ class Limits:
     """The limits that are set. On the orchestrator's thread alone."""
 
     def __init__(
-        self, states: Callable[[], Iterable[State]], calls: Callable[[str], int] = lambda _: 0
+        self,
+        states: Mapping[str, State],
+        calls: Callable[[str], Sequence[Holder]] = lambda limit: (),
     ) -> None:
+        """`calls` tells the calls that hold a turn under a limit."""
         self._states = states
         self._calls = calls
         self.rules: dict[str, LimitSet] = {}
@@ -49,9 +54,18 @@ class Limits:
         elif isinstance(event, LimitSet):
             self.rules[event.name] = event
 
-    def room(self, name: str, now: int) -> int:
-        """How many more that share this limit may begin now."""
-        return max(0, min(self.at_once(name), self.in_a_while(name, now)))
+    def room(self, name: str, now: int, within: State | None = None) -> int:
+        """How many more attempts that share this limit may begin now, in this run."""
+        room = self.at_once(name)
+        if room <= 0 and within is not None:
+            room = int(self.is_lent(name, callers(within, self._states.get)))
+        return max(0, min(room, self.in_a_while(name, now)))
+
+    def is_lent(self, name: str, around: Iterable[Holder]) -> bool:
+        """Whether the nearest of these that holds a turn waits for nobody else who has one."""
+        holders = self.holders(name)
+        nearest = next((it for it in around if it in holders), None)
+        return nearest is not None and nearest in innermost(holders, self._states.get)
 
     def begin(self, name: str, now: int) -> None:
         """A call has begun that counts."""
@@ -60,7 +74,7 @@ class Limits:
 
     def attempts(self, name: str) -> Iterator[AttemptId]:
         """Those under way that count themselves, besides the calls they make."""
-        for state in self._states():
+        for state in self._states.values():
             for step, item in _limited(state, name):
                 unit = state.unit(step, item)
                 if unit is not None and unit.running is not None:
@@ -76,8 +90,11 @@ class Limits:
         rule = self.rules.get(name)
         if rule is None or not rule.concurrent:
             return _MANY
-        steps = sum(_count(state, name) for state in self._states())
-        return rule.concurrent - steps - self._calls(name)
+        return rule.concurrent - len(innermost(self.holders(name), self._states.get))
+
+    def holders(self, name: str) -> list[Holder]:
+        """Attempts and calls that hold a turn."""
+        return [*((attempt, "") for attempt in self.attempts(name)), *self._calls(name)]
 
     def in_a_while(self, name: str, now: int) -> int:
         """How many more may begin after those that have begun lately."""
@@ -102,19 +119,8 @@ def is_limited(state: State, step: str, item: str, limit: str) -> bool:
     return bool(item) or definition.map is None
 
 
-def _count(state: State, name: str) -> int:
-    found = 0
-    for step in state.running:
-        definition = state.flow.get(step)
-        if definition is None or definition.limit != name:
-            continue
-        items = state.steps[step].items if definition.map is not None else None
-        found += len(items.running) if items is not None else definition.map is None
-    return found
-
-
 def _limited(state: State, name: str) -> Iterator[tuple[str, str]]:
-    """The same, one by one: step and item."""
+    """Attempts under way that count: step and item."""
     for step in state.running:
         definition = state.flow.get(step)
         if definition is None or definition.limit != name:
@@ -128,9 +134,10 @@ def _limited(state: State, name: str) -> Iterator[tuple[str, str]]:
 class Rooms:
     """What room there is in one round of deciding, less what the round itself takes."""
 
-    def __init__(self, limits: Limits, now: int) -> None:
+    def __init__(self, limits: Limits, now: int, state: State) -> None:
         self._limits = limits
         self._now = now
+        self._state = state
         self._left: dict[str, int] = {}
 
     def left(self, limit: str) -> int:
@@ -138,7 +145,7 @@ class Rooms:
         if not limit:
             return _MANY
         if limit not in self._left:
-            self._left[limit] = self._limits.room(limit, self._now)
+            self._left[limit] = self._limits.room(limit, self._now, self._state)
         return self._left[limit]
 
     def take(self, limit: str) -> bool:

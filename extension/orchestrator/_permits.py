@@ -5,19 +5,21 @@ the same limit: what is under way ends before something else begins. It is held 
 handed back or nobody wants the attempt any more. On the orchestrator's thread alone.
 
 Who holds a permit already does not wait for another of the same limit: of the calls that a
-limited step makes, or that are made inside a limited call, one at a time goes under what is
-held around it. Only those beside it count as more. So nobody waits for himself. Of those who
+limited step makes, that are made inside a limited call, or by the agents it calls, one at a
+time goes under what is held around it: see `_around`. Only those beside it count as more. So
+nobody waits for himself. Of those who
 hold one limit and wait for another, crosswise, the last to ask is refused: `_crossing`.
 """
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from itertools import count
 
 from stepwell.errors import AttemptGivenUp, LimitsCrossed
 from stepwell.orchestrator._answers import deny, give
-from stepwell.orchestrator._crossing import Cross, Holder, PermitMail, crossed
+from stepwell.orchestrator._around import Holder, around
+from stepwell.orchestrator._crossing import Cross, PermitMail, crossed
 from stepwell.orchestrator._limits import Limits, is_limited
 from stepwell.orchestrator._port import AttemptId
 from stepwell.orchestrator._state import State
@@ -64,20 +66,13 @@ class Permits:
         if "/" in mail.call:
             self._within.setdefault(mail.limit, {})[mail.permit] = mail
 
-    def count(self, limit: str) -> int:
-        """How many are held, besides what steps count for that hold one themselves."""
-        held = self._held.get(limit, {})
-        return sum(
-            max(0, _at_once(calls.values()) - self._is_limited(attempt, limit))
-            for attempt, calls in held.items()
-        )
-
     def sharers(self, limit: str, limits: Limits) -> Sharers:
         """Who shares the limit now."""
         waiting = [(mail.id, mail.call) for mail in self._waiting.get(limit, {}).values()]
-        return Sharers([*limits.attempts(limit)], self._holders(limit), waiting)
+        return Sharers([*limits.attempts(limit)], self.holders(limit), waiting)
 
-    def _holders(self, limit: str) -> list[Holder]:
+    def holders(self, limit: str) -> list[Holder]:
+        """Calls that hold a permit."""
         held = self._held.get(limit, {})
         return [(attempt, call) for attempt, calls in held.items() for call in calls.values()]
 
@@ -110,31 +105,29 @@ class Permits:
             if room <= 0 or lately <= 0:
                 break
             # Counted only where it matters: without a limit there may be very many.
-            room -= limits.is_counting(limit) and self._counts(mail)
+            room -= limits.is_counting(limit) and not self._is_lent(mail, limits)
             lately -= 1
             self._grant(mail, limits, now)
         for mail in self._covered(limit) if room <= 0 else ():
             if lately <= 0:
                 return
-            if not self._counts(mail):
+            if self._is_lent(mail, limits):
                 lately -= 1
                 self._grant(mail, limits, now)
 
     def _covered(self, limit: str) -> Iterator[PermitMail]:
-        """Those who may go under what is held around them."""
-        waiting = self._waiting[limit]
+        """Those who may go under what is held around them, of each attempt the first."""
+        waiting, held = self._waiting[limit], self._held.get(limit, {})
         for attempt, asked in self._asked.items():
-            if self._is_limited(attempt, limit) and not self._calls(attempt, limit):
+            if attempt not in held and self._may_go_under(attempt, limit):
                 found = next((it for permit, it in asked.items() if permit in waiting), None)
                 if found is not None:
                     yield found
         yield from [*self._within.get(limit, {}).values()]
 
-    def _counts(self, mail: PermitMail) -> bool:
-        """Whether there would be one more at once than there is."""
-        own = self._is_limited(mail.id, mail.limit)
-        calls = self._calls(mail.id, mail.limit)
-        return max(own, _at_once([*calls, mail.call])) > max(own, _at_once(calls))
+    def _is_lent(self, mail: PermitMail, limits: Limits) -> bool:
+        """Whether there would be no more at once than there are."""
+        return limits.is_lent(mail.limit, around((mail.id, mail.call), self._state_of))
 
     def _grant(self, mail: PermitMail, limits: Limits, now: int) -> None:
         self._wait_no_more(mail)
@@ -157,8 +150,8 @@ class Permits:
             if limits.at_once(limit) > 0:  # time alone will let them in
                 continue
             steps = [(attempt, "") for attempt in limits.attempts(limit)]
-            holders[limit] = [*self._holders(limit), *steps]
-        return crossed(waiting, holders)
+            holders[limit] = [*self.holders(limit), *steps]
+        return crossed(waiting, holders, self._state_of)
 
     def _refuse_one(self, cross: Cross) -> None:
         mail = cross.mail
@@ -189,26 +182,15 @@ class Permits:
 
     # -- looking ----------------------------------------------------------------------------
 
-    def _calls(self, attempt: AttemptId, limit: str) -> Collection[str]:
-        return self._held.get(limit, {}).get(attempt, {}).values()
-
     def _is_under_way(self, attempt: AttemptId) -> bool:
         state = self._state_of(attempt.run)
         tried = state.tried(attempt.step, attempt.item, attempt.attempt) if state else None
         return tried is not None
 
-    def _is_limited(self, attempt: AttemptId, limit: str) -> bool:
-        """Whether the attempt itself counts under the limit."""
+    def _may_go_under(self, attempt: AttemptId, limit: str) -> bool:
+        """Whether there is anything around its calls that could hold a turn."""
         state = self._state_of(attempt.run)
-        return state is not None and is_limited(state, attempt.step, attempt.item, limit)
-
-
-def _at_once(calls: Collection[str]) -> int:
-    """How many calls there are, of those that are inside each other the innermost only."""
-    around: set[str] = set()
-    for call in calls:
-        end = call.rfind("/")
-        while end >= 0:
-            around.add(call[:end])
-            end = call.rfind("/", 0, end)
-    return sum(call not in around for call in calls)
+        if state is None:
+            return False
+        is_called = state.started is not None and bool(state.started.call)
+        return is_called or is_limited(state, attempt.step, attempt.item, limit)

@@ -110,7 +110,7 @@ class Orchestrator:
             self, self._purse, seals, self._answers, after=self._after, show=show
         )
         self._permits = Permits(self._states.get)
-        self.limits = Limits(self._states.values, self._permits.count)
+        self.limits = Limits(self._states, self._permits.holders)
         self.children = Children(self, partial(load, store))
         # Runs in which something has happened that was not decided about yet.
         self._moved: dict[str, None] = {}

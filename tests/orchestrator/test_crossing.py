@@ -64,7 +64,7 @@ class World:
         ]
         apply(self.state, StepsDefined(tuple(made)), at=0)
         self.permits = Permits({"r": self.state}.get)
-        self.limits = Limits(lambda: [self.state], self.permits.count)
+        self.limits = Limits({"r": self.state}, self.permits.holders)
         self.limits.rules = {name: LimitSet(name, most) for name in LIMITS}
         self.codes: list[Code] = []
         self.left = [(step.name, mine) for step, mine in zip(made, plans, strict=False)]

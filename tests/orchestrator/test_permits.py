@@ -228,7 +228,7 @@ def test_whatever_is_asked_and_handed_back(moves: list[tuple[str, str, bool]], m
     steps = (make_step("a", []), limited("b"), make_step("c", []))
     apply(state, StepsDefined(steps), at=0)
     permits = Permits({"r": state}.get)
-    limits = Limits(lambda: [state], permits.count)
+    limits = Limits({"r": state}, permits.holders)
     limits.rules["model"] = LimitSet("model", most)
     for step in steps:
         begun = AttemptStarted("k", "1", {}, "env")
