@@ -256,8 +256,8 @@ def test_ten_thousand_items_are_all_reached(blank: BlankPage) -> None:
     blank.answers_by("items", PAGE_OF_ITEMS)
     shown = {"kind": "text", "text": "fifty-nine squared"}
     blank.answers("step", value={**NOTHING, "outputs": [{"name": "squared", "value": shown}]})
-    squares = {"name": "squares", "state": "failed", "attempt": 1}
-    squares["items"] = {"total": 10_000, "done": 9900, "failed": 100}
+    counts = {"total": 10_000, "done": 9900, "failed": 100}
+    squares = {"name": "squares", "state": "failed", "attempt": 1, "items": counts}
     span = ["squares", 1, 10**15, 10**15 + 10**9, "failed"]
     blank.snapshot(squares, spans=[span])
     page = blank.page

@@ -98,6 +98,7 @@ def test_whatever_has_begun_is_known_however_many_begin_at_once(tmp_path: Path) 
         "%%step each --map i=items\nnote('begin', i)\nx = i",
     ]
     kernel = Kernel(tmp_path)
+    kinds, known = dict[str, int](), dict[str, int]()
     for _ in range(KILLS):
         kernel.start()
         goal = count(ledger, "begin").total() + choose.randint(20, 600)

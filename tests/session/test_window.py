@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from controlled import wait_for
@@ -28,7 +28,7 @@ def asked(notebook: Notebook, kind: str, step: str, **more: Any) -> Message:
     """An answer of the window's."""
     found = notebook.session.window.answer(kind, {"step": step, **more})
     assert isinstance(found, dict)
-    return found
+    return cast("Message", found)
 
 
 def keys(page: Message) -> list[str]:
