@@ -220,11 +220,17 @@ def runs(at: At = None) -> None:
 
 @app.command()
 def show(
-    name: Annotated[str, typer.Argument(metavar="STEP|RUN", help="What to show.")],
-    at: At = None,
+    words: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="[NOTEBOOK|STORE] STEP|RUN",
+            help="Where, and what to show.  [default: the only store in .stepwell]",
+        ),
+    ],
     run: OfRun = "",
 ) -> None:
     """A step's card, or a run step by step."""
+    at, name = _place_and_name(words)
     with _looking(at) as look:
         print(look.show(name, run))
 
@@ -260,6 +266,24 @@ def export(
     notebook, store = locate(at)
     with _looking(at) as look:
         print(look.export(file or (notebook or store).with_suffix(".py"), run))
+
+
+def _place_and_name(words: list[str]) -> tuple[Path | None, str]:
+    """What is where, whichever is said first."""
+    if len(words) == 1:
+        return None, words[0]
+    if len(words) > 2:
+        from stepwell.errors import InvalidUsage
+
+        raise InvalidUsage(f"show takes one step or run, and got {', '.join(words[1:])}")
+    first, second = words
+    if not _is_place(first) and _is_place(second):
+        first, second = second, first
+    return Path(first), second
+
+
+def _is_place(word: str) -> bool:
+    return word.endswith((".ipynb", ".duckdb")) or Path(word).exists()
 
 
 @contextmanager

@@ -74,6 +74,19 @@ def test_a_run_and_all_runs_are_shown(folder: Path) -> None:
     assert "b = 3" in stepwell("show", "b", "--run", older, at=folder).stdout
 
 
+@pytest.mark.parametrize("words", [("note.ipynb", "b"), ("b", "note.ipynb")])
+def test_where_and_what_are_told_apart(folder: Path, words: tuple[str, str]) -> None:
+    """As with the other commands the notebook comes first, and nobody has to remember it."""
+    assert "b = 4" in stepwell("show", *words, at=folder).stdout
+
+
+def test_more_than_one_step_is_too_much_to_show(folder: Path) -> None:
+    """It is said, with exit code 2."""
+    said = stepwell("show", "note.ipynb", "a", "b", at=folder)
+    assert said.returncode == 2
+    assert "one step or run" in said.stderr
+
+
 def test_the_plan_compares_the_notebook_with_the_store(folder: Path) -> None:
     """0 when nothing would run; 4 when something would, with the reason and the diff."""
     said = stepwell("plan", "note.ipynb", at=folder)

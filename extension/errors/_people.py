@@ -30,7 +30,7 @@ class NeedsPerson(RunError):
 class UnknownApproval(RunError):
     """No open question of that name."""
 
-    template = "no question is open for {name!r}.{near} `%stepwell inbox` lists them"
+    template = "no question is open for {name!r}.{near} `inbox` lists what is open"
 
     def __init__(self, name: str, near: str = "") -> None:
         super().__init__(name=name, near=near)
