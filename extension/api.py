@@ -140,7 +140,7 @@ def step(
 
     A parameter is another step's output of that name, or else a name of the notebook (in a
     script: of the function's module, or given to `run`), or else its default. With several
-    names in `out` the function returns a tuple of as many values.
+    names in `out` the function returns a tuple of as many values. Globals count as in cells.
 
     In a notebook that has loaded the extension, a function decorated in a cell is run at
     once in the background as a `%%step` cell is, unless `defer`. Anywhere else it waits for

@@ -36,6 +36,7 @@ from stepwell.orchestrator import (
 )
 from stepwell.secrecy import refuse_secrets_in
 from stepwell.session._engine import Engine
+from stepwell.session._surroundings import Alike
 from stepwell.workers.namespace import Captured
 
 __all__ = [
@@ -173,16 +174,16 @@ def _capture_all(engine: Engine, names: Collection[str]) -> Environments:
     """
     state, found = engine.state, Environments()
     # Of steps that read the same names one is looked at, as long as no further edge shows.
-    alike: dict[tuple[str, ...], tuple[str, Captured]] = {}
+    alike: Alike = {}
+    kept = set[int]()
     while missing := [name for name in closure(state, names) if name not in found]:
         alike.clear()
         for name in missing:
             definition = state.flow[name]
-            captured = alike.get(definition.reads)
-            if captured is None:
-                captured = alike[definition.reads] = engine.surroundings.capture(definition.reads)
+            captured = found[name] = engine.capture(name, alike=alike)
+            if id(captured) not in kept:
+                kept.add(id(captured))
                 engine.surroundings.keep(*captured)
-            found[name] = captured
             known = (*definition.reads, *definition.writes)
             found_out = (*captured[1].inputs_via_helpers, *_given_new_meaning(engine, definition))
             via = [key for key in dict.fromkeys(found_out) if key not in known]
@@ -289,7 +290,7 @@ def undo(engine: Engine, names: Collection[str] = (), *, on_failure: bool = Fals
     if names and not undoers:
         raise InvalidUsage(f"nothing undoes {', '.join(names)}: %%step NAME --undo-of STEP")
     _fit_undoing(engine, undoers)
-    found = {name: engine.surroundings.capture(state.flow[name].reads) for name in undoers}
+    found = {name: engine.capture(name) for name in undoers}
     for name, captured in found.items():
         engine.surroundings.keep(*captured)
         _refuse_missing(engine, name, captured[1])
@@ -309,7 +310,7 @@ def undo_on(engine: Engine, names: Collection[str], *, by: str) -> None:
     """Go on with undoing where that was cut off or has failed."""
     state = engine.state
     _fit_undoing(engine, names)
-    found = {name: engine.surroundings.capture(state.flow[name].reads) for name in names}
+    found = {name: engine.capture(name) for name in names}
     for captured in found.values():
         engine.surroundings.keep(*captured)
 

@@ -37,10 +37,11 @@ from stepwell.secrecy import mark_secrets_of
 from stepwell.session._desk import Desk
 from stepwell.session._nursery import StepNursery
 from stepwell.session._outputs import Outputs
-from stepwell.session._surroundings import Surroundings
+from stepwell.session._surroundings import Alike, Surroundings
 from stepwell.store import Store, open_store
 from stepwell.store.values import Resolve, Signer, Trust
 from stepwell.workers import KernelWorker, Values
+from stepwell.workers.namespace import Captured
 
 __all__ = ["Engine", "open_engine", "resolve_run", "user_name"]
 
@@ -73,6 +74,15 @@ class Engine:
     def is_durable(self, step: str) -> bool:
         """Whether all that the current run's state says of the step is on disk."""
         return self.orchestrator.is_durable(self.run, step)
+
+    def capture(self, name: str, *, alike: Alike | None = None) -> tuple[str, Captured]:
+        """The environment a step would find now, and its digest. See `Surroundings.capture`."""
+        state = self.state
+        step = state.steps.get(name)
+        result = step.checkpoint if step is not None else None
+        known = state.environments.get(result.environment) if result is not None else None
+        last = known.bindings if known is not None else None
+        return self.surroundings.capture(state.flow[name], last, alike=alike)
 
     def publish(self, happened: Sequence[Happened]) -> None:
         """Put what these steps have made into the namespace. On the orchestrator's thread."""

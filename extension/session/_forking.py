@@ -61,6 +61,7 @@ def fork(
     origin = engine.resolve(run)
     parent = _state(session, origin)
     change = _understand(parent, start, given or {})
+    _refuse_globals(session, parent, change.constants)
     outputs, blobs = _encoded(session, change.outputs)
 
     def fill(forked: str) -> None:
@@ -138,6 +139,19 @@ def _readers(parent: State, name: str) -> list[str]:
             f"{near_misses(name, known)}"
         )
     return found
+
+
+def _refuse_globals(session: Session, parent: State, constants: Iterable[str]) -> None:
+    """A function finds in its module what is there, whatever the fork is given."""
+    for name in constants:
+        for step in map(parent.flow.__getitem__, _readers(parent, name)):
+            if step.kind != "function" or name in step.reads:
+                continue
+            if "." in name or not session.surroundings.is_at_home(step):
+                raise InvalidUsage(
+                    f"{name!r} cannot be given: the function of step {step.name!r} reads it where "
+                    f"it was defined. Change it there, or make it a parameter"
+                )
 
 
 def _surroundings(parent: State, name: str) -> set[str]:

@@ -58,6 +58,8 @@ class StepNursery:
         for step in definition.steps:
             part = narrowed(found, step.reads, without=without)
             _refuse_missing(step, part, found)
+            if (function := definition.functions.get(step.name)) is not None:
+                part = self.surroundings.part_for(step, function, part)
             digest = prepared[step.name] = environment_digest(part)
             kept[digest] = part
             self.surroundings.keep_for_child(digest, part, of=self.environment)

@@ -8,6 +8,7 @@ from stepwell.flow import Change
 from stepwell.orchestrator import State
 from stepwell.session._reports import reasons
 from stepwell.session._session import Session
+from stepwell.session._surroundings import Alike
 from stepwell.store import Store
 from stepwell.widgets import PlanRow, View, plan_table
 from stepwell.widgets import duration as spelt
@@ -52,7 +53,8 @@ def plan(session: Session, names: Collection[str] = (), *, is_json: bool = False
 def rows_of_plan(session: Session, names: Collection[str] = ()) -> list[PlanRow]:
     """The plan as data. Of these steps and what they read, or of all."""
     state = session.state
-    found = {name: reasons(session, name) for name in _chosen(state, names)}
+    alike: Alike = {}
+    found = {name: reasons(session, name, alike) for name in _chosen(state, names)}
     return plan_rows(state, found, expected(session.engine.store))
 
 

@@ -20,6 +20,7 @@ from stepwell.orchestrator import (
 )
 from stepwell.session._session import Session
 from stepwell.session._staleness import too_few
+from stepwell.session._surroundings import Alike
 from stepwell.store import Store
 from stepwell.widgets import (
     RunRow,
@@ -54,14 +55,17 @@ def now() -> int:
 # -- why a result is stale ----------------------------------------------------------------
 
 
-def reasons(session: Session, name: str) -> tuple[Change, ...]:
-    """Why the step's stored result no longer matches; empty when it does, or there is none."""
+def reasons(session: Session, name: str, alike: Alike | None = None) -> tuple[Change, ...]:
+    """Why the step's stored result no longer matches; empty when it does, or there is none.
+
+    Those who ask for many steps at once share `alike`, see `Surroundings.capture`.
+    """
     state = session.state
     step, definition = state.steps[name], state.flow[name]
     checkpoint = step.checkpoint
     if checkpoint is None:
         return ()
-    environment, captured = session.capture(name)
+    environment, captured = session.capture(name, alike)
     inputs = current_inputs(state, definition)
     if is_current(checkpoint, definition, inputs, environment):
         return ()
@@ -100,8 +104,10 @@ def view_with_reasons(session: Session, name: str) -> StepView:
 
 def status(session: Session, *, notes: Sequence[str] = ()) -> View:
     """The current run, step by step, as far as it is on disk."""
+    alike: Alike = {}
     stale = {
-        name: tuple(change.summary for change in reasons(session, name)) for name in session.names()
+        name: tuple(change.summary for change in reasons(session, name, alike))
+        for name in session.names()
     }
     engine = session.engine
     path = str(engine.store.path or "memory")

@@ -37,7 +37,7 @@ from stepwell.session._cards import Cards
 from stepwell.session._desk import ABSENT, Desk, Question
 from stepwell.session._engine import Engine, open_engine
 from stepwell.session._recording import Recording
-from stepwell.session._surroundings import Surroundings
+from stepwell.session._surroundings import Alike, Surroundings
 from stepwell.session._waits import Wait, is_open_question
 from stepwell.session._window import Act, Window
 from stepwell.store import Store
@@ -455,9 +455,9 @@ class Session:
         self._cards.open(self.engine, name, where)
         self.window.card_opened()
 
-    def capture(self, name: str) -> tuple[str, Captured]:
-        """The environment a step would find now."""
-        return self.surroundings.capture(self.state.flow[name].reads)
+    def capture(self, name: str, alike: Alike | None = None) -> tuple[str, Captured]:
+        """The environment a step would find now. See `Surroundings.capture`."""
+        return self.engine.capture(name, alike=alike)
 
     def load_run(self, run: str) -> State:
         """A run as its events leave it, to look at."""

@@ -1,23 +1,35 @@
 """What steps find around them: the notebook's names as they were when a step was asked for."""
 
 import sys
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Any
 
 from stepwell.agents import Agent, Definition, Nursery, nursery
 from stepwell.errors import InvalidStep
-from stepwell.flow import Fingerprint, Step
+from stepwell.flow import Environment, Fingerprint, Step
 from stepwell.frontend import Frontend
 from stepwell.orchestrator import Attempt, AttemptId, EnvironmentCaptured
 from stepwell.session._figures import show_new_figures
 from stepwell.store.values import Signer
 from stepwell.workers import Recorder, Relay
-from stepwell.workers.namespace import Captured, build, capture, with_names_of
+from stepwell.workers.namespace import (
+    Around,
+    Captured,
+    around,
+    build,
+    capture,
+    capture_around,
+    carried_over,
+    joined,
+    with_names_of,
+)
 
-__all__ = ["Surroundings", "environment_digest"]
+__all__ = ["Alike", "Surroundings", "environment_digest"]
 
+Alike = dict[tuple[object, ...], tuple[str, Captured]]
+"""What was captured a moment ago, by everything that it depends on."""
 
 FEW = 8
 CHILDREN = 256
@@ -62,12 +74,67 @@ class Surroundings:
 
     # -- for the session, on the main thread ---------------------------------------------
 
-    def capture(self, names: Iterable[str]) -> tuple[str, Captured]:
-        """The environment these names make up now, and its digest."""
+    def capture(
+        self, definition: Step, last: Environment | None = None, *, alike: Alike | None = None
+    ) -> tuple[str, Captured]:
+        """What a step would find around it now, and its digest.
+
+        `last` is what it found the last time: a function that is not defined in this process
+        is taken not to have changed. With `alike`, steps that find the same share it, as long
+        as nothing is executed.
+        """
+        found = self._around(definition) if definition.kind == "function" else None
+        is_lost = definition.kind == "function" and found is None
+        alike = {} if alike is None else alike
+        likeness = found.likeness if found is not None else ()
+        key = (definition.kind, definition.reads, likeness)
+        if not is_lost and (known := alike.get(key)) is not None:
+            return known
         captured = capture(
-            names, self.namespace_of_notebook, is_input=self.is_output, signer=self.signer
+            definition.reads,
+            self.namespace_of_notebook,
+            is_input=self.is_output,
+            signer=self.signer,
         )
-        return environment_digest(captured), captured
+        if found is not None:
+            there = self._found_by(found, likeness, alike)
+            captured = joined(captured, there, is_output=self.is_output)
+        elif is_lost:
+            captured = carried_over(captured, last or {})
+        result = environment_digest(captured), captured
+        alike[key] = result
+        return result
+
+    def _found_by(self, found: Around, likeness: tuple[object, ...], alike: Alike) -> Captured:
+        known = alike.get(likeness)
+        if known is None:
+            known = alike[likeness] = "", capture_around(found, signer=self.signer)
+        return known[1]
+
+    def _around(self, definition: Step) -> Around | None:
+        """Where a function step stands; None if it is not defined here, nor to be imported."""
+        try:
+            function = self.function(definition)
+        except Exception:  # the module's own, or there is none
+            return None
+        notebook = self.namespace_of_notebook
+        given = [it for it in definition.reads if it in notebook or self.is_output(it)]
+        return around(function, notebook, source=definition.source, given=given)
+
+    def is_at_home(self, definition: Step) -> bool:
+        """Whether the globals of a function step are the notebook's names."""
+        try:
+            names = getattr(self.function(definition), "__globals__", None)
+        except Exception:  # the module's own, or there is none
+            return False
+        return names is self.namespace_of_notebook
+
+    def part_for(
+        self, definition: Step, function: Callable[..., object], part: Captured
+    ) -> Captured:
+        """What an agent's function step finds: what its parameters mean, and where it stands."""
+        mine = around(function, self.namespace_of_notebook, source=definition.source)
+        return joined(part, capture_around(mine, signer=self.signer))
 
     @property
     def signer(self) -> Signer:

@@ -1,7 +1,6 @@
 """From names to the environment they make up, helpers' names included."""
 
 import builtins
-import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -12,15 +11,19 @@ import msgspec
 from stepwell.flow import Binding, Environment
 from stepwell.store import Blob
 from stepwell.store.values import Signer
-from stepwell.workers.namespace._describe import Describer
+from stepwell.workers.namespace._describe import Describer, names_of
 from stepwell.workers.namespace._description import Description
 from stepwell.workers.namespace._kinds import is_dunder, is_history, module_of, parts_of, wrapped_by
 from stepwell.workers.namespace._recipe import alias_recipe, import_recipe, recipe_for
 from stepwell.workers.namespace._secrets import secret_binding
 
-__all__ = ["Captured", "Opaque", "capture", "with_names_of"]
+__all__ = ["Captured", "Opaque", "Scopes", "capture", "scope_of", "with_names_of"]
 
 MOST_NAMES = 5_000
+
+Scopes = Mapping[str, Mapping[str, object]]
+
+_NO_SCOPES: Scopes = {}
 
 _SHELL_NAMES = frozenset({"In", "Out", "exit", "quit", "get_ipython", "display", "open"})
 
@@ -72,11 +75,13 @@ def capture(
     *,
     is_input: Callable[[str], bool],
     signer: Signer | None = None,
+    own: Scopes = _NO_SCOPES,
 ) -> Captured:
     """The environment of code that reads these names, followed through notebook functions.
 
     `is_input` says which names steps write: those are left out and not followed. `signer`
     signs what is kept by pickle; without one it comes back only from a trusted store.
+    `own` are values that are in no module, by what precedes the last dot of their keys.
     Nothing is imported and no user code runs, save what pickling an opaque object calls.
     """
     captured = Captured()
@@ -95,7 +100,7 @@ def capture(
         seen.add((wanted.key, wanted.at_run))
         if wanted.key in captured.bindings:
             continue
-        scope = _names_of(module) if module else namespace
+        scope = scope_of(wanted.key, namespace, own)
         if name not in scope:
             _note_missing(captured, wanted, is_notebook=not module)
             continue
@@ -145,8 +150,13 @@ def _keep_known_uses(captured: Captured, is_input: Callable[[str], bool]) -> Non
             bindings[key] = msgspec.structs.replace(binding, uses=known)
 
 
-def _names_of(module: str) -> Mapping[str, object]:
-    return getattr(sys.modules.get(module), "__dict__", {})
+def scope_of(key: str, namespace: Mapping[str, object], own: Scopes) -> Mapping[str, object]:
+    """Where the last part of a key is looked up."""
+    module, _, name = key.rpartition(".")
+    if not module:
+        return namespace
+    mine = own.get(module)
+    return mine if mine is not None and name in mine else names_of(module)
 
 
 def _note_missing(captured: Captured, wanted: _Wanted, *, is_notebook: bool) -> None:

@@ -34,7 +34,7 @@ from stepwell.workers.namespace._kinds import (
 from stepwell.workers.namespace._modules import Origin, module_digest, module_version, origin_of
 from stepwell.workers.namespace._values import describe_value, instances_in
 
-__all__ = ["Describer"]
+__all__ = ["Describer", "names_of", "told"]
 
 _USERS = (Origin.NOTEBOOK, Origin.OWN, Origin.DETACHED)
 
@@ -81,7 +81,7 @@ class Describer:
         module = value.__module__
         if origin_of(module) is not Origin.OWN:
             return None
-        return f"{module}.{name}" if _contents(module).get(name) is value else None
+        return f"{module}.{name}" if names_of(module).get(name) is value else None
 
     def _described(self, value: Any) -> Description:
         match value:
@@ -167,24 +167,25 @@ class Describer:
         parts.add("code", facts.digest)
         prefix = self._prefix(module, names)
         if prefix is not None:
-            parts.uses |= dict.fromkeys(prefix + name for name in _told(facts.uses, names))
-            parts.needs |= dict.fromkeys(prefix + name for name in _told(facts.needs, names))
+            parts.uses |= dict.fromkeys(prefix + name for name in told(facts.uses, names))
+            parts.needs |= dict.fromkeys(prefix + name for name in told(facts.needs, names))
 
     def _prefix(self, module: str | None, names: Mapping[str, object]) -> str | None:
         """What precedes a global name in its key: "" in the notebook; None for nowhere."""
         if names is self.namespace or origin_of(module) is Origin.NOTEBOOK:
             return ""
-        return f"{module}." if module and _contents(module) is names else None
+        return f"{module}." if module and names_of(module) is names else None
 
 
-def _told(found: Iterable[str], names: Mapping[str, object]) -> Iterator[str]:
+def told(found: Iterable[str], names: Mapping[str, object]) -> Iterator[str]:
     """Without Python's own names, unless somebody has given them another meaning."""
     for name in found:
         if (name in names or not hasattr(builtins, name)) and not is_dunder(name):
             yield name
 
 
-def _contents(module: str) -> Mapping[str, object]:
+def names_of(module: str) -> Mapping[str, object]:
+    """What is in a module; nothing if it is not loaded."""
     return getattr(sys.modules.get(module), "__dict__", {})
 
 
@@ -198,7 +199,7 @@ def _is_importable(value: object) -> bool:
     name = attribute(value, "__qualname__") or attribute(value, "__name__")
     if not callable(value) or not isinstance(module, str) or not isinstance(name, str):
         return False
-    return origin_of(module) is Origin.INSTALLED and _contents(module).get(name) is value
+    return origin_of(module) is Origin.INSTALLED and names_of(module).get(name) is value
 
 
 def _module(module: types.ModuleType) -> Description:
