@@ -281,18 +281,24 @@ class Desk:
     def _within(self, run: str, work: Callable[[State], Answer]) -> Answer:
         """Do something about a run, on the orchestrator's thread, whether it is advanced or not."""
         orchestrator = self._orchestrator
+
+        # Looked at in the same breath: a run may just be taken up, or let go of.
+        def at_hand() -> tuple[Answer] | None:
+            return (work(orchestrator.state(run)),) if orchestrator.is_advancing(run) else None
+
+        def briefly() -> Answer:
+            if (done := at_hand()) is not None:
+                return done[0]
+            orchestrator.adopt(loaded)
+            try:
+                return work(loaded)
+            finally:
+                orchestrator.release(run)
+
         with self._lock:
-            if orchestrator.look(lambda: orchestrator.is_advancing(run)):
-                return orchestrator.call(lambda: work(orchestrator.state(run)))
+            if (done := orchestrator.call(at_hand)) is not None:
+                return done[0]
             loaded = load(self._store, run)
-
-            def briefly() -> Answer:
-                orchestrator.adopt(loaded)
-                try:
-                    return work(loaded)
-                finally:
-                    orchestrator.release(run)
-
             return orchestrator.call(briefly)
 
 
