@@ -205,7 +205,8 @@ def test_what_cannot_be_stored_is_said_with_its_place_and_a_way_out(kernel: Kern
         assert answer.ename == "StepFailed"
         assert answer.error.startswith(
             "step 'a' could not be completed, though not for its code: ValueNotStorable: "
-            f"step 'a', variable 'result': a {kind} cannot be stored: "
+            f"step 'a', variable 'result': {'an' if kind[0] in 'aeiou' else 'a'} {kind} "
+            "cannot be stored: "
         )
         assert reason in answer.error
         assert "--transient result" in answer.error
