@@ -92,8 +92,8 @@ class Checks:
         return self._tool("mypy") and self._tool("pyright", "--pythonpath", self.python)
 
     def tests(self) -> bool:
-        """Everything that needs no browser."""
-        return self._pytest("tests")
+        """Everything that needs no browser; on all processors, four at most."""
+        return self._pytest("tests", "-n", "auto", "--maxprocesses", "4", "--dist", "worksteal")
 
     def browser(self) -> bool:
         """The tests in a real front end, if the project has any."""

@@ -56,9 +56,12 @@ def test_a_backoff_goes_on_with_the_time_and_the_attempts_that_remain(tmp_path: 
         "raise ConnectionError('no')\na = 1"
     )
     failed = "select count(*) from attempts where step = 'a' and status = 'failed'"
+    retry_at = "select cast(body ->> '$.retry_at' as bigint) from records "
+    first_failed = "where kind = 'attempt_failed' and step = 'a'"
     with Kernel(tmp_path) as kernel:
         begin(kernel, ledger, step)
         wait_for(lambda: stored(kernel, failed) == "1")
+        due = int(stored(kernel, retry_at + first_failed)) / 1e6
         restart(kernel)
         begin(kernel, ledger)
         resumed = time.time()
@@ -66,9 +69,9 @@ def test_a_backoff_goes_on_with_the_time_and_the_attempts_that_remain(tmp_path: 
         assert kernel.run("%stepwell wait a").ename == "StepFailed"
         assert stored(kernel, failed) == "2"
     first, second = map(float, ledger.count("try"))
-    assert second - first > 5.3
-    # Had it begun to count anew, it would have been made later than this.
-    assert second - resumed < 5.3
+    assert second >= due
+    # Had it begun to count anew, it would have been made so much later, on any machine.
+    assert second - due < resumed - first
 
 
 def test_permits_of_a_killed_kernel_are_free_and_no_more_than_there_are(tmp_path: Path) -> None:
