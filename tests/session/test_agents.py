@@ -541,9 +541,14 @@ def test_the_first_error_of_several_ends_the_others_and_a_retry_takes_them_up(
 ) -> None:
     """`parallel`: what was left on the way goes on in the same run."""
     flaky(notebook, "ConnectionError('gone')")
+    # What is cut off while it runs may run again: it fails when the other has come further.
+    met = "while 'nap' not in Path(place).read_text(): await asyncio.sleep(0.005)"
+    imports = "import asyncio\nfrom pathlib import Path"
+    notebook.of("shout", "look", f"{imports}\n{met}\nlooked = word", outputs=["looked"])
     notebook.agent("slow(word: str) -> out")
     notebook.of("slow", "once", "tick('once')\nfirst = word")
     lines = (
+        "tick('nap')",
         "import asyncio",
         "from pathlib import Path",
         "has_passed = Path(place).read_text().count('try') == 3",
