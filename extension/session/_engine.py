@@ -280,13 +280,7 @@ def open_engine(
         orchestrator.listen(listener)
         orchestrator.listen(shortcuts.follow)
         orchestrator.watch_signs(sign_listener)
-        for row in opened.rows(kinds=["limit_set"]):
-            rule = decode(row)
-            if isinstance(rule, LimitSet):
-                orchestrator.limits.rules[rule.name] = rule
-        if seconds := orchestrator.limits.longest:
-            since = orchestrator.now() - round(seconds * 1e6)
-            orchestrator.limits.recall(begun_since(opened, since))
+        _recall_limits(orchestrator, opened)
         orchestrator.start()
         desk = Desk(orchestrator, opened, values, user=user_name())
         engine = Engine(
@@ -314,6 +308,18 @@ def open_engine(
         opened.close()
         raise
     return engine
+
+
+def _recall_limits(orchestrator: Orchestrator, opened: Store) -> None:
+    """The rules that were set, and what began under them lately."""
+    limits = orchestrator.limits
+    for row in opened.rows(kinds=["limit_set"]):
+        rule = decode(row)
+        if isinstance(rule, LimitSet):
+            limits.rules[rule.name] = rule
+    if limits.longest:
+        since = orchestrator.now() - round(limits.longest * 1e6)
+        limits.recall(begun_since(opened, since))
 
 
 def _holder(place: Place) -> dict[str, str]:
