@@ -170,6 +170,7 @@ class LabNotebook:
         self.page.locator(".lm-Menu-item", has_text="Theme").first.hover()
         self.page.locator(".lm-Menu").last.get_by_role("menuitem", name=name, exact=True).click()
         expect(self.page.locator(f"body[data-jp-theme-name='{name}']")).to_be_attached()
+        expect(self.page.locator("#jupyterlab-splash")).not_to_be_attached()
 
     # -- what a person sees ---------------------------------------------------------------
 
