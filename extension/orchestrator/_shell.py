@@ -219,6 +219,12 @@ class Orchestrator:
         """So many things are about to happen at once. As `state`."""
         self._rush.see(pieces)
 
+    def find(self, run: str) -> State | None:
+        """The state of a run that is being advanced. Any thread may ask: at its end it is let
+        go of at any moment, and what was found is then as its events leave it.
+        """
+        return self._states.get(run)
+
     def is_advancing(self, run: str) -> bool:
         """Whether this run was adopted and not let go of."""
         return run in self._states

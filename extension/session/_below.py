@@ -148,10 +148,9 @@ def _flow(engine: Engine, run: str) -> Flow:
 
 def is_going_on(engine: Engine, run: str) -> bool:
     """Whether the run has not come to its end."""
-    return engine.orchestrator.is_advancing(run) and not _state(engine, run).settled
+    state = engine.find(run)
+    return state is not None and not state.settled
 
 
 def _state(engine: Engine, run: str) -> State:
-    if engine.orchestrator.is_advancing(run):
-        return engine.orchestrator.state(run)
-    return load(engine.store, run)
+    return engine.find(run) or load(engine.store, run)

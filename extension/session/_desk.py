@@ -284,7 +284,8 @@ class Desk:
 
         # Looked at in the same breath: a run may just be taken up, or let go of.
         def at_hand() -> tuple[Answer] | None:
-            return (work(orchestrator.state(run)),) if orchestrator.is_advancing(run) else None
+            state = orchestrator.find(run)
+            return (work(state),) if state is not None else None
 
         def briefly() -> Answer:
             if (done := at_hand()) is not None:

@@ -122,8 +122,8 @@ class Engine:
         Of a run that a cell has called it is that run.
         """
         run, step = attempt.run, attempt.step
-        while self.orchestrator.is_advancing(run):
-            started = self.orchestrator.state(run).started
+        while (state := self.orchestrator.find(run)) is not None:
+            started = state.started
             if started is None or not started.call:
                 break
             if not started.step:
@@ -133,10 +133,8 @@ class Engine:
 
     def is_running(self, attempt: AttemptId) -> bool:
         """Whether the attempt is under way, in whichever run. Any thread."""
-        if not self.orchestrator.is_advancing(attempt.run):
-            return False
-        state = self.orchestrator.state(attempt.run)
-        return state.tried(attempt.step, attempt.item, attempt.attempt) is not None
+        state = self.orchestrator.find(attempt.run)
+        return state is not None and bool(state.tried(attempt.step, attempt.item, attempt.attempt))
 
     def choose_run(self) -> None:
         """Go on with the notebook's latest run; begin one if there is none or it is asked for."""
@@ -210,8 +208,7 @@ class Engine:
 
     def find(self, run: str) -> State | None:
         """A run that is being advanced. On any thread."""
-        orchestrator = self.orchestrator
-        return orchestrator.state(run) if orchestrator.is_advancing(run) else None
+        return self.orchestrator.find(run)
 
     def resolve(self, run: str) -> str:
         """The run that an id, or the unambiguous beginning of one, means; or `current`, or

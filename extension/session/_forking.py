@@ -90,12 +90,7 @@ def fork(
 
 
 def _state(session: Session, run: str) -> State:
-    orchestrator = session.engine.orchestrator
-    return (
-        orchestrator.state(run)
-        if orchestrator.is_advancing(run)
-        else load(session.engine.store, run)
-    )
+    return session.engine.find(run) or load(session.engine.store, run)
 
 
 def _had_begun(parent: State, name: str, start: str) -> bool:

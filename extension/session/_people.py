@@ -18,9 +18,8 @@ def question_before(orchestrator: Orchestrator, state: State, name: str) -> Appr
 
 def question_below(orchestrator: Orchestrator, run: str) -> Approval | None:
     """The oldest open question of this run, or of one that it has called."""
-    if not orchestrator.is_advancing(run):
-        return None
-    return next(_open(orchestrator, orchestrator.state(run), None), None)
+    state = orchestrator.find(run)
+    return next(_open(orchestrator, state, None), None) if state is not None else None
 
 
 def _open(orchestrator: Orchestrator, state: State, steps: set[str] | None) -> Iterator[Approval]:
@@ -34,8 +33,8 @@ def _open(orchestrator: Orchestrator, state: State, steps: set[str] | None) -> I
         if steps is not None and step not in steps:
             continue
         for child in tuple(children):
-            if orchestrator.is_advancing(child):
-                yield from _open(orchestrator, orchestrator.state(child), None)
+            if (below := orchestrator.find(child)) is not None:
+                yield from _open(orchestrator, below, None)
 
 
 def _is_held(state: State, steps: set[str], approval: Approval) -> bool:
